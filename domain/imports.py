@@ -8,11 +8,11 @@ class RowOutcome(StrEnum):
 
     CREATED = "created"
     UNCHANGED = "unchanged"
-    """The post of its `externalId` was made by the same row already."""
+    """No cell differs from the row before, or the post of its `externalId` already says what the row says."""
     UPDATED = "updated"
-    """The post of its `externalId` has the row's content and time now."""
+    """The post of its `externalId` has the cells now that changed in the row."""
     IGNORED = "ignored"
-    """The post of its `externalId` was made by another row, and stays as it is."""
+    """The row differs from the row before, and its post stays as it is."""
     FAILED = "failed"
 
 
@@ -32,3 +32,14 @@ class OnExisting(StrEnum):
     """The row has a problem."""
     KEEP = "keep"
     UPDATE = "update"
+
+
+class OnConflict(StrEnum):
+    """The effect of a changed cell if the post was changed in the same field, or was deleted, since the row before."""
+
+    REFUSE = "refuse"
+    """The row has a problem."""
+    KEEP = "keep"
+    """The post keeps its value, or stays deleted."""
+    OVERWRITE = "overwrite"
+    """The post gets the row's value, or is created again."""

@@ -34,6 +34,12 @@ class ScheduledTime:
     wall: str | None
     zone: str
 
+    @property
+    def is_moved(self) -> bool:
+        """Return whether a clock change skips the wall time, so that the instant is later by the gap."""
+        local = self.instant.astimezone(zone_named(self.zone)).replace(tzinfo=None)
+        return self.wall is not None and local != datetime.fromisoformat(self.wall)
+
     def in_zone(self, zone: str) -> "ScheduledTime":
         """Return the schedule under another zone: a wall time moves with it, an instant stays."""
         return resolve(self.wall, zone) if self.wall else ScheduledTime(self.instant, None, zone)

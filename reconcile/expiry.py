@@ -20,7 +20,7 @@ from store.maintenance.late_posts import delete_old_lateness
 from store.media.checks import delete_old_checks
 from store.media.files import delete_expired_files
 from store.posts.idempotency import delete_expired_keys
-from store.posts.imports import delete_old_imports, delete_surplus_imports
+from store.posts.imports import delete_old_imports, delete_old_rows, delete_surplus_imports
 from store.publishing.rate_limits import delete_past_slots
 from store.series.rows import delete_old_entries
 from store.webhooks.keeping import delete_past_deliveries
@@ -44,13 +44,15 @@ DELETES: tuple[tuple[_Delete, int], ...] = (
     (delete_past_events, 500),
     (delete_past_listeners, 100),
     (delete_old_entries, 500),
-    (delete_old_imports, 20),
-    (delete_surplus_imports, 20),
+    (delete_old_imports, 2),
+    (delete_surplus_imports, 2),
+    (delete_old_rows, 500),
     (delete_past_deliveries, 500),
     (delete_unused_limits, 500),
     (delete_past_slots, 500),
 )
-"""The kinds of rows and the size of their batches; a file may have some MiB."""
+"""The kinds of rows and the size of their batches; a file may have some MiB, and an import names
+10,000 posts."""
 
 
 def expiry_task(database: Database, audit_kept: timedelta = AUDIT_KEPT) -> BackgroundTask:

@@ -141,6 +141,8 @@ RIGHTS: Mapping[str, Mapping[Component, str]] = {
     "revisions": {Component.API: _ADD, Component.WORKER: _NOTE},
     "idempotency_keys": {Component.API: _NOTE, Component.WORKER: "SELECT, UPDATE, DELETE"},
     "imports": {Component.API: _ADD, Component.WORKER: "SELECT, DELETE"},
+    "imported_rows": {Component.API: _ALL, Component.WORKER: "SELECT, DELETE"},
+    "imported_posts": {Component.API: "SELECT, INSERT, DELETE"},
     "uploads": {
         # The worker deletes the file first, and then the row.
         Component.API: f"SELECT, INSERT, UPDATE ({_CHANGING_UPLOAD})",

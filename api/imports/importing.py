@@ -15,36 +15,53 @@ from api.http.body import JsonObject
 from api.http.body_validation import read_valid
 from api.http.large_body import LargeBody, split_body
 from api.imports.bodies import ImportBody
+from api.imports.cells import Cells, Digests
+from api.imports.comparing import ComparedRows, compare
 from api.imports.csv_rows import csv_rows
 from api.imports.json_rows import line_rows, list_rows
 from api.imports.query import ImportQuery
 from api.imports.results import RowResults, import_view
-from api.imports.updating import ExistingRows, compare, preview_updates, update_posts
-from api.imports.views import ImportRowView
+from api.imports.updating import PostUpdater, UpdatedRows
+from api.imports.views import CellChangeView, ImportRowView
 from api.posts.answers.answer import Answer, answer_view
 from api.posts.campaign_rules import UNKNOWN_CAMPAIGN
 from api.posts.changes.idempotency import EXPIRED, KeyTakenError, find_use
 from api.posts.clock import now_ms
 from api.posts.many.building import build_posts, deliver_due, total_bytes
-from api.posts.many.checking import MOST_ROW_PROBLEMS, MOST_ROWS, SLICE, CheckedRows, RefusedRow, Row, check_rows
+from api.posts.many.checking import (
+    MOST_ROW_PROBLEMS,
+    MOST_ROWS,
+    SLICE,
+    CheckedPost,
+    CheckedRows,
+    RefusedRow,
+    Row,
+    check_rows,
+)
 from api.posts.many.links import link_rows, write_links
 from api.posts.many.queues import take_slots
-from api.posts.many.warnings import PlanWarningView, plan_warnings
+from api.posts.many.warnings import PlanWarningView, plan_warnings, rows_warning
 from domain.audit import api_key
 from domain.campaigns import OperationKind
 from domain.errors import InvalidRequest, Problem, Unavailable, Unprocessable
 from domain.ids import made_at, new_id
 from domain.imports import OnError, RowOutcome
 from domain.loop_share import loop_share
+from domain.post import PostStatus
 from store.campaigns.operations import record_operation
+from store.posts.contents import NewPost
 from store.posts.creating import CampaignGoneError, ExternalIdTakenError
 from store.posts.creating_many import create_posts, hold_campaigns
 from store.posts.idempotency import KeyedRequest, acquire_key
-from store.posts.imports import add_import, find_known
+from store.posts.imports import ImportedPost, RowBefore, add_import, save_posts, save_rows
 
 log = structlog.get_logger(__name__)
 
 JSON, LINES, CSV = "application/json", "application/x-ndjson", "text/csv"
+_UNKNOWN = (
+    "replace their posts as a whole, because the posts were changed and it is not known which row made them: what was "
+    "changed by hand is replaced, as changes of the results say"
+)
 _TRIES = 3
 """Times that an import is tried while other requests create posts with its external ids."""
 _RACED = Problem("Other requests create posts with the same externalIds; please try again", "unavailable")
@@ -111,20 +128,17 @@ class ImportRequest:
 
     async def _compared(
         self, session: AsyncSession, checked: CheckedRows, results: RowResults, size: int
-    ) -> tuple[ExistingRows, list[RefusedRow]]:
-        sound_names = (post.parsed.content.external_id for post in checked.posts)
-        first_names = (post.after_external_id for post in checked.posts)
-        names = (*sound_names, *first_names, *(row.external_id for row in checked.refused))
-        external_ids = [name for name in names if name is not None]
-        known = await find_known(session, self.workspace_id, external_ids) if external_ids else {}
+    ) -> ComparedRows:
         async with loop_share(size) as turn:
-            return await compare(checked, known, self.query.on_existing, results, turn)
+            return await compare(session, self.workspace_id, checked, self.query, results, turn)
 
-    async def _warn(self, rows: ExistingRows, size: int) -> list[PlanWarningView]:
-        planned = [*rows.new, *(post for post, _ in rows.differing)]
-        replaced = [post_id for _, post_id in rows.differing]
-        async with self.deps.database.reading() as session:
-            return await plan_warnings(session, self.workspace_id, planned, self.query.timezone, replaced, size)
+    async def _warn(
+        self, session: AsyncSession, rows: ComparedRows, updated: UpdatedRows, size: int
+    ) -> list[PlanWarningView]:
+        planned, replaced = [*rows.new, *updated.planned], [row.post_id for row in rows.differing]
+        warnings = await plan_warnings(session, self.workspace_id, planned, self.query.timezone, replaced, size)
+        unknown = rows.of_unknown
+        return [rows_warning("row_before_unknown", _UNKNOWN, unknown), *warnings] if unknown else warnings
 
     def _settle(self, checked: CheckedRows, refused: list[RefusedRow], results: RowResults) -> None:
         """Add the results of refused rows if they are skipped. Otherwise raises InvalidRequest, Unprocessable."""
@@ -134,25 +148,28 @@ class ImportRequest:
             results.add_refused(row)
 
     async def _link(
-        self, session: AsyncSession, rows: ExistingRows, size: int
+        self, session: AsyncSession, rows: ComparedRows, size: int
     ) -> tuple[dict[int, int], list[RefusedRow]]:
         """Return the result of `link_rows` for the rows that become posts."""
         async with loop_share(size) as turn:
             return await link_rows(session, self.workspace_id, rows.new, now_ms(), "rows", turn)
 
+    def _updater(self, session: AsyncSession, *, writes: bool) -> PostUpdater:
+        return PostUpdater(self.deps, session, self.workspace_id, api_key(self.api_key_id), writes=writes)
+
     async def _preview(self, checked: CheckedRows, size: int) -> Answer:
         results = RowResults()
         async with self.deps.database.transaction() as session:
-            rows, refused = await self._compared(session, checked, results, size)
-            refused += await preview_updates(session, self.workspace_id, rows.differing, results)
+            rows = await self._compared(session, checked, results, size)
+            updater = self._updater(session, writes=False)
+            updated = await updater.update(rows.differing, self.query.on_conflict, results)
             _, unlinked = await self._link(session, rows, size)
-        refused += unlinked
+            warnings = await self._warn(session, rows, updated, size)
         numbers = {row.number for row in unlinked}
         for post in rows.new:
             if post.number not in numbers:
                 results.add(post, RowOutcome.CREATED, None)
-        self._settle(checked, refused, results)
-        warnings = await self._warn(rows, size)
+        self._settle(checked, [*rows.refused, *updated.refused, *unlinked], results)
         return answer_view(import_view(None, datetime.now(UTC), results.counts, warnings, results.views))
 
     async def _carry_out(self, checked: CheckedRows, size: int) -> Answer:
@@ -160,31 +177,38 @@ class ImportRequest:
         deps, workspace_id, results = self.deps, self.workspace_id, RowResults()
         actor, import_id = api_key(self.api_key_id), new_id("imp")
         async with deps.database.reading() as session:
-            rows, refused = await self._compared(session, checked, results, size)
+            rows = await self._compared(session, checked, results, size)
         if self.query.on_error is OnError.REFUSE:
-            replace(checked, refused=refused).require_sound()
-        warnings = await self._warn(rows, size)
+            replace(checked, refused=rows.refused).require_sound()
         await deps.request_limits.take_posts(workspace_id, len(rows.new) + len(rows.differing))
         posts = await build_posts(deps, workspace_id, actor, rows.new, size)
         await deps.usage.count_posts(workspace_id, len(posts), total_bytes(posts))
         async with deps.database.transaction() as session:
             campaigns = _count_by_campaign(rows)
             await hold_campaigns(session, workspace_id, campaigns)
-            begun, due_ids = await update_posts(deps, session, workspace_id, actor, rows.differing, results)
+            updated = await self._updater(session, writes=True).update(rows.differing, self.query.on_conflict, results)
             first_rows, unlinked = await self._link(session, rows, size)
-            self._settle(checked, [*refused, *begun, *unlinked], results)
+            self._settle(checked, [*rows.refused, *updated.refused, *unlinked], results)
+            warnings = await self._warn(session, rows, updated, size)
             async with loop_share(size) as turn:
                 write_links(rows.new, posts, first_rows)
                 await turn.pause()
                 numbers = {row.number for row in unlinked}
                 linked = [(row, post) for row, post in zip(rows.new, posts, strict=True) if row.number not in numbers]
                 posts = [post for _, post in linked]
+            async with loop_share(size) as turn:
+                of_rows: list[Digests] = []
+                for row, post in linked:
+                    of_rows.append(_cells_of_new(row, post).digests())
+                    await turn.pause()
             await take_slots(session, workspace_id, [row.parsed for row, _ in linked], posts, "rows")
             async with loop_share(size) as turn:
-                for row, post in linked:
+                for (row, post), row_digests in zip(linked, of_rows, strict=True):
                     results.add(row, RowOutcome.CREATED, post.columns["id"])
+                    _record(row, post, row_digests, updated)
                     await turn.pause()
             await create_posts(session, posts)
+            await save_rows(session, workspace_id, rows.learnt | updated.saved)
             for campaign_id, posts_of_campaign in campaigns.items():
                 summary = {"importId": import_id, "posts": posts_of_campaign}
                 await record_operation(
@@ -206,6 +230,7 @@ class ImportRequest:
                 },
                 await _written(views, size),
             )
+            await save_posts(session, import_id, updated.posts)
             response = (answer.status, answer.body)
             if await acquire_key(session, self.request, import_id, datetime.now(UTC), response) is None:
                 raise KeyTakenError
@@ -213,7 +238,7 @@ class ImportRequest:
         for campaign_id in campaigns:
             deps.campaign_progress.forget(campaign_id)
         deliver_due(deps, posts)
-        deps.delivery.deliver_saved(due_ids)
+        deps.delivery.deliver_saved([post_id for _, post_id in sorted(updated.due_soon)])
         await _release(size, linked, posts, rows.new, checked.posts)
         return answer
 
@@ -232,9 +257,17 @@ async def _written(views: Sequence[ImportRowView], size: int) -> str:
     pieces: list[str] = []
     async with loop_share(size) as turn:
         for begin in range(0, len(views), SLICE):
-            pieces.extend(map(json.dumps, views[begin : begin + SLICE]))
+            pieces.extend(json.dumps(_without_values(view)) for view in views[begin : begin + SLICE])
             await turn.pause()
     return f"[{','.join(pieces)}]"
+
+
+def _without_values(view: ImportRowView) -> ImportRowView:
+    """Return a result as it is stored: with the names of changed cells, without their content."""
+    if "changes" not in view:
+        return view
+    changes = [CellChangeView(field=change["field"], conflict=change["conflict"]) for change in view["changes"]]
+    return {**view, "changes": changes}
 
 
 def _limited(rows: Iterator[Row]) -> Iterator[Row]:
@@ -246,9 +279,26 @@ def _limited(rows: Iterator[Row]) -> Iterator[Row]:
         yield row
 
 
-def _count_by_campaign(rows: ExistingRows) -> Counter[str]:
+def _cells_of_new(row: CheckedPost, post: NewPost) -> Cells:
+    """Return the cells of a row that becomes a post, before this has the slot of its queue."""
+    names = ("after_post_id", "scheduled_for", "scheduled_wall", "timezone")
+    content = row.parsed.content.model_copy(update={name: post.columns[name] for name in names})
+    return Cells(content, row.is_draft, row.parsed.queue)
+
+
+def _record(row: CheckedPost, post: NewPost, row_digests: Digests, updated: UpdatedRows) -> None:
+    """Note the cells of a new post and of its row."""
+    is_draft = post.columns["status"] == PostStatus.DRAFT and post.columns["after_post_id"] is None
+    cells = replace(_cells_of_new(row, post), is_draft=is_draft, queue=post.columns["queue_id"])
+    digests, post_id = cells.digests(), post.columns["id"]
+    updated.posts.append(ImportedPost(post_id, digests, None))
+    if (external_id := row.parsed.content.external_id) is not None:
+        updated.saved[external_id] = RowBefore(post_id, row_digests, digests)
+
+
+def _count_by_campaign(rows: ComparedRows) -> Counter[str]:
     """Return how many posts of each campaign rows create or change."""
-    posts = (*rows.new, *(post for post, _ in rows.differing))
+    posts = (*rows.new, *(existing.row for existing in rows.differing))
     campaign_ids = (post.parsed.content.campaign_id for post in posts)
     return Counter(campaign_id for campaign_id in campaign_ids if campaign_id is not None)
 

@@ -10,7 +10,7 @@ from api.http.parameters import query
 from api.http.query import convert_parameter, parse_choice, parse_flag, parse_query
 from api.posts.filters import parse_zone
 from domain.errors import Problem
-from domain.imports import OnError, OnExisting
+from domain.imports import OnConflict, OnError, OnExisting
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +22,7 @@ class ImportQuery:
     dry_run: bool
     on_error: OnError
     on_existing: OnExisting
+    on_conflict: OnConflict
 
     def completed(self, body: JsonObject) -> JsonObject:
         """Return the body of a row with what it leaves to the query."""
@@ -55,10 +56,18 @@ PARAMETERS: tuple[Json, ...] = (
     query(
         "onExisting",
         "What is done with a row whose `externalId` belongs to a post that a row with other content has made: it is a "
-        "problem (`refuse`), the post stays as it is (`keep`), or it gets the row's content and time (`update`), if it "
-        "may still be changed.",
+        "problem (`refuse`), the post stays as it is (`keep`), or it gets the cells that changed since the row was "
+        "last imported (`update`), if it may still be changed.",
         {"type": "string", "enum": list(OnExisting), "default": OnExisting.REFUSE.value},
         OnExisting.UPDATE.value,
+    ),
+    query(
+        "onConflict",
+        "What is done with a changed cell if the post itself was changed in the same field since the row was last "
+        "imported, and with a row whose post was deleted: it is a problem that names both values (`refuse`), the post "
+        "keeps its value or stays deleted (`keep`), or the row counts (`overwrite`).",
+        {"type": "string", "enum": list(OnConflict), "default": OnConflict.REFUSE.value},
+        OnConflict.KEEP.value,
     ),
 )
 
@@ -72,6 +81,7 @@ def read_import_query(request: HttpRequest) -> tuple[ImportQuery, list[Problem]]
         convert_parameter(values, problems, "dryRun", parse_flag) or False,
         convert_parameter(values, problems, "onError", partial(parse_choice, OnError)) or OnError.REFUSE,
         convert_parameter(values, problems, "onExisting", partial(parse_choice, OnExisting)) or OnExisting.REFUSE,
+        convert_parameter(values, problems, "onConflict", partial(parse_choice, OnConflict)) or OnConflict.REFUSE,
     )
     return import_query, problems
 

@@ -7,7 +7,7 @@ from typing import Any, cast
 
 from api.errors import ProblemView, problem_view
 from api.http.cursors import encode_cursor
-from api.imports.views import ImportRowView, ImportView
+from api.imports.views import CellChangeView, ImportRowView, ImportView
 from api.posts.many.checking import MOST_PROBLEMS_OF_ROW, MOST_ROW_PROBLEMS, CheckedPost, RefusedRow
 from domain.imports import RowOutcome
 from domain.schedule import rfc3339
@@ -23,11 +23,15 @@ class RowResults:
         self._views: list[ImportRowView] = []
         self._problems = 0
 
-    def add(self, post: CheckedPost, outcome: RowOutcome, post_id: str | None) -> None:
-        """Add the result of a row that is sound."""
+    def add(
+        self, post: CheckedPost, outcome: RowOutcome, post_id: str | None, changes: Sequence[CellChangeView] = ()
+    ) -> None:
+        """Add the result of a row that is sound, with the cells in which it differs from its post."""
         content = post.parsed.content
         result = self._add(post.number, outcome, post_id, content.external_id)
         result["scheduledFor"] = rfc3339(content.scheduled_for) if content.scheduled_for else None
+        if changes:
+            result["changes"] = list(changes)
 
     def add_existing(self, row: RefusedRow, outcome: RowOutcome, post_id: str) -> None:
         """Add the result of a row that would be refused today, and whose post exists."""

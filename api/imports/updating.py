@@ -1,176 +1,230 @@
-"""The rows of an import whose posts exist: left alone, or given the row's content and time."""
+"""The posts of rows that changed: each gets the changed cells, and keeps what was changed on the post itself."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from api.dependencies import Dependencies
+from api.imports.cells import FIELDS, FOR_PLATFORMS, Cells, Digests, differing
+from api.imports.comparing import ExistingRow, conflict, refused_row, split_changes
 from api.imports.results import RowResults
-from api.posts.changes.external_id import taken_id
+from api.imports.views import CellChangeView
+from api.posts.bodies.body_content import to_body
+from api.posts.bodies.parse_post import ParsedPost, decide_status, missing_fields, time_problems
+from api.posts.bodies.platform_rules import platform_problems
+from api.posts.campaign_rules import find_campaign_problem
 from api.posts.clock import now_ms
-from api.posts.many.checking import CheckedPost, CheckedRows, RefusedRow
+from api.posts.many.checking import CheckedPost, RefusedRow
 from api.posts.media_warnings import targets_with_warned_media, warn_of_media
 from domain.audit import Actor
+from domain.bounds import LARGEST_POST
+from domain.campaigns import CampaignRules
+from domain.content import PostContent
 from domain.delivery import BULK_LEAD
 from domain.errors import Problem
-from domain.imports import OnExisting, RowOutcome
-from domain.loop_share import LoopShare
+from domain.imports import OnConflict, RowOutcome
 from domain.ownership import may_change
 from domain.post import PostStatus
-from store.models import Post
+from domain.schedule import ScheduledTime
+from domain.size import answer_bytes
+from domain.zones import UnknownZone
+from store.accounts.connected import find_accounts
+from store.campaigns.campaigns import campaign_rules, find_campaign
+from store.models import ConnectedAccount, Post
 from store.posts.changes import target_rows
 from store.posts.contents import rewrite
-from store.posts.imports import KnownPost, deliver_in_turn, find_posts
+from store.posts.imports import ImportedPost, RowBefore, deliver_in_turn, find_posts
 
-_QUEUE = Problem(
-    "queue cannot be given for a post that exists: give scheduledFor, or PATCH the post", "invalid_field_value", "queue"
-)
 _AFTER = Problem(
     "after cannot be changed for a post that exists: PATCH the post, or leave the row as it was",
     "invalid_field_value",
     "after",
 )
+_NO_ZONE = Problem("The post's time zone no longer exists; give another timezone", "invalid_field_value", "timezone")
+_TOO_LARGE = Problem("The post would be too large with what was changed on it", "invalid_field_value", "content")
 _BATCH = 50
 """Posts that are changed between two waits for the database, so that other requests run in between."""
+_TIMES = frozenset({"scheduledFor", "timezone", "isDraft", "after"})
+"""The cells that decide when a post is published."""
 
 
 @dataclass(slots=True)
-class ExistingRows:
-    """The rows of an import by what they find: no post, the same, or another one."""
+class UpdatedRows:
+    """The effect of rows on existing posts."""
 
-    new: list[CheckedPost] = field(default_factory=list)
-    differing: list[tuple[CheckedPost, str]] = field(default_factory=list)
-    """Each with the id of the post that it is to change."""
+    refused: list[RefusedRow] = field(default_factory=list)
+    """Rows whose posts may not be changed any more, or not so."""
+    planned: list[CheckedPost] = field(default_factory=list)
+    """The rows that change their posts, each as its post is then."""
+    due_soon: list[tuple[datetime, str]] = field(default_factory=list)
+    saved: dict[str, RowBefore] = field(default_factory=dict)
+    """By external id what the next import compares with."""
+    posts: list[ImportedPost] = field(default_factory=list)
+    """The changed posts, and what undoes their changes."""
 
 
-async def compare(
-    checked: CheckedRows,
-    known: Mapping[str, KnownPost],
-    on_existing: OnExisting,
-    results: RowResults,
-    turn: LoopShare,
-) -> tuple[ExistingRows, list[RefusedRow]]:
-    """Return the rows that are still to be carried out, and those that are refused; the others get a result.
+class PostUpdater:
+    """The change of existing posts in one transaction, which holds their locks; `writes` is False for a dry run."""
 
-    A row that has made its post is not refused, even if it would be today because its time has passed.
-    """
-    rows, refused = ExistingRows(), list[RefusedRow]()
-    for row in checked.refused:
-        existing = known.get(row.external_id or "") if row.digest else None
-        if existing is not None and existing.digest == row.digest:
-            results.add_existing(row, RowOutcome.UNCHANGED, existing.id)
-        elif existing is not None and on_existing is OnExisting.KEEP:
-            results.add_existing(row, RowOutcome.IGNORED, existing.id)
+    def __init__(
+        self, deps: Dependencies, session: AsyncSession, workspace_id: str, actor: Actor, *, writes: bool
+    ) -> None:
+        self._deps, self._session, self._workspace_id = deps, session, workspace_id
+        self._actor, self._writes = actor, writes
+        self._campaigns: dict[str, CampaignRules | None] = {}
+        self._accounts: dict[str, ConnectedAccount] = {}
+
+    async def update(self, rows: Sequence[ExistingRow], on_conflict: OnConflict, results: RowResults) -> UpdatedRows:
+        """Give existing posts the changed cells of their rows."""
+        updated = UpdatedRows()
+        by_post = {row.post_id: row for row in rows}
+        async for batch in self.batches(sorted(by_post)):
+            for post_id, post in batch.items():
+                row = by_post[post_id]
+                refusal = await self._update(row, post, on_conflict, results, updated) if post else _begun(row)
+                if refusal is not None:
+                    updated.refused.append(refusal)
+        return updated
+
+    async def batches(self, post_ids: Sequence[str]) -> AsyncIterator[Mapping[str, Post | None]]:
+        """Yield posts by their ids, some at a time, and write what was changed in them; None for one that is gone."""
+        for begin in range(0, len(post_ids), _BATCH):
+            ids = post_ids[begin : begin + _BATCH]
+            posts = await find_posts(self._session, self._workspace_id, ids, lock=self._writes)
+            versions = {post_id: post.version for post_id, post in posts.items()}
+            yield {post_id: posts.get(post_id) for post_id in ids}
+            await self._session.flush()
+            changed_ids = [post_id for post_id, version in versions.items() if posts[post_id].version != version]
+            await deliver_in_turn(self._session, changed_ids)
+            self._session.expunge_all()
+
+    async def may_change(self, post: Post) -> bool:
+        """Return whether the publishing of a post has not begun, or begins again."""
+        status = PostStatus(post.status)
+        return may_change(status) or may_change(status, await target_rows(self._session, post))
+
+    async def change(
+        self, post: Post, now: Cells, source: Cells, names: Collection[str]
+    ) -> tuple[ParsedPost | None, list[Problem]]:
+        """Give a post that may be changed some cells of others; return it as it is then, or why that is wrong."""
+        try:
+            cells = now.with_cells(source, names)
+        except UnknownZone:
+            return None, [_NO_ZONE]
+        content, campaign = cells.content, await self._campaign(cells.content.campaign_id)
+        parsed, problems = _with_status(post, cells, campaign, now_ms(), keeps_time=_TIMES.isdisjoint(names))
+        joins = "campaignId" in names
+        if joins or parsed.due_at != post.due_at:
+            problem = find_campaign_problem(parsed, campaign, joins=joins)
+            problems += [problem] if problem else []
+        if not parsed.is_draft and (source.is_draft or differing(cells.digests(), source.digests()) & FOR_PLATFORMS):
+            # The row was checked, but not together with the post's other cells.
+            problems += missing_fields(to_body(content), set(), draft=parsed.status is PostStatus.DRAFT)
+            problems += platform_problems(content, await self._find_accounts(content))
+            problems += [_TOO_LARGE] if answer_bytes(content) > LARGEST_POST else []
+        if problems:
+            return None, problems
+        if self._writes:
+            earlier = targets_with_warned_media(post, self._deps)
+            rewrite(post, content, self._actor, status=parsed.status, due_at=parsed.due_at, now=now_ms())
+            warn_of_media(post, self._deps, earlier)
+            self._deps.usage.count_bytes(post.workspace_id, post.answer_bytes)
+        return parsed, []
+
+    async def _update(
+        self, row: ExistingRow, post: Post, on_conflict: OnConflict, results: RowResults, updated: UpdatedRows
+    ) -> RefusedRow | None:
+        """Give a post the changed cells of its row, and add the row's result; return why that is refused."""
+        cells = Cells.of_post(post)
+        names, conflicts = split_changes(row, cells.digests())
+        to_write = names if on_conflict is OnConflict.KEEP else names | conflicts
+        if to_write and not await self.may_change(post):
+            return _begun(row)
+        if conflicts and on_conflict is OnConflict.REFUSE:
+            return refused_row(row.row, *(conflict(row, cells, name) for name in FIELDS if name in conflicts))
+        if to_write and row.refusal and ("scheduledFor" in to_write or not row.refusal.is_malformed):
+            return row.refusal
+        if "after" in to_write and row.cells.content.after_post_id is not None:
+            return refused_row(row.row, _AFTER)
+        changes = [
+            CellChangeView(field=name, conflict=name in conflicts, post=cells.show(name), row=row.cells.show(name))
+            for name in FIELDS
+            if name in names | conflicts
+        ]
+        if not to_write:
+            outcome = RowOutcome.IGNORED if conflicts else RowOutcome.UNCHANGED
+            results.add(row.row, outcome, post.id, changes)
         else:
-            refused.append(row)
-    for post in checked.posts:
-        await turn.pause()
-        existing = known.get(post.parsed.content.external_id or "")
-        if existing is None:
-            rows.new.append(post)
-        elif existing.digest == post.digest:
-            results.add(post, RowOutcome.UNCHANGED, existing.id)
-        elif on_existing is OnExisting.KEEP:
-            results.add(post, RowOutcome.IGNORED, existing.id)
-        elif on_existing is OnExisting.UPDATE and post.parsed.queue is not None:
-            refused.append(refused_row(post, _QUEUE))
-        elif on_existing is OnExisting.UPDATE:
-            rows.differing.append((_with_first_post(post, known), existing.id))
-        else:
-            refused.append(refused_row(post, taken_id(existing.id)))
-    return rows, refused
-
-
-def _with_first_post(post: CheckedPost, known: Mapping[str, KnownPost]) -> CheckedPost:
-    """Return a row with the id of the existing post for which it waits, if it names one by its externalId."""
-    if (first := known.get(post.after_external_id or "")) is not None:
-        post.parsed.content.after_post_id = first.id
-    return post
-
-
-def refused_row(post: CheckedPost, problem: Problem) -> RefusedRow:
-    """Return a sound row that its post's state does not allow."""
-    where = f"rows.{post.number}"
-    named = replace(problem.within(where), row=post.number)
-    return RefusedRow(post.number, [named], post.parsed.content.external_id, post.digest, is_malformed=False)
-
-
-async def update_posts(
-    deps: Dependencies,
-    session: AsyncSession,
-    workspace_id: str,
-    actor: Actor,
-    differing: Sequence[tuple[CheckedPost, str]],
-    results: RowResults,
-) -> tuple[list[RefusedRow], list[str]]:
-    """Give existing posts the content and time of their rows; the transaction holds their locks from then on.
-
-    Returns the rows whose posts may not be changed any more, and the ids of the posts that are due soon.
-    """
-    refused: list[RefusedRow] = []
-    due_soon: list[tuple[datetime, str]] = []
-    for batch in _batches(sorted(differing, key=lambda row: row[1])):
-        posts = await find_posts(session, workspace_id, [post_id for _, post_id in batch], lock=True)
-        changed_ids: list[str] = []
-        for row, post_id in batch:
-            post = posts.get(post_id)
-            if post is None or not await _may_change(session, post):
-                refused.append(refused_row(row, _begun(post_id)))
-                continue
-            if row.parsed.content.after_post_id not in {None, post.after_post_id}:
-                refused.append(refused_row(row, _AFTER))
-                continue
-            if post.external_digest != row.digest:
-                _rewrite(deps, post, row, actor)
-                changed_ids.append(post_id)
-            results.add(row, RowOutcome.UPDATED, post_id)
+            parsed, problems = await self.change(post, cells, row.cells, to_write)
+            if parsed is None:
+                return refused_row(row.row, *problems)
+            planned = replace(row.row, parsed=parsed)
+            results.add(planned, RowOutcome.UPDATED, post.id, changes)
+            updated.planned.append(planned)
             if post.due_at is not None and post.due_at <= datetime.now(UTC) + BULK_LEAD:
-                due_soon.append((post.due_at, post_id))
-        await session.flush()
-        await deliver_in_turn(session, changed_ids)
-        session.expunge_all()
-    return refused, [post_id for _, post_id in sorted(due_soon)]
+                updated.due_soon.append((post.due_at, post.id))
+        if self._writes:
+            _record(row, post, cells, to_write, updated)
+        return None
+
+    async def _campaign(self, campaign_id: str | None) -> CampaignRules | None:
+        if campaign_id is not None and campaign_id not in self._campaigns:
+            campaign = await find_campaign(self._session, self._workspace_id, campaign_id)
+            self._campaigns[campaign_id] = campaign_rules(campaign) if campaign else None
+        return self._campaigns.get(campaign_id or "")
+
+    async def _find_accounts(self, content: PostContent) -> Mapping[str, ConnectedAccount]:
+        account_ids = {target.account_id for target in content.targets}
+        if unread := account_ids - self._accounts.keys():
+            self._accounts |= await find_accounts(self._session, self._workspace_id, sorted(unread))
+        return self._accounts
 
 
-async def preview_updates(
-    session: AsyncSession, workspace_id: str, differing: Sequence[tuple[CheckedPost, str]], results: RowResults
-) -> list[RefusedRow]:
-    """Add the results that `update_posts` would have, and return the rows that it would refuse."""
-    refused: list[RefusedRow] = []
-    for batch in _batches(differing):
-        posts = await find_posts(session, workspace_id, [post_id for _, post_id in batch], lock=False)
-        for row, post_id in batch:
-            if post_id not in posts or not await _may_change(session, posts[post_id]):
-                refused.append(refused_row(row, _begun(post_id)))
-            elif row.parsed.content.after_post_id not in {None, posts[post_id].after_post_id}:
-                refused.append(refused_row(row, _AFTER))
-            else:
-                results.add(row, RowOutcome.UPDATED, post_id)
-        session.expunge_all()
-    return refused
+def _with_status(
+    post: Post, cells: Cells, campaign: CampaignRules | None, now: datetime, *, keeps_time: bool
+) -> tuple[ParsedPost, list[Problem]]:
+    """Return what becomes of a post with these cells, and what is wrong with its time."""
+    content = cells.content
+    has_time = content.scheduled_for is not None or (keeps_time and post.due_at is not None)
+    waits, keeps_drafts = content.after_post_id is not None, campaign is not None and campaign.keeps_drafts
+    if cells.is_draft or waits or keeps_drafts or not has_time:
+        return ParsedPost(content, PostStatus.DRAFT, None), []
+    if keeps_time and post.due_at is not None:
+        is_scheduled = post.status == PostStatus.SCHEDULED
+        return ParsedPost(content, PostStatus.SCHEDULED if is_scheduled else PostStatus.PUBLISHING, post.due_at), []
+    problems: list[Problem] = []
+    if content.scheduled_for is not None:
+        problems = time_problems(ScheduledTime(content.scheduled_for, content.scheduled_wall, content.timezone), now)
+    return decide_status(content, now, draft=False, publish_now=False), problems
 
 
-def _batches(rows: Sequence[tuple[CheckedPost, str]]) -> Iterator[Sequence[tuple[CheckedPost, str]]]:
-    for begin in range(0, len(rows), _BATCH):
-        yield rows[begin : begin + _BATCH]
+def _record(row: ExistingRow, post: Post, cells: Cells, names: Collection[str], updated: UpdatedRows) -> None:
+    """Note what the next import compares with, and what undoes the change of a post from these cells."""
+    digests, before = Cells.of_post(post).digests(), row.before
+    post_cells: Digests = digests
+    if before is not None:
+        # A cell that was changed on the post counts as changed until a row says the same.
+        own = differing(row.digests, digests) - set(names)
+        others = {name: digest for name, digest in digests.items() if name not in own}
+        post_cells = others | {name: before.post_cells[name] for name in own if name in before.post_cells}
+    if (external_id := post.external_id) is not None:
+        updated.saved[external_id] = RowBefore(post.id, row.digests, post_cells)
+    post.external_digest = row.row.digest
+    if names:
+        written = {name: digests.get(name) for name in names}
+        updated.posts.append(ImportedPost(post.id, written, cells.to_json(names) | _digests_before(before, names)))
 
 
-async def _may_change(session: AsyncSession, post: Post) -> bool:
-    status = PostStatus(post.status)
-    return may_change(status) or may_change(status, await target_rows(session, post))
+def _digests_before(before: RowBefore | None, names: Collection[str]) -> dict[str, Any]:
+    if before is None:
+        return {}
+    row, post = ({name: cells.get(name) for name in names} for cells in (before.row_cells, before.post_cells))
+    return {"rowCells": row, "postCells": post}
 
 
-def _rewrite(deps: Dependencies, post: Post, row: CheckedPost, actor: Actor) -> None:
-    earlier = targets_with_warned_media(post, deps)
-    parsed = row.parsed
-    rewrite(post, parsed.content, actor, status=parsed.status, due_at=parsed.due_at, now=now_ms())
-    warn_of_media(post, deps, earlier)
-    post.external_digest = row.digest
-    deps.usage.count_bytes(post.workspace_id, post.answer_bytes)
-
-
-def _begun(post_id: str) -> Problem:
-    sentence = f"{post_id} has this externalId, and cannot be changed any more: its publishing has begun"
-    return Problem(sentence, "conflict", "externalId", post_id=post_id)
+def _begun(row: ExistingRow) -> RefusedRow:
+    sentence = f"{row.post_id} has this externalId, and cannot be changed any more: its publishing has begun"
+    return refused_row(row.row, Problem(sentence, "conflict", "externalId", post_id=row.post_id))

@@ -11,6 +11,21 @@ from api.views import HasMore, Moment, NextCursor, described, view
 from domain.imports import RowOutcome
 
 
+@view("CellChange")
+class CellChangeView(TypedDict):
+    """A cell of a row that changed since the row was last imported, or that differs if that is not known."""
+
+    field: Annotated[str, described("The field.", "scheduledFor")]
+    conflict: Annotated[bool, described("Whether the post itself was changed in this field, too.", False)]
+    post: NotRequired[
+        Annotated[
+            str | None,
+            described("The beginning of the post's value; only in the response to the import.", "2030-12-02T09:00:00"),
+        ]
+    ]
+    row: NotRequired[Annotated[str | None, described("The beginning of the row's value.", "2030-12-03T09:00:00")]]
+
+
 @view("ImportRow")
 class ImportRowView(TypedDict):
     """The result of one row."""
@@ -23,6 +38,9 @@ class ImportRowView(TypedDict):
     ]
     externalId: NotRequired[Annotated[str, described("Your own id, if given.", "bf-001")]]
     scheduledFor: NotRequired[Annotated[Moment | None, described("The instant it is scheduled for.")]]
+    changes: NotRequired[
+        Annotated[list[CellChangeView], described("The cells that changed, of a row whose post exists already.")]
+    ]
     errors: NotRequired[
         Annotated[list[ProblemView], described("Why it failed; at most 10, and 1 after the 1,000th of an import.")]
     ]
@@ -36,9 +54,11 @@ class ImportView(TypedDict):
     createdAt: Annotated[Moment, described("When it was carried out.")]
     total: Annotated[int, described("Its rows.", 3)]
     created: Annotated[int, described("Rows that became posts.", 1)]
-    unchanged: Annotated[int, described("Rows whose posts were made by the same rows already.", 1)]
-    updated: Annotated[int, described("Rows whose posts have their content and time now.", 0)]
-    ignored: Annotated[int, described("Rows whose posts differ, and stay as they are (`onExisting=keep`).", 0)]
+    unchanged: Annotated[int, described("Rows of which no cell changed since they were last imported.", 1)]
+    updated: Annotated[int, described("Rows whose posts have the changed cells now.", 0)]
+    ignored: Annotated[
+        int, described("Rows that changed, and whose posts stay as they are (`onExisting=keep`, `onConflict=keep`).", 0)
+    ]
     failed: Annotated[int, described("Rows with problems, which were skipped.", 1)]
     results: Annotated[list[ImportRowView], described("At most 1,000 an answer, in the order of the rows.")]
     warnings: Annotated[

@@ -15,7 +15,7 @@ from store.models.base import Base, Id
 from store.models.calendar_views import CalendarView
 from store.models.campaigns import Campaign, Operation
 from store.models.events import Event, Listener
-from store.models.imports import Import
+from store.models.imports import Import, ImportedPost, ImportedRow
 from store.models.maintenance import (
     BulkTurn,
     Deletion,
@@ -65,6 +65,8 @@ __all__ = [
     "Id",
     "IdempotencyKey",
     "Import",
+    "ImportedPost",
+    "ImportedRow",
     "LatePost",
     "Lease",
     "Listener",

@@ -35,13 +35,13 @@ async def create_posts(session: AsyncSession, posts: Sequence[NewPost]) -> None:
         await hold_campaigns(session, posts[0].columns["workspace_id"], campaign_ids)
     for batch in _batches(posts):
         try:
-            await _insert(session, "posts", [post.columns for post in batch], next_delivery_at=_NEXT_DELIVERY)
+            await insert_rows(session, "posts", [post.columns for post in batch], next_delivery_at=_NEXT_DELIVERY)
         except IntegrityError as error:
             cause = error.orig.__cause__ if error.orig else None
             if isinstance(cause, asyncpg.UniqueViolationError) and cause.constraint_name == EXTERNAL_ID:
                 raise ExternalIdTakenError from error
             raise
-        await _insert(session, "targets", [target for post in batch for target in post.targets])
+        await insert_rows(session, "targets", [target for post in batch for target in post.targets])
 
 
 async def hold_campaigns(session: AsyncSession, workspace_id: str, campaign_ids: Collection[str]) -> None:
@@ -66,11 +66,13 @@ def _batches(posts: Sequence[NewPost]) -> Iterator[list[NewPost]]:
         yield batch
 
 
-async def _insert(session: AsyncSession, table: str, rows: Sequence[dict[str, Any]], **computed: str) -> None:
+async def insert_rows(
+    session: AsyncSession, table: str, rows: Sequence[dict[str, Any]], on_conflict: str = "", **computed: str
+) -> None:
     """Insert rows that have the same columns; a column that they do not name gets its default, or is `computed`."""
     if not rows:
         return
     names, values = ", ".join([*rows[0], *computed]), ", ".join([*rows[0], *computed.values()])
     records = f"jsonb_populate_recordset(NULL::{table}, CAST(:rows AS jsonb))"
-    statement = text(f"INSERT INTO {table} ({names}) SELECT {values} FROM {records}")  # noqa: S608 names of columns
+    statement = text(f"INSERT INTO {table} ({names}) SELECT {values} FROM {records} {on_conflict}")  # noqa: S608 names of columns
     await session.execute(statement, {"rows": json.dumps(rows, default=datetime.isoformat)})

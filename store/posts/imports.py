@@ -1,27 +1,38 @@
 """Imports as rows, and the posts that their external ids name."""
 
 import json
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Text, cast, insert, literal, select, text
+from sqlalchemy import Text, cast, insert, literal, select, text, tuple_
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import selectinload
 
 from domain.ids import first_id
 from store.deletes import delete_rows
-from store.models import Import, Post
+from store.models import Import, ImportedRow, Post
+from store.posts.creating_many import POSTS_OF_A_STATEMENT, insert_rows
 
 KEPT = timedelta(days=30)
 """How long an import and its results can be read."""
+DELETED_KNOWN = timedelta(days=365)
+"""How long an import can tell that the post of a row was deleted."""
 MOST_IMPORTS = 1_000
 """Imports of a workspace that are kept, the newest."""
 _KNOWN = text(
-    "SELECT external_id, id, external_digest FROM posts"
+    "SELECT external_id, id, external_digest, version FROM posts"
     " WHERE workspace_id = :workspace_id AND external_id = ANY(:external_ids)"
+)
+_BEFORE = text(
+    "SELECT external_id, post_id, row_cells, post_cells, deleted_at FROM imported_rows"
+    " WHERE workspace_id = :workspace_id AND external_id = ANY(:external_ids)"
+)
+_REPLACE = (
+    "ON CONFLICT (workspace_id, external_id) DO UPDATE SET post_id = excluded.post_id,"
+    " row_cells = excluded.row_cells, post_cells = excluded.post_cells, deleted_at = NULL"
 )
 _RESULTS = text("""
 SELECT created_at, counts, warnings,
@@ -49,6 +60,26 @@ class KnownPost:
     id: str
     digest: str | None
     """The digest of the body that made it."""
+    version: int
+
+
+@dataclass(frozen=True, slots=True)
+class RowBefore:
+    """The row that was last imported under an externalId, by the digests of its cells (store.models.ImportedRow)."""
+
+    post_id: str
+    row_cells: Mapping[str, str]
+    post_cells: Mapping[str, str]
+    deleted_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ImportedPost:
+    """A post that an import has created or changed, as `store.models.ImportedPost` keeps it."""
+
+    post_id: str
+    written: Mapping[str, str | None]
+    before: Mapping[str, Any] | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +95,38 @@ class ImportPage:
 async def find_known(session: AsyncSession, workspace_id: str, external_ids: Iterable[str]) -> dict[str, KnownPost]:
     """Return the posts of a workspace that have these external ids, by them."""
     rows = await session.execute(_KNOWN, {"workspace_id": workspace_id, "external_ids": list(external_ids)})
-    return {row.external_id: KnownPost(row.id, row.external_digest) for row in rows}
+    return {row.external_id: KnownPost(row.id, row.external_digest, row.version) for row in rows}
+
+
+async def find_rows_before(
+    session: AsyncSession, workspace_id: str, external_ids: Iterable[str]
+) -> dict[str, RowBefore]:
+    """Return the rows that were last imported under these external ids, by them."""
+    rows = await session.execute(_BEFORE, {"workspace_id": workspace_id, "external_ids": list(external_ids)})
+    return {name: RowBefore(*before) for name, *before in rows}
+
+
+async def save_rows(session: AsyncSession, workspace_id: str, rows: Mapping[str, RowBefore]) -> None:
+    """Save the rows that an import has read, by their external ids, in place of the rows before."""
+    values = [
+        {
+            "workspace_id": workspace_id,
+            "external_id": name,
+            "post_id": row.post_id,
+            "row_cells": row.row_cells,
+            "post_cells": row.post_cells,
+        }
+        for name, row in sorted(rows.items())
+    ]
+    for begin in range(0, len(values), POSTS_OF_A_STATEMENT):
+        await insert_rows(session, "imported_rows", values[begin : begin + POSTS_OF_A_STATEMENT], _REPLACE)
+
+
+async def save_posts(session: AsyncSession, import_id: str, posts: Sequence[ImportedPost]) -> None:
+    """Save which posts an import has created and changed."""
+    values = [{"import_id": import_id, **asdict(post)} for post in posts]
+    for begin in range(0, len(values), POSTS_OF_A_STATEMENT):
+        await insert_rows(session, "imported_posts", values[begin : begin + POSTS_OF_A_STATEMENT])
 
 
 async def find_posts(
@@ -104,6 +166,15 @@ async def delete_old_imports(session: AsyncSession, now: datetime, limit: int) -
     """Delete up to `limit` imports that are too old; return how many were deleted."""
     old = select(Import.id).where(Import.id < first_id("imp", now - KEPT)).order_by(Import.id).limit(limit)
     return await delete_rows(session, Import.id, Import.id.in_(old))
+
+
+async def delete_old_rows(session: AsyncSession, now: datetime, limit: int) -> int:
+    """Delete up to `limit` records of rows whose posts were deleted long ago; return how many were deleted."""
+    old = select(ImportedRow.workspace_id, ImportedRow.external_id).where(ImportedRow.deleted_at < now - DELETED_KNOWN)
+    key = tuple_(ImportedRow.workspace_id, ImportedRow.external_id)
+    return await delete_rows(
+        session, ImportedRow.external_id, key.in_(old.order_by(ImportedRow.deleted_at).limit(limit))
+    )
 
 
 async def delete_surplus_imports(session: AsyncSession, _now: datetime, limit: int) -> int:

@@ -172,10 +172,13 @@ def read_time(text: str, zone: str, now: datetime) -> tuple[ScheduledTime | None
     return schedule, time_problems(schedule, now)
 
 
+TIME_PASSED = Problem("scheduledFor is more than 5 minutes in the past", "invalid_field_value", "scheduledFor")
+
+
 def time_problems(schedule: ScheduledTime, now: datetime) -> list[Problem]:
     """Return the problem of a time that is too long ago or too far ahead, if it has one."""
     if schedule.instant < now - LATE_COUNTS_AS_NOW:
-        return [Problem("scheduledFor is more than 5 minutes in the past", "invalid_field_value", "scheduledFor")]
+        return [TIME_PASSED]
     if schedule.instant > horizon(now):
         return [Problem("scheduledFor is more than 5 years ahead", "invalid_field_value", "scheduledFor")]
     return []

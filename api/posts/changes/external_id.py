@@ -1,5 +1,7 @@
 """Answer a repeated create by the client's own id of the post, which names it for as long as it exists."""
 
+from collections.abc import Sequence
+
 from api.dependencies import Dependencies
 from api.http.body import JsonObject, unusable_strings
 from api.posts.answers.answer import Answer
@@ -48,7 +50,11 @@ async def find_conflict(deps: Dependencies, workspace_id: str, external_id: str,
     return [taken_id(post.id)] if post is not None and post.external_digest != body_digest(body).hex() else []
 
 
-def taken_id(post_id: str) -> Problem:
-    """Return the problem of a body whose externalId belongs to a post that another body has made."""
+def taken_id(post_id: str, differing: Sequence[str] = ()) -> Problem:
+    """Return the problem of a body whose externalId belongs to a post that another body has made.
+
+    `differing`: the fields in which the two bodies differ, if that is known.
+    """
     sentence = f"{post_id} has this externalId and was made by another body; change it, or use another id"
+    sentence += f". They differ in {', '.join(differing)}" if differing else ""
     return Problem(sentence, "external_id_taken", "externalId", post_id=post_id)

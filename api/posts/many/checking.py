@@ -6,7 +6,7 @@ from itertools import islice
 
 from api.dependencies import Dependencies
 from api.http.body import JsonObject, check_size, unusable_strings
-from api.posts.bodies.parse_post import ParsedPost, read_create
+from api.posts.bodies.parse_post import TIME_PASSED, ParsedPost, read_create
 from api.posts.bodies.platform_rules import collect_platform_problems
 from api.posts.bodies.schemas import LONGEST_NAME
 from api.posts.campaign_rules import find_campaign_problem, read_campaign
@@ -17,6 +17,7 @@ from api.posts.uploads import find_upload_problems_in_posts
 from domain.campaigns import CampaignRules
 from domain.errors import Conflict, InvalidRequest, Problem, Unprocessable
 from domain.loop_share import LoopShare, loop_share
+from domain.schedule import resolve
 from store.models import ConnectedAccount
 from store.posts.creating import read_accounts
 
@@ -35,6 +36,8 @@ _PUBLISH_NOW = Problem(
     "invalid_field_value",
     "publishNow",
 )
+_MAY_LEAVE_OUT = frozenset({"campaignId", "timezone"})
+"""Fields that the query of an import can give to all rows."""
 _FIRST_ROW = "post_" + 32 * "0"
 """The id that the post has meanwhile for which a row waits that names it by its externalId."""
 
@@ -60,6 +63,10 @@ class CheckedPost:
     """The digest of its body, in hexadecimal."""
     after_external_id: str | None = None
     """The externalId of the post for which it waits, if it names that post so: its content has no true id of it."""
+    is_draft: bool = False
+    """Whether it asks for a draft, rather than gets one because its campaign has not started or it waits for a post."""
+    leaves_out: frozenset[str] = frozenset()
+    """The fields that it has from its campaign or by default, although an earlier row may have said otherwise."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +80,8 @@ class RefusedRow:
     """As of a checked post; None if the row cannot be read."""
     is_malformed: bool = True
     """Whether its shape is wrong; otherwise an account or a platform refuses it."""
+    post: CheckedPost | None = None
+    """The post that it asks for, if only its time, an account or a platform is in the way."""
 
 
 @dataclass(slots=True)
@@ -151,6 +160,22 @@ def _without_name(body: JsonObject) -> tuple[JsonObject, str | None]:
     return {**body, "after": {**others, "postId": _FIRST_ROW}}, name
 
 
+def _checked(row: Row, parsed: ParsedPost, digest: str, after_external_id: str | None) -> CheckedPost:
+    content, leaves_out = parsed.content, _MAY_LEAVE_OUT - row.body.keys()
+    waits = content.after_post_id is not None
+    timeless = content.scheduled_for is None and parsed.queue is None
+    is_draft = not waits and (timeless or row.body.get("isDraft") is True)
+    return CheckedPost(row.number, parsed, digest, after_external_id, is_draft, leaves_out)
+
+
+def _read_past(body: JsonObject, error: InvalidRequest, campaign: CampaignRules | None) -> ParsedPost | None:
+    """Return the post of a row of which only the time is wrong, because it has passed; None for any other error."""
+    if error.problems != (TIME_PASSED,):
+        return None
+    zone = body.get("timezone") or (campaign.timezone if campaign else "UTC")
+    return read_create(body, resolve(body["scheduledFor"], zone).instant, campaign)
+
+
 class _Check:
     """The check of one request's rows, a slice of them at a time."""
 
@@ -217,7 +242,7 @@ class _Check:
                 problems += self._uploads.get(post.number, [])
             if problems:
                 external_id, digest = content.external_id, post.digest
-                self._refuse(RefusedRow(post.number, problems, external_id, digest, is_malformed=False))
+                self._refuse(RefusedRow(post.number, problems, external_id, digest, is_malformed=False, post=post))
             else:
                 self.checked.posts.append(post)
             await turn.pause()
@@ -234,21 +259,26 @@ class _Check:
         digest = body_digest(row.body).hex()
         campaign_id = row.body.get("campaignId")
         campaign = self._campaigns.get(campaign_id) if isinstance(campaign_id, str) else None
+        body, after_external_id = _without_name(row.body)
         try:
-            body, after_external_id = _without_name(row.body)
             parsed = read_create(body, self._now, campaign)
         except InvalidRequest as error:
-            problems += error.problems
+            past = None if problems else _read_past(body, error, campaign)
+            if past is None:
+                return RefusedRow(row.number, [*problems, *error.problems], external_id, digest)
+            self._count(values, len(past.content.targets))
+            post = _checked(row, past, digest, after_external_id)
+            return RefusedRow(row.number, error.problems, external_id, digest, post=post)
         if problems:
             return RefusedRow(row.number, problems, external_id, digest)
+        self._count(values, len(parsed.content.targets))
+        post = _checked(row, parsed, digest, after_external_id)
         if problem := find_campaign_problem(parsed, campaign):
-            return RefusedRow(row.number, [problem], external_id, digest, is_malformed=False)
+            return RefusedRow(row.number, [problem], external_id, digest, is_malformed=False, post=post)
         try:
-            parsed = self._queues.name_queue(parsed, campaign)
+            return replace(post, parsed=self._queues.name_queue(parsed, campaign))
         except (Unprocessable, Conflict) as error:
             return RefusedRow(row.number, error.problems, external_id, digest, is_malformed=False)
-        self._count(values, len(parsed.content.targets))
-        return CheckedPost(row.number, parsed, digest, after_external_id)
 
     def _problems_in_request(self, row: Row, external_id: str | None) -> Iterator[Problem]:
         """Yield the problems that a row would not have if it were alone."""

@@ -17,6 +17,7 @@ from domain.codes import ProblemCode
 from domain.content import PostContent, TargetContent
 from domain.loop_share import LoopShare, loop_share
 from domain.rate_limits import RateLimit
+from domain.schedule import ScheduledTime
 from domain.zones import zone_named
 from platforms.registry import platforms
 from store.posts.planned import count_planned
@@ -24,6 +25,7 @@ from store.posts.planned import count_planned
 MOST_WARNINGS = 100
 """Warnings of one answer."""
 _MOST_ROWS_NAMED = 10
+_MOVED = "name a time that clocks skip in that zone on that day: their posts are that much later, as 03:30 for 02:30"
 _SHORTEST = timedelta(minutes=1)
 """A limit of less than a minute delays a post by seconds, which is no reason for a warning."""
 
@@ -34,11 +36,13 @@ class PlanWarningView(TypedDict):
 
     error: Annotated[str, described("A sentence for a person.", "151 posts are planned for tw_456 on 2030-12-03")]
     code: Annotated[ProblemCode, described("For a program.", "over_daily_cap")]
-    platform: PlatformName
-    accountId: Annotated[str, described("The account.", "tw_456")]
+    platform: NotRequired[PlatformName]
+    accountId: NotRequired[Annotated[str, described("The account, if the warning is of one.", "tw_456")]]
     day: NotRequired[Annotated[str, described("The day, with `over_daily_cap`.", "2030-12-03")]]
-    planned: Annotated[int, described("The posts that are planned for it, those of before included.", 151)]
-    allowed: Annotated[int, described("The posts that its platform allows.", 150)]
+    planned: Annotated[
+        int, described("The posts that are planned for it, those of before included; else the rows.", 151)
+    ]
+    allowed: NotRequired[Annotated[int, described("The posts that its platform allows.", 150)]]
     rows: Annotated[list[int], described("The first 10 of the rows that it concerns.", [17, 18])]
 
 
@@ -69,10 +73,14 @@ async def plan_warnings(
     `size` is as in `check_rows`.
     """
     by_account: dict[_Account, list[_Planned]] = defaultdict(list)
+    moved: list[int] = []
     async with loop_share(size) as turn:
         for post in posts:
             content = post.parsed.content
             zone = zone or content.timezone
+            if content.scheduled_for is not None and content.scheduled_wall is not None:
+                time = ScheduledTime(content.scheduled_for, content.scheduled_wall, content.timezone)
+                moved += [post.number] if time.is_moved else []
             if (due_at := post.parsed.due_at) is not None:
                 for target in content.targets:
                     planned = _Planned(post.number, due_at, content, target)
@@ -80,7 +88,7 @@ async def plan_warnings(
             await turn.pause()
     day_zone = zone_named(zone or "UTC")
     existing = await _count_existing(session, workspace_id, by_account, day_zone, replaced)
-    warnings: list[PlanWarningView] = []
+    warnings = [rows_warning("moved_by_clock_change", _MOVED, moved)] if moved else []
     async with loop_share(size) as turn:
         for account, items in by_account.items():
             items.sort(key=lambda item: item.due_at)
@@ -177,6 +185,12 @@ def _warning(
     if day:
         warning["day"] = day
     return warning
+
+
+def rows_warning(code: ProblemCode, sentence: str, rows: Sequence[int]) -> PlanWarningView:
+    """Return a warning about rows whatever their accounts are."""
+    sentence = f"{len(rows):,} {'row' if len(rows) == 1 else 'rows'} {sentence}"
+    return PlanWarningView(error=sentence, code=code, planned=len(rows), rows=list(rows[:_MOST_ROWS_NAMED]))
 
 
 def _closest(planned: Sequence[_Planned], limit: RateLimit) -> list[int]:

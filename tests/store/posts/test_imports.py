@@ -8,8 +8,18 @@ from sqlalchemy import select
 
 from domain.ids import first_id, new_id
 from store.database import Database
-from store.models import Import
-from store.posts.imports import KEPT, add_import, delete_old_imports, delete_surplus_imports, read_import
+from store.models import Import, ImportedRow
+from store.posts.imports import (
+    KEPT,
+    RowBefore,
+    add_import,
+    delete_old_imports,
+    delete_old_rows,
+    delete_surplus_imports,
+    find_rows_before,
+    read_import,
+    save_rows,
+)
 from tests.databases import add_workspace
 
 NOW = datetime.now(UTC)
@@ -65,3 +75,21 @@ async def test_results_are_read_in_parts_by_their_workspace(database: Database) 
             assert page is not None
             assert [result["row"] for result in page.results] == rows
         assert await read_import(session, await add_workspace(database), import_id, 0, 3) is None
+
+
+async def test_a_deleted_post_of_a_row_is_known_for_a_year(database: Database) -> None:
+    workspace_id, now = await add_workspace(database), datetime.now(UTC)
+    rows = {name: RowBefore(new_id("post"), {"content": name}, {}) for name in ("old", "young", "exists")}
+    async with database.transaction() as session:
+        await save_rows(session, workspace_id, rows)
+        for name, days in (("old", 366), ("young", 364)):
+            row = await session.get(ImportedRow, (workspace_id, name))
+            assert row is not None
+            row.deleted_at = now - timedelta(days=days)
+    async with database.transaction() as session:
+        assert await delete_old_rows(session, now, 10) == 1
+        known = await find_rows_before(session, workspace_id, rows)
+    assert {name: row.row_cells for name, row in known.items()} == {
+        "young": {"content": "young"},
+        "exists": {"content": "exists"},
+    }

@@ -1,0 +1,236 @@
+"""The comparison of rows with the rows before and with posts, so that only cells that changed in a file are changed."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from api.imports.cells import Cells, Digests, differing
+from api.imports.query import ImportQuery
+from api.imports.results import RowResults
+from api.posts.changes.external_id import taken_id
+from api.posts.many.checking import CheckedPost, CheckedRows, RefusedRow
+from domain.errors import Problem
+from domain.imports import OnConflict, OnExisting, RowOutcome
+from domain.loop_share import LoopShare
+from domain.schedule import rfc3339
+from store.posts.imports import KnownPost, RowBefore, find_known, find_posts, find_rows_before
+
+_QUEUE = Problem(
+    "queue cannot be given for a post that exists: give scheduledFor, or PATCH the post", "invalid_field_value", "queue"
+)
+_BATCH = 200
+"""Posts whose cells are read at once."""
+
+
+@dataclass(frozen=True, slots=True)
+class ExistingRow:
+    """A row whose post exists."""
+
+    row: CheckedPost
+    cells: Cells
+    digests: Digests
+    """Of its cells; a cell that it leaves out counts as in the row before."""
+    post_id: str
+    before: RowBefore | None
+    """The row before; None if it is not known, and the post may have been changed since."""
+    refusal: RefusedRow | None = None
+    """Why the row would be refused if it were new."""
+
+
+@dataclass(slots=True)
+class ComparedRows:
+    """The rows of an import by what they find: no post, or one that they may change."""
+
+    new: list[CheckedPost] = field(default_factory=list)
+    differing: list[ExistingRow] = field(default_factory=list)
+    refused: list[RefusedRow] = field(default_factory=list)
+    learnt: dict[str, RowBefore] = field(default_factory=dict)
+    """By external id the rows that are unchanged and of which no row before was known."""
+
+    @property
+    def of_unknown(self) -> list[int]:
+        """Return the numbers of the rows that change posts, and of which no row before is known."""
+        return [item.row.number for item in self.differing if item.before is None]
+
+
+async def compare(
+    session: AsyncSession,
+    workspace_id: str,
+    checked: CheckedRows,
+    query: ImportQuery,
+    results: RowResults,
+    turn: LoopShare,
+) -> ComparedRows:
+    """Return the rows that are still to be carried out, and those that are refused; the others get a result.
+
+    A row that is unchanged is not refused, even if it would be today because its time has passed.
+    """
+    names = [name for name in _external_ids(checked) if name is not None]
+    known = await find_known(session, workspace_id, names) if names else {}
+    before = await find_rows_before(session, workspace_id, names) if names else {}
+    comparison = _Comparison(known, before, query, results)
+    unknown: list[tuple[CheckedPost, RefusedRow | None]] = []
+    for row, refusal in _rows(checked):
+        await turn.pause()
+        if comparison.add(row, refusal):
+            unknown.append((row, refusal))
+    for refused in checked.refused:
+        if refused.post is None:
+            comparison.add_unreadable(refused)
+    for begin in range(0, len(unknown), _BATCH):
+        batch = unknown[begin : begin + _BATCH]
+        ids = [known[row.parsed.content.external_id or ""].id for row, _ in batch]
+        posts = await find_posts(session, workspace_id, ids, lock=False)
+        for (row, refusal), post_id in zip(batch, ids, strict=True):
+            if (post := posts.get(post_id)) is not None:
+                comparison.add_unknown(row, refusal, Cells.of_post(post), is_untouched=post.version == 1)
+            await turn.pause()
+        session.expunge_all()
+    return comparison.rows
+
+
+def _external_ids(checked: CheckedRows) -> Iterator[str | None]:
+    for row, _ in _rows(checked):
+        yield row.parsed.content.external_id
+        yield row.after_external_id
+    yield from (row.external_id for row in checked.refused)
+
+
+def _rows(checked: CheckedRows) -> Iterator[tuple[CheckedPost, RefusedRow | None]]:
+    """Yield the rows that can be read, each with why it is refused."""
+    yield from ((row, None) for row in checked.posts)
+    yield from ((row.post, row) for row in checked.refused if row.post is not None)
+
+
+class _Comparison:
+    """The rows of an import that were compared so far."""
+
+    def __init__(
+        self,
+        known: Mapping[str, KnownPost],
+        before: Mapping[str, RowBefore],
+        query: ImportQuery,
+        results: RowResults,
+    ) -> None:
+        self.rows = ComparedRows()
+        self._known, self._before, self._query, self._results = known, before, query, results
+
+    def add(self, row: CheckedPost, refusal: RefusedRow | None) -> bool:
+        """Add a row; return True instead if its post must be read because no row before is known."""
+        external_id = row.parsed.content.external_id or ""
+        existing, before = self._known.get(external_id), self._before.get(external_id)
+        if existing is None:
+            self._add_without_post(row, refusal, before)
+            return False
+        if before is None or before.post_id != existing.id:
+            if existing.digest != row.digest:
+                return True
+            digests = self._cells(row).digests()
+            before = self.rows.learnt[external_id] = RowBefore(existing.id, digests, digests)
+        self._add_existing(row, refusal, before)
+        return False
+
+    def add_unknown(self, row: CheckedPost, refusal: RefusedRow | None, post: Cells, *, is_untouched: bool) -> None:
+        """Add a row that finds a post of which no row before is known.
+
+        If the post is untouched, it says what the row before said.
+        """
+        external_id, digests = row.parsed.content.external_id or "", post.digests()
+        post_id = self._known[external_id].id
+        before = RowBefore(post_id, digests, digests)
+        if not differing(self._digests(row, self._cells(row), digests), digests):
+            self.rows.learnt[external_id] = before
+        self._add_existing(row, refusal, before, is_known=is_untouched)
+
+    def add_unreadable(self, row: RefusedRow) -> None:
+        """Add a row whose cells cannot be read."""
+        existing = self._known.get(row.external_id or "") if row.digest else None
+        if existing is not None and existing.digest == row.digest:
+            self._results.add_existing(row, RowOutcome.UNCHANGED, existing.id)
+        elif existing is not None and self._query.on_existing is OnExisting.KEEP:
+            self._results.add_existing(row, RowOutcome.IGNORED, existing.id)
+        else:
+            self.rows.refused.append(row)
+
+    def _add_without_post(self, row: CheckedPost, refusal: RefusedRow | None, before: RowBefore | None) -> None:
+        is_deleted = before is not None and before.deleted_at is not None
+        if is_deleted and before and self._query.on_conflict is OnConflict.KEEP:
+            self._results.add(row, RowOutcome.IGNORED, None)
+        elif is_deleted and before and self._query.on_conflict is OnConflict.REFUSE:
+            self.rows.refused.append(refused_row(row, _deleted(before)))
+        elif refusal is not None:
+            self.rows.refused.append(refusal)
+        else:
+            self.rows.new.append(row)
+
+    def _add_existing(
+        self, row: CheckedPost, refusal: RefusedRow | None, before: RowBefore, *, is_known: bool = True
+    ) -> None:
+        cells = self._cells(row)
+        digests = self._digests(row, cells, before.row_cells)
+        changed = differing(digests, before.row_cells)
+        if not changed:
+            self._results.add(row, RowOutcome.UNCHANGED, before.post_id)
+        elif self._query.on_existing is OnExisting.KEEP:
+            self._results.add(row, RowOutcome.IGNORED, before.post_id)
+        elif self._query.on_existing is OnExisting.REFUSE:
+            self.rows.refused.append(refusal or refused_row(row, taken_id(before.post_id, sorted(changed))))
+        elif "queue" in changed and row.parsed.queue is not None:
+            self.rows.refused.append(refused_row(row, _QUEUE))
+        else:
+            existing = ExistingRow(row, cells, digests, before.post_id, before if is_known else None, refusal)
+            self.rows.differing.append(existing)
+
+    def _cells(self, row: CheckedPost) -> Cells:
+        """Return the cells of a row, with the id of the existing post for which it waits."""
+        content = row.parsed.content
+        if (name := row.after_external_id) is not None:
+            first, before = self._known.get(name), self._before.get(name)
+            first_id = first.id if first else before.post_id if before else None
+            content.after_post_id = first_id or content.after_post_id
+        return Cells(content, row.is_draft, row.parsed.queue)
+
+    def _digests(self, row: CheckedPost, cells: Cells, before: Digests) -> Digests:
+        digests = dict(cells.digests())
+        for name in row.leaves_out:
+            digests.pop(name, None)
+            digests |= {name: before[name]} if name in before else {}
+        return digests
+
+
+def refused_row(post: CheckedPost, *problems: Problem) -> RefusedRow:
+    """Return a sound row that its post's state does not allow."""
+    where = f"rows.{post.number}"
+    named = [replace(problem.within(where), row=post.number) for problem in problems]
+    return RefusedRow(post.number, named, post.parsed.content.external_id, post.digest, is_malformed=False)
+
+
+def split_changes(existing: ExistingRow, post: Digests) -> tuple[set[str], set[str]]:
+    """Return the cells of a row that its post is to get, and those in which the post itself was changed, too."""
+    differs = differing(existing.digests, post)
+    if existing.before is None:
+        return differs, set()
+    changed = differs & differing(existing.digests, existing.before.row_cells)
+    conflicts = changed & differing(post, existing.before.post_cells)
+    return changed - conflicts, conflicts
+
+
+def conflict(existing: ExistingRow, post: Cells, name: str) -> Problem:
+    """Return the problem of a cell that was changed in the row and on the post."""
+    values = (cells.show(name) for cells in (existing.cells, post))
+    row_value, post_value = (f"“{value}”" if value is not None else "empty" for value in values)
+    sentence = (
+        f"{name} was changed in the row and on {existing.post_id}: the row has {row_value}, and the post {post_value}. "
+        "Send onConflict=keep or onConflict=overwrite, or correct the row"
+    )
+    return Problem(sentence, "changed_since_import", name, post_id=existing.post_id)
+
+
+def _deleted(before: RowBefore) -> Problem:
+    at = rfc3339(before.deleted_at) if before.deleted_at else ""
+    sentence = (
+        f"externalId is that of {before.post_id}, which was deleted at {at}: send onConflict=keep to leave it deleted, "
+        "or onConflict=overwrite to create it again"
+    )
+    return Problem(sentence, "deleted_since_import", "externalId", post_id=before.post_id)
