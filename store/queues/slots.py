@@ -109,7 +109,7 @@ async def first_free_slot(
         taken = await _taken_slots(session, queue, ids, first, last)
         return next(free_slots(rule, taken, now, closed, since=first, until=last), None)
 
-    if since > now and (present := await _slot_of(session, queue, post_id)) and present < since:
+    if since > now and (present := await _present_slot(session, queue, post_id)) and present < since:
         slot = await search(present, present)
         if slot is not None:
             return slot
@@ -134,7 +134,7 @@ def remembering_full_slots() -> Iterator[None]:
         _full_until.reset(token)
 
 
-async def _slot_of(session: AsyncSession, queue: Queue, post_id: str | None) -> datetime | None:
+async def _present_slot(session: AsyncSession, queue: Queue, post_id: str | None) -> datetime | None:
     if post_id is None:
         return None
     return await session.scalar(select(Post.scheduled_for).where(Post.id == post_id, Post.queue_id == queue.id))

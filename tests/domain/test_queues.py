@@ -140,12 +140,12 @@ def test_slots_of_closed_days_are_left_out_as_if_each_were_looked_at(ranges: lis
         (now + timedelta(days=first, hours=first), now + timedelta(days=first + length)) for first, length in ranges
     )
     rule = rule_at(zone, "00:00", "09:00", "23:30")
-    each = [slot for slot in free_slots(rule, NONE_TAKEN, now) if not closed.cover(slot.instant)]
-    assert list(free_slots(rule, NONE_TAKEN, now, closed)) == each
+    open_slots = [slot for slot in free_slots(rule, NONE_TAKEN, now) if not closed.cover(slot.instant)]
+    assert list(free_slots(rule, NONE_TAKEN, now, closed)) == open_slots
     middle = now + timedelta(days=100)
     parts = [(None, middle), (middle + timedelta(microseconds=1), None)]
     windows = [free_slots(rule, NONE_TAKEN, now, closed, since=since, until=until) for since, until in parts]
-    assert [slot for window in windows for slot in window] == each
+    assert [slot for window in windows for slot in window] == open_slots
 
 
 def test_a_queue_that_is_closed_for_a_year_is_soon_searched() -> None:

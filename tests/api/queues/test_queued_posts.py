@@ -272,8 +272,8 @@ async def test_posts_of_one_update_keep_their_slots(api: Client, stack: Stack, q
     response = await api.post("/v1/posts/bulk/update", json=change, headers={"Idempotency-Key": "keeps-slots"})
     answer = read_answer(response)
     assert (answer["failed"], answer["total"]) == (0, len(posts))
-    kept = [(await api.get(f"/v1/posts/{post['id']}")).json()["scheduledFor"] for post in posts]
-    assert kept == [post["scheduledFor"] for post in posts]
+    times = [(await api.get(f"/v1/posts/{post['id']}")).json()["scheduledFor"] for post in posts]
+    assert times == [post["scheduledFor"] for post in posts]
 
 
 async def test_a_key_takes_one_slot(api: Client, stack: Stack, queue: Any) -> None:
