@@ -132,3 +132,9 @@ def unreadable(label: str, *, public: bool = False) -> PlatformError:
     """Return the error for a response that is not what the API promises; `unconfirmed` after a public request."""
     kind = ErrorKind.UNCONFIRMED if public else ErrorKind.TRANSIENT
     return PlatformError(kind, f"{label} answered in a way that cannot be read.", code="unreadable_answer")
+
+
+def require_same(label: str, named: object, asked: object, *, public: bool = False) -> None:
+    """Raise PlatformError if a response names another owner or post than was asked for; None names nothing."""
+    if named is not None and str(named) != str(asked):
+        raise unreadable(label, public=public)

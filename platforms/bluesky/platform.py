@@ -12,13 +12,13 @@ from platforms.bluesky.connection import BlueskyConnection, account_did, ask, ca
 from platforms.bluesky.did import INDEX, PLC, check_server
 from platforms.bluesky.embeds import CARD, POST, build_embed, card_picture
 from platforms.bluesky.media import Blobs
-from platforms.bluesky.references import COLLECTION, Reference, find_references, read_record, reference
+from platforms.bluesky.references import COLLECTION, Reference, find_references, read_record, record_uri, reference
 from platforms.bluesky.settings import HOSTED, BlueskyCredentials, BlueskySettings
 from platforms.bluesky.text import facets, mentions
 from platforms.bluesky.tid import CLOCKS, tid
 from platforms.bluesky.video import VIDEO_SERVICE
 from platforms.capabilities import ChoosesKey, OwnServers
-from platforms.errors import ErrorKind, PlatformError
+from platforms.errors import ErrorKind, PlatformError, require_same
 from platforms.steps.thread import ThreadItem, ended_early
 
 MENTION_TRIES = 3
@@ -99,10 +99,6 @@ class Bluesky(
         key, embed = await _key(context, POST), build_embed(Blobs(connection, context), context)
         record = _record(context, context.draft.text, key, embed, _reply(context))
         answer = await _put(connection, context, did, key["rkey"], record, public=True)
-        if not str(answer.get("uri", "")).startswith("at://"):
-            raise PlatformError(
-                ErrorKind.UNCONFIRMED, "Bluesky answered without the post's name.", code="unreadable_answer"
-            )
         if answer.get("cid"):
             # The next post of the thread needs it; it is saved together with that post's key.
             key["cid"] = str(answer["cid"])
@@ -245,11 +241,13 @@ async def _put(
 ) -> dict[str, Any]:
     body = {"repo": did, "collection": COLLECTION, "rkey": rkey, "record": record}
     try:
-        return await call(connection, "POST", "com.atproto.repo.putRecord", public=public, json=body)
+        answer = await call(connection, "POST", "com.atproto.repo.putRecord", public=public, json=body)
     except PlatformError as error:
         if error.code == errors.BLOB_GONE:
             await Blobs(connection, context).forget()
         raise
+    require_same("Bluesky", answer.get("uri", ""), record_uri(did, rkey), public=public)
+    return answer
 
 
 def _published(uri: str) -> Published:

@@ -8,7 +8,7 @@ from platforms.bluesky import errors
 from platforms.bluesky.connection import BlueskyConnection, ask, call
 from platforms.bluesky.did import INDEX
 from platforms.bluesky.settings import POST_NAME, BlueskySettings
-from platforms.errors import ErrorKind, PlatformError, unreadable
+from platforms.errors import ErrorKind, PlatformError, require_same, unreadable
 from platforms.http.wire import json_object
 
 COLLECTION = "app.bsky.feed.post"
@@ -35,7 +35,15 @@ async def read_record(connection: BlueskyConnection, repo: str, rkey: str) -> di
 
     It is read without a session, so that a post can be looked up even if its account must be reconnected.
     """
-    return _readable(await ask(connection, "com.atproto.repo.getRecord", repo=repo, collection=COLLECTION, rkey=rkey))
+    params = {"repo": repo, "collection": COLLECTION, "rkey": rkey}
+    record = _readable(await ask(connection, "com.atproto.repo.getRecord", **params))
+    require_same("Bluesky", record["uri"], record_uri(repo, rkey))
+    return record
+
+
+def record_uri(repo: str, rkey: str) -> str:
+    """Return the name of a post in the repository with this DID."""
+    return f"at://{repo}/{COLLECTION}/{rkey}"
 
 
 def _readable(record: dict[str, Any]) -> dict[str, Any]:
@@ -79,7 +87,7 @@ async def _indexed(connection: BlueskyConnection, repo: str, rkey: str) -> dict[
             "GET", f"{index}/com.atproto.identity.resolveHandle", params={"handle": repo.removeprefix("@")}
         )
         repo = str(json_object(answer).get("did") or "")
-    uri = f"at://{repo}/{COLLECTION}/{rkey}"
+    uri = record_uri(repo, rkey)
     answer = await connection.wire.send("GET", f"{index}/app.bsky.feed.getPosts", params={"uris": uri})
     posts = json_object(answer).get("posts")
     if not isinstance(posts, list):

@@ -23,7 +23,7 @@ from platforms.discord import channels, errors, rules
 from platforms.discord.connection import DiscordConnection, channel_path, get, home, messages, request_headers, with_id
 from platforms.discord.fields import bot_fields, file_parts, message_body, webhook_fields
 from platforms.discord.settings import DiscordCredentials, DiscordSettings
-from platforms.errors import ErrorKind, PlatformError
+from platforms.errors import ErrorKind, PlatformError, require_same
 from platforms.http.answers import FirstItems
 from platforms.http.multipart import MultipartForm, post_form
 from platforms.http.untrusted import moment
@@ -116,7 +116,11 @@ class Discord(Platform[DiscordSettings, DiscordCredentials], ListsChoices[Discor
                     )
             except PlatformError as error:
                 raise await _meant(context, error) from error
-            message = with_id(answer, public=True)
+            message, hook = with_id(answer, public=True), connection.credentials.webhook
+            require_same("Discord", message.get("nonce"), own.get("nonce"), public=True)
+            require_same("Discord", message.get("webhook_id"), hook, public=True)
+            if not hook:
+                require_same("Discord", message.get("channel_id"), _channel(connection, draft.settings), public=True)
         # Not saved: a save that fails must not make a public message look unsent.
         context.handles[CHANNEL] = message.get("channel_id")
         return Published(message["id"], url=None)
@@ -215,6 +219,8 @@ async def _find(connection: DiscordConnection, context: PublishContext[DiscordSe
     listed, seen, is_whole, is_cut, size = list[MatchingPost](), 0, False, False, PAGE
     for _ in range(MOST_PAGES):
         page = await messages(connection, channel, str(newest), size)
+        for message in page:
+            require_same("Discord", message.get("channel_id"), channel)
         likenesses = ((str(message["id"]), _likeness(message, bot, context)) for message in page)
         listed += (MatchingPost(Published(name, None), _moment(int(name)), like) for name, like in likenesses if like)
         seen += len(page)

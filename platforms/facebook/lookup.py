@@ -4,6 +4,7 @@ from datetime import datetime
 from typing import Any
 
 from platforms.base import Absent, Finding, PublishContext, Published, Unknown
+from platforms.errors import require_same
 from platforms.facebook.connection import GRAPH, FacebookConnection
 from platforms.facebook.media import photo_ids
 from platforms.facebook.rules import RULES
@@ -26,7 +27,7 @@ async def find_post(
     path = f"/{segment(connection.account.user_id)}/published_posts"
     posts = await GRAPH.get_list(connection, path, fields=POST_FIELDS, limit=str(PAGE))
     recent = [post for post in posts if moment(post["created_time"]) >= sent_at - CLOCKS_APART]
-    matching = (_matching_post(post, _likeness(post, context)) for post in recent)
+    matching = (_matching_post(connection, post, _likeness(post, context)) for post in recent)
     # If even the last post of a full page is recent, ours may be on the next page.
     is_cut = isinstance(posts, FirstItems)
     return verdict(context, matching, is_whole=len(recent) < (len(posts) if is_cut else PAGE), is_cut=is_cut)
@@ -38,10 +39,22 @@ async def find_video(
     """Look among the Page's newest posts for the one that shows a video, in case the video itself cannot be read."""
     path = f"/{segment(connection.account.user_id)}/published_posts"
     posts = await GRAPH.get_list(connection, path, fields=POST_FIELDS, limit=str(PAGE))
-    return earliest_unclaimed(context, (_matching_post(post) for post in posts if video_id in _media_ids(post)))
+    return earliest_unclaimed(
+        context, (_matching_post(connection, post) for post in posts if video_id in _media_ids(post))
+    )
 
 
-def _matching_post(post: dict[str, Any], like: Likeness = Likeness.SAME) -> MatchingPost:
+def require_own(connection: FacebookConnection, post_id: str, *, public: bool = False) -> str:
+    """Return a post's id. Raises PlatformError if it names another Page; a story's names none."""
+    page, _, number = post_id.partition("_")
+    require_same("Facebook", page if number else None, connection.account.user_id, public=public)
+    return post_id
+
+
+def _matching_post(
+    connection: FacebookConnection, post: dict[str, Any], like: Likeness = Likeness.SAME
+) -> MatchingPost:
+    require_own(connection, str(post["id"]))
     url = post.get("permalink_url") or RULES.post_id.page(post["id"])
     return MatchingPost(Published(str(post["id"]), url), moment(post["created_time"]), like)
 

@@ -98,7 +98,8 @@ class Facebook(Platform[FacebookSettings, FacebookCredentials]):
             return Published(post_id, rules.RULES.post_id.page(post_id))
         fields = feed_fields(draft, photo_ids(context.handles))
         post = await GRAPH.post_public(connection, f"{page}/feed", fields, read="id,permalink_url")
-        return Published(required_text(connection, post, "id", public=True), post.get("permalink_url"))
+        post_id = lookup.require_own(connection, required_text(connection, post, "id", public=True), public=True)
+        return Published(post_id, post.get("permalink_url"))
 
     async def confirm_sent(
         self, connection: FacebookConnection, context: PublishContext[FacebookSettings], sent_at: datetime

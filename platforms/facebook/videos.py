@@ -134,7 +134,7 @@ def published(connection: FacebookConnection, context: PublishContext[FacebookSe
     reported = str(video.post_id or handle.get("post") or "")
     if reported.isdecimal():
         reported = f"{connection.account.user_id}_{reported}"
-    post_id = reported if _POST_ID.fullmatch(reported) else handle["id"]
+    post_id = lookup.require_own(connection, reported) if _POST_ID.fullmatch(reported) else handle["id"]
     return Published(post_id, video.url or f"https://www.facebook.com/{handle['id']}")
 
 

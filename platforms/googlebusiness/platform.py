@@ -23,7 +23,7 @@ from platforms.base import (
     Unknown,
 )
 from platforms.choices import Choices, ListsChoices
-from platforms.errors import ErrorKind, PlatformError, unreadable
+from platforms.errors import ErrorKind, PlatformError, require_same, unreadable
 from platforms.files import MediaPulls
 from platforms.google.access import APP, ENDPOINT, SIGN_IN, TOKENS
 from platforms.googlebusiness import choices, errors, rules
@@ -117,6 +117,7 @@ class GoogleBusiness(
             raise
         if not post.get("name"):
             raise unreadable("Google", public=True)
+        require_same("Google", _location(post), _location({"name": name}), public=True)
         context.handles[POST] = str(post["name"])
         await context.save(context.handles)
         finding = _verdict(post)
@@ -147,6 +148,8 @@ class GoogleBusiness(
         for _ in range(MOST_PAGES):
             body = await call(connection, "GET", path, params=query, listed=ListAt(("localPosts",)))
             posts = _listed(body)
+            for post in posts:
+                require_same("Google", _location(post), _location({"name": name}))
             rated = ((post, _likeness(post, context.draft)) for post in posts)
             alike |= {str(post["name"]): (post, like) for post, like in rated if like is not Likeness.OTHER}
             if is_cut := isinstance(posts, FirstItems):
@@ -184,7 +187,14 @@ async def _parent(connection: GoogleBusinessConnection, context: PublishContext[
 
 
 async def _read_post(connection: GoogleBusinessConnection, name: str) -> Published | Unknown | Refused:
-    return _verdict({**await call(connection, "GET", f"/v4/{quote(name)}"), "name": name})
+    post = await call(connection, "GET", f"/v4/{quote(name)}")
+    require_same("Google", post.get("name"), name)
+    return _verdict({**post, "name": name})
+
+
+def _location(post: dict[str, Any]) -> str:
+    """Return the location in a post's name: several accounts may have it."""
+    return "/".join(str(post["name"]).split("/")[2:4])
 
 
 def _listed(body: dict[str, Any]) -> list[dict[str, Any]]:

@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Any
 
 from platforms.base import Finding, PublishContext, Published
-from platforms.errors import ErrorKind, PlatformError
+from platforms.errors import ErrorKind, PlatformError, require_same
 from platforms.http.answers import FirstItems, ListAt
 from platforms.http.untrusted import moment
 from platforms.http.wire import json_object
@@ -42,6 +42,8 @@ async def find(
     posts = json_object(await call(connection, "GET", "/rest/posts", params=query, listed=listed_at)).get("elements")
     if not isinstance(posts, list):
         raise PlatformError(ErrorKind.TRANSIENT, "LinkedIn's list of posts cannot be read.", code="unreadable_answer")
+    for post in posts:
+        require_same("LinkedIn", post.get("author"), author)
     likenesses = ((post, _likeness(post, context)) for post in posts if post.get("lifecycleState") in _SHOWN)
     listed = [MatchingPost(published(str(post["id"])), _made_at(post), like) for post, like in likenesses if like]
     is_cut = isinstance(posts, FirstItems)

@@ -9,7 +9,7 @@ import httpx
 
 from platforms.access.oauth import RenewsByRefreshToken
 from platforms.base import Absent, Draft, Finding, Identity, Platform, PublishContext, Published, Unknown
-from platforms.errors import DUPLICATE, PASSING, ErrorKind, PlatformError
+from platforms.errors import DUPLICATE, PASSING, ErrorKind, PlatformError, require_same
 from platforms.http.wire import json_object, segment
 from platforms.linkedin import errors, lookup, rules
 from platforms.linkedin.access import ENDPOINT, TOKENS
@@ -257,7 +257,8 @@ async def _seen(connection: LinkedInConnection, urn: str, author: str, error: Pl
         warning = "LinkedIn says that it has this post already; whether it is public could not be checked."
         return replace(published(urn), warning=warning)
     try:
-        await call(connection, "GET", f"/rest/posts/{segment(urn)}")
+        post = json_object(await call(connection, "GET", f"/rest/posts/{segment(urn)}"))
+        require_same("LinkedIn", post.get("author"), author)
     except PlatformError as unread:
         if unread.status == httpx.codes.NOT_FOUND:
             message = "LinkedIn refuses the post as a repeat of one that it does not have."

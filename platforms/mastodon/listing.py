@@ -1,9 +1,9 @@
 """The lists in which a server shows an account's statuses: not every server shows all of them in one list."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from typing import Any
 
-from platforms.errors import ErrorKind, PlatformError
+from platforms.errors import ErrorKind, PlatformError, require_same
 from platforms.http.answers import FirstItems
 from platforms.http.wire import segment
 from platforms.mastodon.connection import MastodonConnection, read, read_list, require_id
@@ -81,6 +81,14 @@ def is_own(connection: MastodonConnection, status: Status) -> bool:
     """Return whether the account wrote a status."""
     author = status.get("account")
     return isinstance(author, dict) and str(author.get("id")) == _author(connection)
+
+
+def require_own(connection: MastodonConnection, statuses: Iterable[Status], *, public: bool = False) -> None:
+    """Raise PlatformError if another account wrote one of the statuses."""
+    for status in statuses:
+        author = status.get("account")
+        named = author.get("id") if isinstance(author, dict) else None
+        require_same(connection.wire.label, named, _author(connection), public=public)
 
 
 def _author(connection: MastodonConnection) -> str:

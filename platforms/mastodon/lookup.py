@@ -59,6 +59,7 @@ async def find(connection: MastodonConnection, context: PublishContext[MastodonS
     search = _Search(connection, context, sent_at)
     since = {"since_id": context.handles[AFTER]} if context.handles[AFTER] else {}
     async for page in listing.pages(connection, listing.account_path(connection), exclude_reblogs="true", **since):
+        listing.require_own(connection, page)
         # A page may be short because a server removes what the account may not see. The last page is one with nothing
         # new.
         if not await search.take(page):
@@ -193,6 +194,7 @@ def published(
 ) -> Published:
     """Return the published post, with a warning for what the server lacks; a private one may have no own address."""
     status_id = require_id(status, public=public)
+    listing.require_own(connection, [status], public=public)
     url = status.get("url") or status.get("uri")
     acct = connection.account.username.partition("@")[0]
     address = str(url) if url else f"{connection.wire.base_url}/@{acct}/{status_id}"

@@ -11,7 +11,7 @@ from enum import StrEnum
 from typing import Any
 
 from platforms.base import Absent, Connection, Finding, PublishContext, Published, Unknown, Unlisted
-from platforms.errors import PASSING, ErrorKind, PlatformError
+from platforms.errors import PASSING, ErrorKind, PlatformError, require_same
 from platforms.http.wire import segment
 from platforms.meta.errors import UNKNOWN_CHILDREN
 from platforms.meta.graph import Fields, Graph, required_text
@@ -281,6 +281,7 @@ class Containers:
             if error.kind is ErrorKind.REJECTED and error.code == NO_SUCH_FIELD:
                 return ContainerState.UNREADABLE, ""
             raise
+        require_same(self._connection.wire.label, answer.get("id"), self._known[name]["id"])
         state, message = ContainerState(str(answer.get(dialect.state))), str(answer.get(dialect.message) or "")
         if state is ContainerState.IN_PROGRESS and message.startswith("Error"):
             return ContainerState.ERROR, message

@@ -5,7 +5,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from platforms.base import Finding, PublishContext, Published
-from platforms.errors import ErrorKind, PlatformError
+from platforms.errors import ErrorKind, PlatformError, require_same
 from platforms.http.answers import FirstItems, ListAt
 from platforms.http.untrusted import moment
 from platforms.http.wire import segment
@@ -37,6 +37,8 @@ async def find(
             raise PlatformError(
                 ErrorKind.TRANSIENT, "Pinterest's list of pins cannot be read.", code="unreadable_answer"
             )
+        for pin in pins:
+            require_same("Pinterest", pin.get("board_id"), context.draft.settings.board_id)
         likenesses = ((pin, _likeness(pin, context)) for pin in pins)
         listed += (MatchingPost(published(str(pin["id"])), _made_at(pin), like) for pin, like in likenesses if like)
         if is_cut := isinstance(pins, FirstItems):

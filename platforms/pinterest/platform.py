@@ -15,7 +15,7 @@ from platforms.base import (
     Published,
 )
 from platforms.choices import Choices, ListsChoices
-from platforms.errors import ErrorKind, PlatformError
+from platforms.errors import ErrorKind, PlatformError, require_same
 from platforms.files import MediaPulls
 from platforms.pinterest import choices, errors, lookup, rules
 from platforms.pinterest.access import ENDPOINT, TOKENS
@@ -96,6 +96,7 @@ class Pinterest(
             raise
         if not pin.get("id"):
             raise PlatformError(ErrorKind.UNCONFIRMED, "Pinterest did not name the pin.", code="no_id")
+        require_same("Pinterest", pin.get("board_id"), context.draft.settings.board_id, public=True)
         return lookup.published(str(pin["id"]))
 
     async def confirm_sent(

@@ -6,7 +6,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from platforms.base import Finding, PublishContext, Published
-from platforms.errors import ErrorKind, PlatformError
+from platforms.errors import ErrorKind, PlatformError, require_same
 from platforms.http.answers import FirstItems, ListAt
 from platforms.http.untrusted import moment
 from platforms.http.wire import segment
@@ -32,6 +32,8 @@ async def find(connection: RedditConnection, context: PublishContext[RedditSetti
     children = data.get("children") if isinstance(data, dict) else None
     if not isinstance(children, list):
         raise PlatformError(ErrorKind.TRANSIENT, "Reddit's list of posts cannot be read.", code="unreadable_answer")
+    for child in children:
+        require_same("Reddit", child["data"].get("author"), connection.account.username)
     posts = [_matching_post(child["data"], context) for child in children]
     is_cut = isinstance(children, FirstItems)
     is_whole = (len(posts) < PAGE and not is_cut) or any(post.made_at < sent_at - CLOCKS_APART for post in posts)

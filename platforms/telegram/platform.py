@@ -6,7 +6,7 @@ from typing import Any
 
 from platforms.app_rules import AppRules, Bot
 from platforms.base import ApiVersion, Draft, Finding, Identity, Platform, PublishContext, Published
-from platforms.errors import ErrorKind, PlatformError
+from platforms.errors import ErrorKind, PlatformError, unreadable
 from platforms.steps.write_only import confirm_from_marker, mark_sending
 from platforms.telegram import errors, rules
 from platforms.telegram.connection import TelegramConnection, ask, send
@@ -69,7 +69,12 @@ class Telegram(Platform[TelegramSettings, TelegramCredentials]):
 
 async def _followed(connection: TelegramConnection, call: Call) -> Published:
     try:
-        return _published(await send(connection, call.method, call.fields, call.parts))
+        messages = await send(connection, call.method, call.fields, call.parts)
+        number = (messages[0].get("chat") or {}).get("id")
+        # A chat that has moved has two.
+        if number is not None and str(number) not in {connection.account.user_id, _chat(connection)}:
+            raise unreadable("Telegram", public=True)
+        return _published(messages)
     except ChatMovedError as moved:
         chat = str(moved.chat_id)
         connection.credentials = await connection.keep(lambda now: now.model_copy(update={"user_id": chat}))

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from platforms.base import Finding, PublishContext, Published
-from platforms.errors import ErrorKind, PlatformError
+from platforms.errors import ErrorKind, PlatformError, require_same
 from platforms.http.answers import FirstItems, ListAt
 from platforms.http.untrusted import moment
 from platforms.http.wire import segment
@@ -24,7 +24,7 @@ further."""
 SMALLEST_PAGE = 5
 """The fewest posts per page that X allows."""
 
-FIELDS = "created_at,entities,edit_history_tweet_ids,attachments,note_tweet,edit_controls,referenced_tweets"
+FIELDS = "author_id,created_at,entities,edit_history_tweet_ids,attachments,note_tweet,edit_controls,referenced_tweets"
 
 _MOST_LINKS, _LONGEST_LINK, _LONGEST_SHOWN = 500, 5_000, 200_000
 """Limits of what is inserted into a text from X: links that contain each other's short forms could make it endless."""
@@ -57,6 +57,8 @@ async def find(
         path = f"/2/users/{segment(connection.account.user_id)}/tweets"
         body = await call(connection, "GET", path, params=query, listed=ListAt(("data",)))
         posts = read_posts(body)
+        for post in posts:
+            require_same("X", post.get("author_id"), connection.account.user_id)
         likenesses = ((post, _likeness(post, context)) for post in posts)
         listed += (
             MatchingPost(published(str(post["id"])), _made_at(post) or sent_at, like)

@@ -7,12 +7,14 @@ from collections.abc import Iterator
 from typing import Any
 
 from platforms.base import PublishContext
-from platforms.errors import ErrorKind, PlatformError
+from platforms.errors import ErrorKind, PlatformError, require_same, unreadable
 from platforms.files import MediaFile
 from platforms.http.body import FileBody
 from platforms.http.wire import json_object
+from platforms.steps.matching import Likeness, likeness
 from platforms.youtube.connection import YouTubeConnection, send
 from platforms.youtube.fields import PARTS, video_body
+from platforms.youtube.rules import video_title
 from platforms.youtube.settings import YouTubeSettings
 
 PIECE_BYTES = 8 * 1024 * 1024
@@ -160,6 +162,10 @@ class Upload:
         if not video:
             kind = ErrorKind.UNCONFIRMED if public else ErrorKind.TRANSIENT
             raise PlatformError(kind, "YouTube took the video without naming it.", code="no_id")
+        snippet = json_object(answer).get("snippet") or {}
+        require_same("YouTube", snippet.get("channelId"), self._connection.account.user_id, public=public)
+        if likeness(snippet.get("title"), video_title(self._context.draft)) is Likeness.OTHER and "title" in snippet:
+            raise unreadable("YouTube", public=public)
         self._handles["video"] = str(video)
         await self._save()
         return int(self._known["size"])

@@ -13,7 +13,7 @@ from platforms.base import (
     Published,
 )
 from platforms.choices import Choices, ListsChoices
-from platforms.errors import ErrorKind, PlatformError
+from platforms.errors import ErrorKind, PlatformError, require_same
 from platforms.google.access import APP, ENDPOINT, TOKENS
 from platforms.http.answers import FirstItems
 from platforms.http.untrusted import moment
@@ -137,6 +137,7 @@ async def _find(connection: YouTubeConnection, context: PublishContext[YouTubeSe
     title, text = video_title(context.draft), context.draft.text
     videos: list[MatchingPost] = []
     for snippet in (item.get("snippet") or {} for item in listed):
+        require_same("YouTube", snippet.get("channelId"), connection.account.user_id)
         if like := min(likeness(snippet.get("title"), title), likeness(snippet.get("description"), text)):
             published = _published(str(snippet["resourceId"]["videoId"]))
             videos.append(MatchingPost(published, moment(snippet["publishedAt"]), like))

@@ -148,6 +148,7 @@ class ResourceRoutes(FakeYouTube, GoogleConsent):
                     "publishedAt": _timestamp(upload.made_at),
                     "resourceId": resource,
                     "playlistId": request.query["playlistId"],
+                    "channelId": account.user_id,
                 }
                 item = {"kind": "youtube#playlistItem", "id": f"UU.{upload.video_id}", "snippet": snippet}
                 items.append(_parts(item, request))

@@ -142,7 +142,7 @@ class UploadRoutes(FakeYouTube):
         return {
             "kind": "youtube#video",
             "id": upload.video_id,
-            "snippet": upload.snippet,
+            "snippet": {**upload.snippet, "channelId": upload.account_id.removeprefix("yt_")},
             "status": {**upload.status, "uploadStatus": "uploaded"},
         }
 

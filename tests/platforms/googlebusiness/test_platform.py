@@ -42,8 +42,8 @@ async def at_its_location(connect: Connect) -> Rig:
     return rig
 
 
-def answer(state: str, **more: Any) -> dict[str, Any]:
-    return {"name": "accounts/1/locations/2/localPosts/3", "state": state, **more}
+def named(google: Rig, number: object = 3) -> str:
+    return f"accounts/1/locations/{google.account.user_id}/localPosts/{number}"
 
 
 async def test_whoami_finds_the_location_and_keeps_where_it_is(connect: Connect) -> None:
@@ -138,17 +138,20 @@ async def test_of_equal_posts_the_earliest_is_matched_in_any_order(google: Rig) 
     def post(number: int, seconds: int) -> dict[str, Any]:
         made_at = (started + timedelta(seconds=seconds)).isoformat()
         return {
-            "name": str(number),
+            "name": named(google, number),
             "summary": "Hi",
             "topicType": "STANDARD",
             "createTime": made_at,
             "state": "LIVE",
         }
 
-    for posts in ([post(1, 300), post(2, 1), post(3, 50)], [post(3, 50), post(2, 1), {"name": "4", "summary": "Hi"}]):
+    for posts in (
+        [post(1, 300), post(2, 1), post(3, 50)],
+        [post(3, 50), post(2, 1), {"name": named(google, 4), "summary": "Hi"}],
+    ):
         await google.sandbox.fault("googlebusiness", "reject", "confirm", status=200, body={"localPosts": posts})
         context = google.context("Hi", started_at=started)
-        assert await PLATFORM.confirm(google.connection(), context) == Published("2", None)
+        assert await PLATFORM.confirm(google.connection(), context) == Published(named(google, 2), None)
 
 
 async def test_a_long_list_is_searched_page_by_page_and_not_without_end(google: Rig) -> None:
@@ -157,29 +160,33 @@ async def test_a_long_list_is_searched_page_by_page_and_not_without_end(google: 
     await google.sandbox.fault("googlebusiness", "reject", "confirm", status=200, body=endless, times=5)
     assert await PLATFORM.confirm(google.connection(), context) == Unknown()
     made_at = datetime.now(UTC).isoformat()
-    ours = {"name": "7", "summary": "Hi", "createTime": made_at, "state": "LIVE", "searchUrl": "https://g.example/7"}
+    ours = {
+        "name": named(google, 7),
+        "summary": "Hi",
+        "createTime": made_at,
+        "state": "LIVE",
+        "searchUrl": "https://g.example/7",
+    }
     await google.sandbox.fault("googlebusiness", "reject", "confirm", status=200, body=endless)
     await google.sandbox.fault("googlebusiness", "reject", "confirm", status=200, body={"localPosts": [ours]})
-    assert await PLATFORM.confirm(google.connection(), context) == Published("7", "https://g.example/7")
+    assert await PLATFORM.confirm(google.connection(), context) == Published(named(google, 7), "https://g.example/7")
 
 
 async def test_equal_posts_of_other_targets_on_the_first_pages_prove_no_absence(google: Rig) -> None:
     context = google.context("Hi", started_at=datetime.now(UTC))
-    context.taken = frozenset({"7"})
+    context.taken = frozenset({named(google, 7)})
     made_at = datetime.now(UTC).isoformat()
     page = {
-        "localPosts": [{"name": "7", "summary": "Hi", "createTime": made_at, "state": "LIVE"}],
+        "localPosts": [{"name": named(google, 7), "summary": "Hi", "createTime": made_at, "state": "LIVE"}],
         "nextPageToken": "a",
     }
     await google.sandbox.fault("googlebusiness", "reject", "confirm", status=200, body=page, times=5)
     assert await PLATFORM.confirm(google.connection(), context) == Unknown()
 
 
-NAME = "accounts/1/locations/2/localPosts/3"
-
-
 async def says(google: Rig, operation: str, state: str, **more: Any) -> None:
-    await google.sandbox.fault("googlebusiness", "reject", operation, status=200, body=answer(state, **more))
+    body = {"name": named(google), "state": state, **more}
+    await google.sandbox.fault("googlebusiness", "reject", operation, status=200, body=body)
 
 
 async def test_a_post_is_watched_until_google_shows_it(google: Rig) -> None:
@@ -188,7 +195,7 @@ async def test_a_post_is_watched_until_google_shows_it(google: Rig) -> None:
     await google.sandbox.fault("googlebusiness", "reject", "confirm", status=503)
     await says(google, "confirm", "LIVE", searchUrl="https://g.example/3")
     shown = await publish(google, google.context("Hi"))
-    assert shown == Published(NAME, "https://g.example/3")
+    assert shown == Published(named(google), "https://g.example/3")
 
 
 async def test_a_post_that_google_still_checks_is_unconfirmed(google: Rig) -> None:
@@ -201,21 +208,21 @@ async def test_a_post_that_google_still_checks_is_unconfirmed(google: Rig) -> No
     resumed = google.context("Hi", started_at=context.started_at, handles=google.saved[-1])
     assert await PLATFORM.confirm(google.connection(), resumed) == Unknown()
     await says(google, "confirm", "LIVE", searchUrl="https://g.example/3")
-    assert await PLATFORM.confirm(google.connection(), resumed) == Published(NAME, "https://g.example/3")
+    assert await PLATFORM.confirm(google.connection(), resumed) == Published(named(google), "https://g.example/3")
 
 
 async def test_an_address_may_come_later(google: Rig) -> None:
     context = google.context("Hi")
     await says(google, "publish", "LIVE")
     published = await PLATFORM.publish(google.connection(), context)
-    assert published == Published(NAME, None)
+    assert published == Published(named(google), None)
     for state, more, url in (
         ("REJECTED", {}, None),
         ("LIVE", {"searchUrl": "https://g.example/3"}, "https://g.example/3"),
     ):
         await says(google, "confirm", state, **more)
-        assert await PLATFORM.complete(google.connection(), context, published) == Published(NAME, url)
-    shown = Published(NAME, "https://g.example/3")
+        assert await PLATFORM.complete(google.connection(), context, published) == Published(named(google), url)
+    shown = Published(named(google), "https://g.example/3")
     assert await PLATFORM.complete(google.connection(), context, shown) is shown
 
 

@@ -76,6 +76,7 @@ async def test_ids_of_albums_and_messages_never_collide(bot: Rig) -> None:
 async def test_the_address_depends_on_the_chat(bot: Rig, chat: dict[str, Any], url: str | None) -> None:
     body = {"ok": True, "result": {"message_id": 42, "date": 1768471200, "chat": chat, "text": "Hi"}}
     await bot.sandbox.fault("telegram", "reject", "publish", status=200, body=body)
+    bot.stored = bot.stored.model_copy(update={"user_id": str(chat["id"])})
     assert await PLATFORM.publish(bot.connection(), bot.context("Hi")) == Published("42", url)
 
 
