@@ -1,6 +1,7 @@
 """Functions that connect, list and remove the accounts of a workspace."""
 
 import json
+from collections import defaultdict
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, fields, replace
@@ -8,7 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel
+from pydantic import BaseModel, ValidationError
 from pydantic.alias_generators import to_camel
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -20,13 +21,13 @@ from cli.current_operator import current_operator
 from cli.environment import find_environment, open_database
 from cli.errors import UserError
 from cli.own_credentials import keep_account, parse_credentials, platform_named, verify
-from cli.places import parse_places
 from cli.sandbox import SandboxAccount, introduce, known_accounts, own_server, stable_user_id
 from cli.workspaces import find_or_create_workspace, known_workspace
 from domain.account_events import AccountAction
 from domain.account_health import Health
 from domain.schedule import rfc3339
 from platforms.base import AnyPlatform
+from platforms.places import ANY
 from platforms.registry import platforms
 from runtime.parts import servers
 from runtime.settings import Settings, VaultSettings
@@ -37,6 +38,27 @@ from store.audit.account_events import account_events, add_account_event, names_
 from store.maintenance.reports import ConnectionState, account_states
 from store.models import Account
 from store.secrets.vault import Vault
+
+
+def parse_places(platform: AnyPlatform, pairs: Sequence[str]) -> dict[str, set[str]]:
+    """Return the places that pairs such as `channelId=123` name, in the form of settings. Raises UserError."""
+    known = {place.name: place for place in platform.places}
+    places: defaultdict[str, set[str]] = defaultdict(set)
+    for pair in pairs:
+        name, _, value = pair.partition("=")
+        if name not in known:
+            there_are = f"it has {', '.join(known)}" if known else "it has none"
+            raise UserError(f"{platform.label} has no setting {name!r} that names another place; {there_are}.")
+        if value == ANY:
+            places[name].add(ANY)
+            continue
+        try:
+            settings = platform.settings.model_validate({name: value})
+        except ValidationError as error:
+            reason = error.errors(include_input=False, include_url=False)[0]["msg"].removeprefix("Value error, ")
+            raise UserError(f"{name} {reason}; or {ANY} for all.") from None
+        places[name].add(getattr(settings, known[name].field))
+    return dict(places)
 
 
 @dataclass(frozen=True, slots=True)

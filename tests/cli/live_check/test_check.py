@@ -7,8 +7,7 @@ from typing import Any
 
 import pytest
 
-from cli.live_check.check import Check
-from cli.live_check.command import file_named
+from cli.live_check.command import Check, file_named
 from cli.live_check.files import CheckFiles, in_the_sandbox
 from cli.live_check.report import LiveReport
 from domain.schedule import rfc3339

@@ -2,8 +2,7 @@
 
 import pytest
 
-from cli.live_check.check import Check
-from cli.live_check.command import file_named
+from cli.live_check.command import Check, file_named
 from cli.live_check.files import CheckFiles
 from cli.live_check.report import LiveReport
 from platforms.live import load_live_check

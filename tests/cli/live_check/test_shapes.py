@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cli.live_check.shapes import headers_shape, path_shape, value_shape
+from cli.live_check.report import headers_shape, path_shape, value_shape
 
 SCALARS = st.none() | st.booleans() | st.integers() | st.text(max_size=12)
 JSON = st.dictionaries(st.text(max_size=8), st.lists(SCALARS, max_size=3) | SCALARS, max_size=3)
