@@ -1,14 +1,14 @@
 """Queues: the weekly times at which the posts of some accounts go out, and the free slots among them."""
 
 from bisect import bisect_right
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from enum import StrEnum
 from functools import cached_property
 
 from domain.campaigns import Blackout, CampaignRules
-from domain.schedule import ScheduledTime, resolve
+from domain.schedule import ScheduledTime, wall_instant
 from domain.zones import zone_named
 
 SHORTEST_NOTICE = timedelta(minutes=1)
@@ -21,6 +21,7 @@ MOST_SLOTS = 200
 """Slots of a queue in a week."""
 MOST_DAYS = 62
 """Days of which slots are listed at once."""
+_BEGINNING, _END = datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC)
 _WIDEST_OFFSET = timedelta(hours=26)
 """More than any wall time differs from UTC."""
 NEXT = "next"
@@ -90,20 +91,24 @@ class SlotRule:
     weekly: frozenset[tuple[Weekday, time]]
     blackouts: tuple[Blackout, ...] = ()
 
-    def slots(self, first: date, last: date) -> Iterator[ScheduledTime]:
+    def slots(
+        self, first: date, last: date, is_closed: Callable[[date], bool] = lambda _: False
+    ) -> Iterator[ScheduledTime]:
         """Yield the slots whose wall times are on these days, the soonest first, those in blackouts included.
 
         A wall time that a clock change skips moves forward by the gap. If it meets another slot there, the two are one.
-        Raises UnknownZone.
+        `is_closed`: whether no slot of a day is wanted, nor one that is moved from it. Raises UnknownZone.
         """
+        zone = zone_named(self.timezone)
         clocks = {day: sorted(at for slot_day, at in self.weekly if slot_day is day) for day in Weekday}
         moved: dict[datetime, ScheduledTime] = {}
         for number in range((last - first).days + 1):
             day = first + timedelta(days=number)
-            walls = [datetime.combine(day, at).isoformat() for at in clocks[_WEEK[day.weekday()]]]
+            times = () if is_closed(day) else reversed(clocks[_WEEK[day.weekday()]])
             # Of two wall times at one instant the earlier one stays, because it is the last one written.
-            slots = {slot.instant: slot for slot in (resolve(wall, self.timezone) for wall in reversed(walls))} | moved
-            midnight = resolve(datetime.combine(day + timedelta(days=1), time()).isoformat(), self.timezone).instant
+            walls = {wall_instant(wall, zone): wall for wall in (datetime.combine(day, at) for at in times)}
+            slots = {at: ScheduledTime(at, wall.isoformat(), self.timezone) for at, wall in walls.items()} | moved
+            midnight = wall_instant(datetime.combine(day + timedelta(days=1), time()), zone)
             yield from (slots[instant] for instant in sorted(slots) if instant < midnight)
             # A zone that skips the end of a day, or the whole day, moves slots to times of the next one.
             moved = {instant: slot for instant, slot in slots.items() if instant >= midnight}
@@ -128,17 +133,25 @@ class TakenSlots:
 
 
 def free_slots(
-    rule: SlotRule, taken: TakenSlots, now: datetime, closed: Iterable[tuple[datetime, datetime]] = ()
+    rule: SlotRule,
+    taken: TakenSlots,
+    now: datetime,
+    closed: TimeRanges = NEVER,
+    *,
+    since: datetime | None = None,
+    until: datetime | None = None,
 ) -> Iterator[ScheduledTime]:
     """Yield the slots that posts may take now, the soonest first.
 
-    `closed`: further ranges of time without slots. Raises UnknownZone.
+    `closed`: further ranges of time without slots; `since`, `until`: the first and the last instant that are searched.
+    Raises UnknownZone.
     """
-    zone, others = zone_named(rule.timezone), TimeRanges(closed)
-    earliest, latest = now + SHORTEST_NOTICE, now + FARTHEST
+    zone = zone_named(rule.timezone)
+    earliest, latest = max(now + SHORTEST_NOTICE, since or now), min(now + FARTHEST, until or _END)
     # One day more: a clock change may move a slot to the day after that of its wall time.
-    for slot in rule.slots(earliest.astimezone(zone).date() - timedelta(days=1), latest.astimezone(zone).date()):
-        is_open = not rule.closed.cover(slot.instant) and not others.cover(slot.instant)
+    first, last = earliest.astimezone(zone).date() - timedelta(days=1), latest.astimezone(zone).date()
+    for slot in rule.slots(first, last, lambda day: rule.closed.cover_day(day) or closed.cover_day(day)):
+        is_open = not rule.closed.cover(slot.instant) and not closed.cover(slot.instant)
         if earliest <= slot.instant <= latest and is_open and not taken.include(slot):
             yield slot
 
@@ -150,15 +163,12 @@ def slot_status(rule: SlotRule, slot: ScheduledTime, now: datetime) -> SlotStatu
     return SlotStatus.BLACKOUT if rule.closed.cover(slot.instant) else SlotStatus.FREE
 
 
-_BEGINNING, _END = datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC)
-
-
-def closed_by_campaign(campaign: CampaignRules | None) -> list[tuple[datetime, datetime]]:
+def closed_by_campaign(campaign: CampaignRules | None) -> TimeRanges:
     """Return for which ranges of time a campaign has no posts: before it, after it, and in blackouts.
 
     Raises UnknownZone.
     """
     if campaign is None:
-        return []
+        return NEVER
     before = [(_BEGINNING, campaign.starts_at)] if campaign.starts_at else []
-    return [*before, *((first, end or _END) for first, end in campaign.closed_ranges)]
+    return TimeRanges([*before, *((first, end or _END) for first, end in campaign.closed_ranges)])

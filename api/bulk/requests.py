@@ -28,6 +28,7 @@ from store.models import IdempotencyKey
 from store.posts.idempotency import KeyedRequest, acquire_key
 from store.posts.list_filters import Filter, Position
 from store.posts.lists import find_ids
+from store.queues.slots import remembering_full_slots
 
 log = structlog.get_logger(__name__)
 
@@ -141,7 +142,8 @@ class ManyPosts:
                 if known is None:
                     raise Unavailable(EXPIRED, retry_after=1)
                 bulk_id, matching_ids = known.post_id, known.post_ids or []
-        results = await answer_each(items(bulk_id, matching_ids[:MOST_POSTS]))
+        with remembering_full_slots():
+            results = await answer_each(items(bulk_id, matching_ids[:MOST_POSTS]))
         final = not is_worth_repeating(results)
         await wait_for_outcomes(deps, self.workspace_id, results, self.deadline)
         answer = _answer(

@@ -15,6 +15,7 @@ from api.posts.validate import CHECK_MEDIA, FileCheck, Verdict, find_verdict
 from domain.content import PostContent
 from domain.errors import Problem
 from domain.loop_share import loop_share
+from store.queues.slots import remembering_full_slots
 
 FILES_BEGIN_WITHIN_S = 30.0
 """Seconds after which no further post's files are checked. A check takes 25, and proxies usually give up after 60."""
@@ -45,7 +46,8 @@ async def validate_many(deps: Dependencies, workspace_id: str, payload: JsonObje
 async def _verdicts(
     deps: Dependencies, workspace_id: str, bodies: list[JsonObject], files: FileCheck | None
 ) -> list[Verdict]:
-    return [await find_verdict(deps, workspace_id, body, files, []) for body in bodies]
+    with remembering_full_slots():
+        return [await find_verdict(deps, workspace_id, body, files, []) for body in bodies]
 
 
 def _answer(bodies: list[JsonObject], verdicts: list[Verdict]) -> Answer:

@@ -5,7 +5,9 @@ post have a slot, and the trigger `leave_queue` removes a post from its queue wh
 """
 
 from collections import defaultdict
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
@@ -17,7 +19,7 @@ from domain.campaigns import CampaignRules
 from domain.content import PostContent
 from domain.loop_share import HEAVY, loop_share
 from domain.post import PostStatus
-from domain.queues import SHORTEST_NOTICE, TakenSlots, TimeRanges, closed_by_campaign, free_slots
+from domain.queues import FARTHEST, NEVER, SHORTEST_NOTICE, TakenSlots, TimeRanges, closed_by_campaign, free_slots
 from domain.schedule import ScheduledTime, rfc3339
 from store.audit.many import NEW_VERSION, RecordedUpdate
 from store.campaigns.campaigns import campaign_rules
@@ -26,7 +28,11 @@ from store.posts.contents import NewPost, rewrite
 from store.queues.queues import find_queue, slot_rule
 
 _MANY = 500
-"""Slots from which on it is heavy work to search for a free one beyond them: some 2 ms."""
+"""Posts from which on it is heavy work to choose their slots."""
+_FIRST_DAYS = timedelta(days=14)
+"""The time that is searched first for a free slot; then twice as much after it, and so on. A queue that is full for
+long is so read in pieces, and one that is not by few rows."""
+_full_until: ContextVar[dict[tuple[str, str | None], datetime] | None] = ContextVar("full_until", default=None)
 
 
 class QueueFullError(Exception):
@@ -95,19 +101,59 @@ async def first_free_slot(
 
     It is free until the transaction ends if the queue's row is locked. Raises QueueFullError, UnknownZone.
     """
-    taken = await _taken_slots(session, queue, now, () if post_id is None else (post_id,))
-    async with loop_share(HEAVY if len(taken.walls) > _MANY else 0):
-        slot = next(free_slots(slot_rule(queue), taken, now, closed_by_campaign(campaign)), None)
+    rule, closed, ids = slot_rule(queue), closed_by_campaign(campaign), () if post_id is None else (post_id,)
+    full_until, key = _full_until.get(), (queue.id, campaign.id if campaign else None)
+    since, end = (full_until or {}).get(key, now), now + FARTHEST
+
+    async def search(first: datetime, last: datetime) -> ScheduledTime | None:
+        taken = await _taken_slots(session, queue, ids, first, last)
+        return next(free_slots(rule, taken, now, closed, since=first, until=last), None)
+
+    if since > now and (present := await _present_slot(session, queue, post_id)) and present < since:
+        slot = await search(present, present)
+        if slot is not None:
+            return slot
+    days, slot = _FIRST_DAYS, None
+    while slot is None and since < end:
+        slot = await search(since, since + days)
+        since, days = slot.instant if slot else since + days, 2 * days
+    if full_until is not None:
+        full_until[key] = since
     if slot is None:
         raise QueueFullError
     return slot
 
 
-async def _taken_slots(session: AsyncSession, queue: Queue, now: datetime, except_ids: Collection[str]) -> TakenSlots:
-    # A day earlier in any zone: zones are less than a day apart from UTC.
-    since = (now - timedelta(days=1)).date().isoformat()
+@contextmanager
+def remembering_full_slots() -> Iterator[None]:
+    """Search a queue only once for a free slot until the block ends, and then from the slot that was free."""
+    token = _full_until.set({})
+    try:
+        yield
+    finally:
+        _full_until.reset(token)
+
+
+async def _present_slot(session: AsyncSession, queue: Queue, post_id: str | None) -> datetime | None:
+    if post_id is None:
+        return None
+    return await session.scalar(select(Post.scheduled_for).where(Post.id == post_id, Post.queue_id == queue.id))
+
+
+async def _taken_slots(
+    session: AsyncSession,
+    queue: Queue,
+    except_ids: Collection[str],
+    since: datetime,
+    until: datetime | None = None,
+) -> TakenSlots:
+    """Return the slots that posts have whose instants may be from `since` to `until`, without those of some posts."""
+    # A day more in any zone: zones are less than a day apart from UTC, and a clock change may skip a day.
+    first = (since - timedelta(days=2)).date().isoformat()
     query = select(Post.scheduled_wall, Post.scheduled_for).where(Post.queue_id == queue.id)
-    query = query.where(Post.scheduled_wall >= since, _is_other_than(except_ids))
+    query = query.where(Post.scheduled_wall >= first, _is_other_than(except_ids))
+    if until is not None:
+        query = query.where(Post.scheduled_wall < (until + timedelta(days=3)).date().isoformat())
     rows = (await session.execute(query)).all()
     return TakenSlots({wall for wall, _ in rows if wall}, {instant for _, instant in rows if instant})
 
@@ -121,7 +167,7 @@ async def _closed_by_campaigns(session: AsyncSession, campaign_ids: Collection[s
     """Return for which times each campaign has no posts."""
     query = select(Campaign).where(Campaign.id.in_([name for name in campaign_ids if name is not None]))
     campaigns = list(await session.scalars(query))
-    return {campaign.id: TimeRanges(closed_by_campaign(campaign_rules(campaign))) for campaign in campaigns}
+    return {campaign.id: closed_by_campaign(campaign_rules(campaign)) for campaign in campaigns}
 
 
 async def lock_with_posts(
@@ -167,7 +213,7 @@ async def reflow(
     QueueFullError, UnknownZone.
     """
     movable = [post for post in posts if post.slot.instant >= now + SHORTEST_NOTICE]
-    taken = await _taken_slots(session, queue, now, [post.id for post in movable])
+    taken = await _taken_slots(session, queue, [post.id for post in movable], now)
     slots = await _new_slots(session, queue, taken, [post.campaign_id for post in movable], now)
     moves = [(post, slot) for post, slot in zip(movable, slots, strict=True) if slot != post.slot]
     values = {
@@ -200,7 +246,7 @@ async def fill_slots(
         queue = await find_queue(session, workspace_id, queue_id, lock=True)
         if queue is None:
             raise QueueGoneError
-        taken = await _taken_slots(session, queue, now, ())
+        taken = await _taken_slots(session, queue, (), now)
         campaign_ids = [post.columns["campaign_id"] for post in by_queue[queue_id]]
         slots = await _new_slots(session, queue, taken, campaign_ids, now)
         for post, slot in zip(by_queue[queue_id], slots, strict=True):
@@ -222,13 +268,17 @@ async def _new_slots(
     closed = await _closed_by_campaigns(session, set(campaign_ids))
     slots = list[ScheduledTime]()
     async with loop_share(HEAVY if len(campaign_ids) > _MANY else 0) as turn:
-        free = list(free_slots(slot_rule(queue), taken, now))
+        free: list[ScheduledTime | None] = list(free_slots(slot_rule(queue), taken, now))
+        # Before its place, a campaign has no slot that is free and open for it.
+        places = defaultdict[str | None, int](int)
         for campaign_id in campaign_ids:
-            never = closed.get(campaign_id or "", TimeRanges(()))
-            place = next((at for at, slot in enumerate(free) if not never.cover(slot.instant)), None)
-            if place is None:
+            never, place = closed.get(campaign_id or "", NEVER), places[campaign_id]
+            while place < len(free) and ((slot := free[place]) is None or never.cover(slot.instant)):
+                place += 1
+            if place == len(free) or slot is None:
                 raise QueueFullError
-            slots.append(free.pop(place))
+            slots.append(slot)
+            free[place], places[campaign_id] = None, place + 1
             await turn.pause()
     return slots
 

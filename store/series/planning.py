@@ -74,7 +74,7 @@ async def read_campaign_times(session: AsyncSession, series: Series) -> Campaign
     if rules is None:
         return CampaignTimes(may_schedule=False)
     may_schedule = rules.status in {CampaignStatus.ACTIVE, CampaignStatus.PAUSED}
-    return CampaignTimes(may_schedule, rules.starts_at, rules.ends_at, TimeRanges(closed_by_campaign(rules)))
+    return CampaignTimes(may_schedule, rules.starts_at, rules.ends_at, closed_by_campaign(rules))
 
 
 async def claim_series(session: AsyncSession, now: datetime, most: int) -> Sequence[Series]:

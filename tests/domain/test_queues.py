@@ -11,6 +11,7 @@ from domain.campaigns import Blackout
 from domain.queues import FARTHEST, SlotRule, SlotStatus, TakenSlots, TimeRanges, Weekday, free_slots, slot_status
 from domain.schedule import ScheduledTime
 from domain.zones import zone_named, zone_names
+from tests.cpu import cpu_seconds
 
 NONE_TAKEN = TakenSlots((), ())
 EVERY_DAY = frozenset(Weekday)
@@ -126,8 +127,32 @@ def test_blackouts_cover_their_last_day_in_the_zone_of_the_queue() -> None:
 def test_ranges_that_a_campaign_closes_have_no_free_slots() -> None:
     rule, now = rule_at("UTC", "09:00"), datetime(2026, 11, 2, tzinfo=UTC)
     closed = [(now, now + timedelta(days=5)), (now + timedelta(days=3), now + timedelta(days=7))]
-    assert next(free_slots(rule, NONE_TAKEN, now, closed)).wall == "2026-11-09T09:00:00"
-    assert list(free_slots(rule, NONE_TAKEN, now, [(now, now + timedelta(days=400))])) == []
+    assert next(free_slots(rule, NONE_TAKEN, now, TimeRanges(closed))).wall == "2026-11-09T09:00:00"
+    assert list(free_slots(rule, NONE_TAKEN, now, TimeRanges([(now, now + timedelta(days=400))]))) == []
+
+
+@given(
+    st.lists(st.tuples(st.integers(0, 400), st.integers(0, 90)), max_size=6), st.sampled_from(["Pacific/Apia", "UTC"])
+)
+def test_slots_of_closed_days_are_left_out_as_if_each_were_looked_at(ranges: list[tuple[int, int]], zone: str) -> None:
+    now = datetime(2026, 11, 2, 5, tzinfo=UTC)
+    closed = TimeRanges(
+        (now + timedelta(days=first, hours=first), now + timedelta(days=first + length)) for first, length in ranges
+    )
+    rule = rule_at(zone, "00:00", "09:00", "23:30")
+    open_slots = [slot for slot in free_slots(rule, NONE_TAKEN, now) if not closed.cover(slot.instant)]
+    assert list(free_slots(rule, NONE_TAKEN, now, closed)) == open_slots
+    middle = now + timedelta(days=100)
+    parts = [(None, middle), (middle + timedelta(microseconds=1), None)]
+    windows = [free_slots(rule, NONE_TAKEN, now, closed, since=since, until=until) for since, until in parts]
+    assert [slot for window in windows for slot in window] == open_slots
+
+
+def test_a_queue_that_is_closed_for_a_year_is_soon_searched() -> None:
+    times = [f"{hour:02}:{minute}" for hour in range(24) for minute in ("00", "30")]
+    blackout = Blackout(date(2026, 1, 1), date(2028, 1, 1))
+    rule, now = rule_at("Europe/Berlin", *times, blackouts=(blackout,)), datetime(2026, 11, 2, tzinfo=UTC)
+    assert cpu_seconds(lambda: list(free_slots(rule, NONE_TAKEN, now))) < 0.03
 
 
 @given(st.lists(st.tuples(st.integers(0, 50), st.integers(0, 20))), st.integers(-1, 80))

@@ -11,7 +11,7 @@ from domain.campaigns import Blackout, CampaignStatus
 from domain.schedule import ScheduledTime
 from store.campaigns.changes import CampaignFields
 from tests.api.campaigns.conftest import save_campaign
-from tests.api.conftest import Client, create, patch
+from tests.api.conftest import Client, create, patch, read_answer
 from tests.api.queues.conftest import (
     CLOSED_TODAY,
     IN_THREE_DAYS,
@@ -25,6 +25,7 @@ from tests.api.queues.conftest import (
     slots,
 )
 from tests.stack import Stack
+from tests.statements import Statement
 
 LATER = [{"days": WEEK, "time": "09:00"}]
 
@@ -249,6 +250,30 @@ async def test_bulk_creates_and_updates_take_slots(api: Client, stack: Stack, qu
     response = await api.post("/v1/posts/bulk/update", json=change, headers={"Idempotency-Key": "bulk-queue-update"})
     assert {result["scheduledFor"] for result in response.json()["results"]} == times
     assert set((await slots(api, queue)).values()) == {None}
+
+
+async def test_a_request_for_many_searches_a_full_queue_once(
+    api: Client, stack: Stack, statements: list[Statement]
+) -> None:
+    closed = [{"from": day_from_now(0)[:10], "to": day_from_now(400)[:10]}]
+    await make_queue(api, accounts=[account(stack)], blackouts=closed)
+    posts = [queued(stack, f"no slot {number}", externalId=f"no-slot-{number}") for number in range(20)]
+    for path in ("/v1/posts/bulk/validate", "/v1/posts/bulk"):
+        statements.clear()
+        answer = read_answer(await api.post(path, json={"posts": posts}))
+        assert answer["failed"] == len(posts)
+        searches = [statement for statement in statements if "posts.scheduled_wall >=" in statement.text]
+        assert 0 < len(searches) < len(posts), "those that a search at the same time has begun"
+
+
+async def test_posts_of_one_update_keep_their_slots(api: Client, stack: Stack, queue: Any) -> None:
+    posts = [await create(api, queued(stack, f"keeps {number}")) for number in range(8)]
+    change = {"posts": [{"id": post["id"], "queue": "next"} for post in reversed(posts)]}
+    response = await api.post("/v1/posts/bulk/update", json=change, headers={"Idempotency-Key": "keeps-slots"})
+    answer = read_answer(response)
+    assert (answer["failed"], answer["total"]) == (0, len(posts))
+    times = [(await api.get(f"/v1/posts/{post['id']}")).json()["scheduledFor"] for post in posts]
+    assert times == [post["scheduledFor"] for post in posts]
 
 
 async def test_a_key_takes_one_slot(api: Client, stack: Stack, queue: Any) -> None:
