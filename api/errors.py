@@ -68,6 +68,12 @@ class ProblemView(TypedDict):
             ),
         ]
     ]
+    rows: NotRequired[
+        Annotated[
+            list[int], described("The first rows with the same problem, if it stands for more than 10.", [17, 18])
+        ]
+    ]
+    count: NotRequired[Annotated[int, described("How many rows have it, if it stands for more than 10.", 1000)]]
     platformCode: NotRequired[Annotated[str, described("The platform's own code, if it refused an edit.", "187")]]
     postId: NotRequired[
         Annotated[
@@ -173,8 +179,12 @@ def problem_view(problem: Problem) -> ProblemView:
         shown["platform"] = _text(problem.platform)
     if problem.account_id:
         shown["accountId"] = _text(problem.account_id)
+    if problem.value is not None:
+        shown["error"] += f": {_text(problem.value)}"
     if problem.row is not None:
         shown["row"] = problem.row
+    if problem.count is not None:
+        shown["rows"], shown["count"] = list(problem.rows), problem.count
     if problem.platform_code:
         shown["platformCode"] = _text(problem.platform_code)
     if problem.post_id:

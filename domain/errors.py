@@ -33,6 +33,12 @@ class Problem:
     """The existing post that is in the way."""
     row: int | None = None
     """The row that it concerns, in a request with many rows."""
+    value: str | None = None
+    """The beginning of what the field holds, and what that looks like, if a person may look for it in a file."""
+    rows: tuple[int, ...] = ()
+    """The first rows with the same problem, if it stands for many."""
+    count: int | None = None
+    """How many rows that are."""
 
     def within(self, name: str) -> "Problem":
         """Return this problem of an object in a body as one of the body, which has the object under `name`."""

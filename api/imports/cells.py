@@ -9,6 +9,7 @@ from typing import Any
 
 from pydantic.alias_generators import to_camel
 
+from api.posts.many.problems import cut
 from domain.chains import OnFailure, parse_delay
 from domain.content import PostContent
 from domain.post import PUBLISH_WITHIN_S, Media, PostStatus
@@ -37,8 +38,6 @@ FIELDS: Mapping[str, tuple[str, ...]] = {
 """The fields of a post's content that each cell sets."""
 FOR_PLATFORMS = frozenset({"content", "mediaItems", "platforms", "tiktokSettings", "facebookSettings"})
 """The cells that platforms have rules for."""
-_LONGEST_SHOWN = 80
-"""Characters of a cell that a response shows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +96,7 @@ class Cells:
         if not value:
             return None
         text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
-        return text if len(text) <= _LONGEST_SHOWN else f"{text[: _LONGEST_SHOWN - 1]}…"
+        return cut(text)
 
     def to_json(self, names: Collection[str]) -> dict[str, Any]:
         """Return some cells with their full values, as `from_json` reads them."""

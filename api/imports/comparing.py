@@ -221,8 +221,8 @@ def conflict(existing: ExistingRow, post: Cells, name: str) -> Problem:
     values = (cells.show(name) for cells in (existing.cells, post))
     row_value, post_value = (f"“{value}”" if value is not None else "empty" for value in values)
     sentence = (
-        f"{name} was changed in the row and on {existing.post_id}: the row has {row_value}, and the post {post_value}. "
-        "Send onConflict=keep or onConflict=overwrite, or correct the row"
+        f"{name} was changed in the row and on the post: {row_value} in the row, {post_value} on the post. "
+        "Send onConflict=keep or overwrite, or correct it"
     )
     return Problem(sentence, "changed_since_import", name, post_id=existing.post_id)
 

@@ -12,6 +12,7 @@ from api.http.large_body import LARGEST_ROW
 from api.http.suggest import did_you_mean
 from api.posts.bodies.schemas import PostBody
 from api.posts.many.checking import MOST_ROWS, Row
+from api.posts.many.problems import show_text
 from domain.errors import InvalidRequest, Problem
 from domain.ids import is_post_id
 from domain.named_media import parse_named_media
@@ -150,7 +151,8 @@ def _row(number: int, columns: Sequence[_Column], cells: Sequence[str]) -> Row:
         try:
             body[column.name] = column.read(cell)
         except _CellError as error:
-            problems.append(Problem(f"{column.name} {error}", "invalid_field_value", column.name))
+            sentence = f"{column.name} {error}"
+            problems.append(Problem(sentence, "invalid_field_value", column.name, value=show_text(cell)))
     return Row(number, body, problems)
 
 

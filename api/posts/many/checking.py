@@ -1,17 +1,21 @@
 """The check of many rows, each as the body that creates a post, with all problems by row."""
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import islice
+from typing import Any
 
 from api.dependencies import Dependencies
 from api.http.body import JsonObject, check_size, unusable_strings
+from api.posts.bodies.body_content import to_body
 from api.posts.bodies.parse_post import TIME_PASSED, ParsedPost, read_create
 from api.posts.bodies.platform_rules import collect_platform_problems
 from api.posts.bodies.schemas import LONGEST_NAME
 from api.posts.campaign_rules import find_campaign_problem, read_campaign
 from api.posts.changes.idempotency import body_digest
 from api.posts.clock import now_ms
+from api.posts.many.problems import ProblemKey, grouped, problem_key, show_value
 from api.posts.many.queues import QueuesOfRows
 from api.posts.uploads import find_upload_problems_in_posts
 from domain.campaigns import CampaignRules
@@ -92,18 +96,18 @@ class CheckedRows:
     refused: list[RefusedRow] = field(default_factory=list)
     accounts: dict[str, ConnectedAccount] = field(default_factory=dict)
     """The connected ones among the accounts that the rows name."""
-
-    @property
-    def total(self) -> int:
-        """Return the number of rows."""
-        return len(self.posts) + len(self.refused)
+    total: int = 0
+    """The number of rows."""
+    unlisted: Counter[ProblemKey] = field(default_factory=Counter)
+    """The problems of refused rows that are not listed there, because there are too many."""
 
     def require_sound(self) -> None:
         """Raise InvalidRequest or Unprocessable with the problems of all rows, if there are any."""
         if not self.refused:
             return
         refused = sorted(self.refused, key=lambda row: row.number)
-        problems = list(islice((problem for row in refused for problem in row.problems), MOST_ROW_PROBLEMS))
+        all_problems = [problem for row in refused for problem in row.problems]
+        problems = list(islice(grouped(all_problems, self.unlisted, self.total), MOST_ROW_PROBLEMS))
         raise (InvalidRequest if any(row.is_malformed for row in refused) else Unprocessable)(problems)
 
 
@@ -210,11 +214,12 @@ class _Check:
         """Return the posts of rows whose shape is right, and refuse the others. Raises InvalidRequest."""
         posts: list[CheckedPost] = []
         for row in rows:
+            self.checked.total += 1
             parsed_row = self._parse(row)
             if isinstance(parsed_row, CheckedPost):
                 posts.append(parsed_row)
             else:
-                self._refuse(parsed_row)
+                self._refuse(parsed_row, row.body)
             await turn.pause()
         return posts
 
@@ -242,7 +247,9 @@ class _Check:
                 problems += self._uploads.get(post.number, [])
             if problems:
                 external_id, digest = content.external_id, post.digest
-                self._refuse(RefusedRow(post.number, problems, external_id, digest, is_malformed=False, post=post))
+                self._refuse(
+                    RefusedRow(post.number, problems, external_id, digest, is_malformed=False, post=post), None
+                )
             else:
                 self.checked.posts.append(post)
             await turn.pause()
@@ -297,11 +304,17 @@ class _Check:
             sentence = f"The rows have more than {MOST_ROW_TARGETS:,} targets in all: send fewer rows in one request"
             raise InvalidRequest(Problem(sentence, "invalid_field_value", self._name))
 
-    def _refuse(self, refused: RefusedRow) -> None:
-        """Add a refused row, whose problems name it."""
+    def _refuse(self, refused: RefusedRow, body: JsonObject | None) -> None:
+        """Add a refused row, whose problems name it and say what is there; without a body they are its content's."""
         where = f"{self._name}.{refused.number}"
         # No answer lists more, and a hostile request could cause a million.
-        listed = refused.problems if self._problems < MOST_ROW_PROBLEMS else refused.problems[:1]
-        self._problems += len(listed)
-        problems = [replace(problem.within(where), row=refused.number) for problem in listed]
-        self.checked.refused.append(replace(refused, problems=problems))
+        shown = len(refused.problems) if self._problems < MOST_ROW_PROBLEMS else 1
+        self._problems += len(refused.problems[:shown])
+        fields: Any = to_body(refused.post.parsed.content) if body is None and refused.post else body
+        problems = [
+            replace(problem.within(where), row=refused.number, value=problem.value or show_value(problem, fields))
+            for problem in refused.problems
+        ]
+        for key in map(problem_key, problems[shown:]):
+            self.checked.unlisted[key] += key in self.checked.unlisted or len(self.checked.unlisted) < MOST_ROW_PROBLEMS
+        self.checked.refused.append(replace(refused, problems=problems[:shown]))

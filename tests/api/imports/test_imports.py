@@ -219,7 +219,7 @@ async def test_an_import_of_another_workspace_is_not_shown(api: Client, stranger
 
 
 async def test_problems_of_many_rows_are_limited(api: Client, stack: Stack) -> None:
-    posts = [{"contnet": "x"} for _ in range(MOST_ROW_PROBLEMS + 1)]
+    posts = [{"content": "x", f"contnet{number}": "x"} for number in range(MOST_ROW_PROBLEMS + 1)]
     answer = await send(api, posts)
     assert (answer.status_code, len(problems(answer))) == (400, MOST_ROW_PROBLEMS)
 

@@ -9,6 +9,7 @@ from functools import partial
 from itertools import islice
 from typing import Any
 
+import httpx
 import pytest
 
 from api.http.large_body import LARGE_BYTES, LARGEST_ROW, split_body
@@ -16,7 +17,9 @@ from api.imports.csv_rows import csv_rows
 from api.imports.json_rows import line_rows, list_rows
 from api.posts.many.checking import MOST_ROWS, Row
 from domain.errors import InvalidRequest, Problem
+from domain.ids import new_id
 from domain.loop_share import LoopShare
+from tests.api.conftest import Client
 from tests.api.test_costs import MOST_S
 
 TURN = LoopShare(heavy=False)
@@ -242,3 +245,64 @@ async def _split(raw: bytearray) -> float:
         await split_body(raw, "posts", MOST_ROWS, turn)
     await turn.pause()
     return turn.longest_s
+
+
+@pytest.mark.parametrize(
+    ("cell", "words"),
+    [
+        ("07/12/2026", "“07/12/2026”, in which day and month cannot be told apart"),
+        ("31.12.2026 09:00", "“31.12.2026 09:00”, which looks like a date with the year at its end"),
+        ("46393", "“46393”, which looks like Excel's serial number of a date"),
+        ("46393,375", "“46393,375”, which looks like Excel's serial number of a date"),
+        ("soon " * 40, f"“{'soon ' * 15}soon…”"),
+        ("2020-01-01T09:00", "5 minutes in the past: “2020-01-01T09:00”"),
+    ],
+)
+async def test_equal_errors_of_a_column_are_one_with_the_text_of_the_cell(
+    stranger: Client, cell: str, words: str
+) -> None:
+    def body(wrong: int) -> str:
+        rows = [f'{number},text,twitter:tw_456,"{cell if number < wrong else ""}"' for number in range(1_000)]
+        return "\n".join(["externalId,content,platforms,scheduledFor", *rows])
+
+    headers = {"Content-Type": "text/csv"}
+
+    async def send(wrong: int, **query: str) -> httpx.Response:
+        key = {"Idempotency-Key": new_id("key")}
+        return await stranger.post("/v1/imports", content=body(wrong).encode(), headers=headers | key, params=query)
+
+    answer = await send(1_000)
+    (error,) = answer.json()["errors"]
+    assert answer.status_code == 400
+    assert words in error["error"]
+    assert "(column scheduledFor: all 1,000 rows, first 2, 3, 4)" in error["error"]
+    assert (error["row"], error["rows"], error["count"]) == (2, list(range(2, 12)), 1_000)
+    (error,) = (await send(11)).json()["errors"]
+    assert "(column scheduledFor: 11 rows, first 2, 3, 4)" in error["error"]
+    # As many as can be listed are listed one by one.
+    few = (await send(10)).json()["errors"]
+    assert [(error["row"], words in error["error"]) for error in few] == [(row, True) for row in range(2, 12)]
+    skipped = (await send(3, onError="skip", dryRun="true")).json()
+    assert all(words in result["errors"][0]["error"] for result in skipped["results"][:3])
+
+
+@pytest.mark.parametrize(
+    ("column", "cell"),
+    [
+        ("isDraft", "perhaps"),
+        ("platforms", "twitter"),
+        ("mediaItems", "https://example.com/unknown"),
+        ("facebookSettings", "{wrong"),
+        ("publishWithin", "1.200"),
+        ("timezone", "Berlin"),
+        ("after", "bf-001 P400D"),
+        ("publishNow", "true"),
+    ],
+)
+async def test_an_error_of_a_row_has_the_text_of_its_cell(stranger: Client, column: str, cell: str) -> None:
+    body = f"externalId\tcontent\t{column}\n1\ttext\t{cell}\n"
+    headers = {"Idempotency-Key": new_id("key"), "Content-Type": "text/csv"}
+    answer = await stranger.post("/v1/imports", content=body.encode(), headers=headers)
+    errors = [error for error in answer.json()["errors"] if str(error["param"]).startswith(f"rows.2.{column}")]
+    assert errors
+    assert cell.removeprefix("bf-001 ") in errors[0]["error"]

@@ -70,7 +70,8 @@ async def test_all_problems_are_reported_by_row(deps: Dependencies, stack: Stack
 
 
 async def test_rows_that_only_a_platform_refuses_are_unprocessable(deps: Dependencies, stack: Stack) -> None:
-    rows = [body | {"content": "x" * 300} for body in bodies(stack, MOST_ROW_PROBLEMS + 1)]
+    lengths = range(300, 301 + MOST_ROW_PROBLEMS)
+    rows = [body | {"content": "x" * length} for body, length in zip(bodies(stack, len(lengths)), lengths, strict=True)]
     with pytest.raises(Unprocessable) as refusal:
         (await check(deps, stack, rows)).require_sound()
     assert len(refusal.value.problems) == MOST_ROW_PROBLEMS
