@@ -2,6 +2,7 @@
 
 import asyncio
 
+import httpx
 import structlog
 from temporalio import activity
 
@@ -47,7 +48,9 @@ class RefusedAccounts:
         except TimeoutError:
             return _later(error)
         log.info("account.accepted_still", account_id=step.account.id, code=error.code)
-        return error.as_rejected() if activity.info().attempt >= _TRIES else _later(error)
+        # A 401 never means the post: it may be a gateway's.
+        is_posts = error.status != httpx.codes.UNAUTHORIZED and activity.info().attempt >= _TRIES
+        return error.as_rejected() if is_posts else _later(error)
 
     async def hold(self, step: StepContext, error: PlatformError) -> bool:
         """Hold all posts of an account that its platform refuses; False if it was reconnected meanwhile."""

@@ -197,6 +197,7 @@ class AccountConnections:
         return Connection(
             wire=replace(
                 self._wire(platform, server, account.workspace_id),
+                refusals=platform.refusals,
                 on_exchange=on_exchange,
                 quota_in=platform.quota_in,
                 fence=guard,
@@ -217,7 +218,6 @@ class AccountConnections:
             base_url=server.url,
             label=platform.label,
             read_error=platform.read_error,
-            refusals=platform.refusals,
             request_id_header=platform.request_id_header,
             workspace=workspace_id,
             domains=platform.own_domains,

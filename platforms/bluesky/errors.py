@@ -9,7 +9,7 @@ from domain.rate_limits import Quota
 from platforms.bluesky.rules import POINTS
 from platforms.errors import ErrorKind, PlatformError
 from platforms.http.quota_headers import quota_from_headers
-from platforms.http.refusals import Refusals, codes, fields
+from platforms.http.refusals import Refusals, codes, fields, matches, repeats_status
 from platforms.http.untrusted import wait, wait_until
 from platforms.http.wire import json_object
 
@@ -66,8 +66,9 @@ _BY_CODE = {
 }
 """Source: the lexicons' errors; github.com/bluesky-social/atproto packages/pds and packages/xrpc-server."""
 
+_named = fields("error", optional=("message",), error=matches("[A-Z][A-Za-z]+"))
 REFUSALS = Refusals(
-    fields("error", optional=("message",)),
+    lambda body, status: _named(body, status) and not repeats_status(body["error"], status),
     codes(
         *(name for name, (_, sentence) in _BY_CODE.items() if sentence is not _SERVER),
         "InvalidRequest",
@@ -107,26 +108,34 @@ _OF_VIDEOS = (
 bluesky-social/atproto#3097 and #4778."""
 
 
+_WORDED = fields("error", "message", error=matches(r"\w+"))
+
+
 def read_video_error(response: httpx.Response) -> PlatformError:
     """Return the error of an error response of the video service. It never concerns the account, whatever its status.
 
-    It may come with status 200: a job without an id that has an error, or limits that allow nothing.
+    It may come with status 200: a job without an id that has an error, or limits that allow nothing. A gateway's is
+    transient.
     """
-    body = json_object(response)
+    body, status = json_object(response), response.status_code
     wrapped = body.get("jobStatus")
     job = wrapped if isinstance(wrapped, dict) else {}
     reasons = " ".join(str(part.get(name) or "") for part in (body, job) for name in ("error", "message"))[
         :LONGEST_SAID
     ]
-    code = str(body.get("error") or job.get("error") or f"http_{response.status_code}")[:64]
+    code = str(body.get("error") or job.get("error") or f"http_{status}")[:64]
     for words, kind, sentence in _OF_VIDEOS:
         if words in reasons.lower():
             wait = DAILY_VIDEO_WAIT if kind is ErrorKind.CAPPED else None
-            return PlatformError(kind, sentence, code=code, status=response.status_code, retry_after=wait)
-    if response.is_error and (error := read_error(response)).kind is not ErrorKind.AUTH:
-        return error
-    sentence = f"Bluesky's video service does not take this account's video: {reasons.strip() or code}"
-    return PlatformError(ErrorKind.REJECTED, sentence, code=code, status=response.status_code)
+            return PlatformError(kind, sentence, code=code, status=status, retry_after=wait)
+    error = read_error(response)
+    if not response.is_error or error.kind is ErrorKind.AUTH:
+        sentence = f"Bluesky's video service does not take this account's video: {reasons.strip() or code}"
+        error = PlatformError(ErrorKind.REJECTED, sentence, code=code, status=status)
+    is_own = wrapped or "did" in body or (_WORDED(body, status) and not repeats_status(code, status))
+    if response.is_error and error.kind is ErrorKind.REJECTED and not is_own:
+        return PlatformError(ErrorKind.TRANSIENT, _SERVER, code=code, status=status)
+    return error
 
 
 def video_day_used_up() -> PlatformError:

@@ -8,7 +8,7 @@ import httpx
 from domain.rate_limits import Quota
 from platforms.errors import ErrorKind, PlatformError
 from platforms.http.quota_headers import quota_from_headers
-from platforms.http.refusals import Refusals, codes, fields
+from platforms.http.refusals import Refusals, alternatives, codes, fields, is_number
 from platforms.http.untrusted import wait
 from platforms.http.wire import json_object
 
@@ -51,8 +51,28 @@ OF_THE_PLACE = frozenset({"10003", "50001", "50013"})
 
 _NOT_BEFORE = frozenset({130000})
 """Codes after which a message may have been made: the platform is overloaded."""
+_LEAST_CODE = 10_000
+"""The smallest code of Discord's, except 0, whose message repeats the status: `401: Unauthorized`."""
 REFUSALS = Refusals(
-    fields("message", optional=("code", "errors", "retry_after", "global")),
+    alternatives(
+        fields(
+            *("message", "code"),
+            optional=("errors", "retry_after", "global"),
+            code=lambda code: isinstance(code, int) and code >= _LEAST_CODE,
+        ),
+        lambda body, status: (
+            body.keys() == {"message", "code"}
+            and body["code"] == 0
+            and str(body["message"]).startswith(f"{status}: ")
+            and status != httpx.codes.TOO_MANY_REQUESTS
+        ),
+        fields(
+            *("message", "retry_after", "global"),
+            optional=("code",),
+            retry_after=is_number,
+            **{"global": lambda value: isinstance(value, bool)},
+        ),
+    ),
     codes(*(str(code) for code in _CODES.keys() - _NOT_BEFORE), str(INVALID_FORM)),
 )
 """Source: discord.com/developers/docs/reference#error-messages; the page on rate limits for a 429 without a code."""

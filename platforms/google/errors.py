@@ -6,10 +6,24 @@ from typing import Any
 import httpx
 
 from platforms.errors import ErrorKind, PlatformError
+from platforms.http.refusals import Body, Envelope, fields, matches, within
 from platforms.http.wire import error_object
 
 _NOT_ENABLED = frozenset({"SERVICE_DISABLED", "accessNotConfigured", "API_KEY_SERVICE_BLOCKED", "CONSUMER_INVALID"})
 """Source: google.api.ErrorReason, and the older reasons of the same meaning."""
+
+_named = fields(optional=("code", "message", "status", "details", "errors"), status=matches("[A-Z][A-Z_]+"))
+
+
+def _is_googles(error: Body, status: int) -> bool:
+    """Return whether an error has a code by name, or a list of reasons: many gateways write a number and a message."""
+    return _named(error, status) and (
+        "status" in error or any("reason" in fault for fault in _list(error.get("errors")))
+    )
+
+
+IN_FORM: Envelope = within("error", _is_googles)
+"""The form of errors of Google's APIs: google.rpc.Status, and the older one with reasons."""
 
 
 def operators_fault(response: httpx.Response, label: str) -> PlatformError | None:

@@ -7,8 +7,8 @@ from typing import Any
 import httpx
 
 from platforms.errors import ErrorKind, PlatformError
-from platforms.google.errors import operators_fault
-from platforms.http.refusals import Refusals, fields, within
+from platforms.google.errors import IN_FORM, operators_fault
+from platforms.http.refusals import Refusals
 from platforms.http.wire import error_object
 
 LIMIT_WAIT = timedelta(seconds=60)
@@ -58,7 +58,7 @@ _TRUSTED: frozenset[str] = frozenset(
     }
 )
 REFUSALS = Refusals(
-    within("error", fields("code", optional=("message", "status", "details", "errors"))),
+    IN_FORM,
     lambda _, error: error.kind is ErrorKind.OPERATOR or error.code in _TRUSTED,
 )
 """Source: google.rpc.Status, as cloud.google.com/apis/design/errors writes it in JSON. Its codes that are trusted mean

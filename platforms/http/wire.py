@@ -65,7 +65,8 @@ class Wire:
     label: str
     read_error: Callable[[httpx.Response], PlatformError]
     refusals: Refusals = NO_REFUSALS
-    """The answers to public requests that count as refusals."""
+    """The answers that count as the platform's own refusals. Without any, no public request is sent, and every answer
+    counts: a person who connects an account learns what its server says."""
     request_id_header: str = "x-request-id"
     on_exchange: Callable[[Exchange], None] = lambda _: None
     quota_in: Callable[[httpx.Response], Quota | None] = lambda _: None
@@ -161,11 +162,22 @@ class Wire:
         self._record(method, response, started, public=public)
         if response.is_success or response.status_code in accept:
             return response
+        if read_error and not public:
+            raise read_error(response)
         raise self.outcome(response, (read_error or self.read_error)(response), public=public)
 
     def outcome(self, response: httpx.Response, error: PlatformError, *, public: bool) -> PlatformError:
-        """Return the error of a response: `unconfirmed` if it answers a public request and is no trusted refusal."""
-        return self.refusals.outcome(response, error) if public else error
+        """Return the error of a response.
+
+        It is `unconfirmed` if it answers a public request and is no trusted refusal, and `transient` if it answers
+        another and may be a gateway's.
+        """
+        if public:
+            return self.refusals.outcome(response, error)
+        if self.refusals is NO_REFUSALS or not self.refusals.may_pass(response, error):
+            return error
+        message = f"{self.label} answered with status {response.status_code}, or a gateway before it."
+        return PlatformError(ErrorKind.TRANSIENT, message, code=error.code, status=error.status)
 
     def _is_elsewhere(self, url: httpx.URL) -> bool:
         """Return whether a URL is on a host that replaces a further one of the platform, and not on the account's."""

@@ -8,7 +8,7 @@ from typing import Any
 import httpx
 
 from platforms.errors import DUPLICATE, ErrorKind, PlatformError
-from platforms.http.refusals import Refusals, fields
+from platforms.http.refusals import Body, Refusals, fields, is_number, matches, repeats_status
 from platforms.http.wire import json_object
 
 REQUEST_ID_HEADER = "x-li-uuid"
@@ -103,8 +103,25 @@ _TRUSTED: frozenset[str] = frozenset(
         *("MISSING_FIELD", "UNPROCESSABLE_ENTITY", "RESOURCE_NOT_FOUND"),
     }
 )
+_known_fields = fields(
+    "status",
+    optional=("code", "message", "serviceErrorCode", "errorDetails", "errorDetailType"),
+    code=matches("[A-Z][A-Z_]+"),
+    serviceErrorCode=is_number,
+)
+
+
+def _is_error(body: Body, status: int) -> bool:
+    """Return whether a body is LinkedIn's. If it has no code, its words are LinkedIn's: gateways repeat the status."""
+    words = str(body.get("message") or "")
+    has_code = bool({"code", "serviceErrorCode", "errorDetails"} & body.keys())
+    is_known = any(cap in words.lower() for cap in _CAPS) or _FORBIDDEN_MEDIUM.search(words) is not None
+    is_own = has_code or is_known or (status not in {401, 429} and not repeats_status(words, status))
+    return _known_fields(body, status) and body["status"] == status and is_own
+
+
 REFUSALS = Refusals(
-    fields("status", optional=("code", "message", "serviceErrorCode", "errorDetails", "errorDetailType")),
+    _is_error,
     lambda _, error: error.code in _TRUSTED or error.code.startswith(NO_PRODUCT),
 )
 """Source: learn.microsoft.com/en-us/linkedin/shared/api-guide/concepts/error-handling."""

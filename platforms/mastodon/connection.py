@@ -5,7 +5,7 @@ from typing import Any
 import httpx
 
 from platforms.base import Connection
-from platforms.errors import ErrorKind, PlatformError, unreadable
+from platforms.errors import PlatformError, unreadable
 from platforms.http.answers import ListAt, parse
 from platforms.mastodon.settings import MastodonCredentials
 
@@ -66,5 +66,4 @@ def require_id(thing: dict[str, Any], *, public: bool = False) -> str:
 
 def is_missing(error: PlatformError) -> bool:
     """Return whether a server does not have the requested object, or not under this path."""
-    # A 501 is no refusal: its kind is that of the server's own errors.
-    return error.status == 501 or (error.kind is ErrorKind.REJECTED and error.status in {404, 405, 410})
+    return error.status in {404, 405, 410, 501} and error.code == f"http_{error.status}"

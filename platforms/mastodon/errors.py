@@ -7,7 +7,7 @@ import httpx
 from domain.rate_limits import Quota
 from platforms.errors import ErrorKind, PlatformError
 from platforms.http.quota_headers import quota_from_headers
-from platforms.http.refusals import Body, Refusals, fields
+from platforms.http.refusals import Body, Refusals, fields, matches
 from platforms.http.untrusted import wait, wait_until
 from platforms.http.wire import json_object
 
@@ -67,7 +67,21 @@ def _trusts(body: Body, error: PlatformError) -> bool:
     )
 
 
-REFUSALS = Refusals(fields("error", optional=("error_description", "details")), _trusts)
+_WORDS = {
+    401: ("The access token", "Unauthorized: ", "Invalid credentials", "Invalid token", "Unauthenticated"),
+    429: ("Too many requests", "Throttled"),
+}
+"""How servers word what gateways refuse in the same form; from the sources of those that are named here, unverified for
+their older versions."""
+_worded = fields("error", optional=("error_description", "details"), error=matches(".*"))
+
+
+def _is_error(body: Body, status: int) -> bool:
+    words = str(body.get("error_description") or body.get("error") or "")
+    return _worded(body, status) and words.startswith(_WORDS.get(status, ""))
+
+
+REFUSALS = Refusals(_is_error, _trusts)
 """Source: docs.joinmastodon.org/entities/Error; for `details` Mastodon's app/lib/validation_error_formatter.rb."""
 
 

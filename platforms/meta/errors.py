@@ -9,7 +9,7 @@ from typing import Any
 import httpx
 
 from platforms.errors import ErrorKind, PlatformError
-from platforms.http.refusals import Refusals, fields, within
+from platforms.http.refusals import Refusals, is_numbered, within
 from platforms.http.untrusted import wait
 from platforms.http.wire import error_object
 from platforms.meta.credentials import NO_PROOF
@@ -113,7 +113,11 @@ class ErrorMapping:
                 return known.kind is not ErrorKind.TRANSIENT
             return error.kind is ErrorKind.OPERATOR or code in _BEFORE_ALL or (code == _INVALID and not subcode)
 
-        return Refusals(within("error", fields(optional=_MEMBERS)), trusts)
+        def is_graphs(error: Mapping[str, Any], status: int) -> bool:
+            known = {"message", "code"} <= error.keys() <= {*_MEMBERS}
+            return known and (is_numbered(error, status) or error["code"] in self.codes)
+
+        return Refusals(within("error", is_graphs), trusts)
 
     def _code(self, body: Mapping[str, Any]) -> int | str | None:
         """Return the code of an error response: a number, or one of the few known names."""

@@ -5,7 +5,7 @@ from datetime import timedelta
 import httpx
 
 from platforms.errors import ErrorKind, PlatformError
-from platforms.http.refusals import Refusals, codes, fields
+from platforms.http.refusals import Refusals, codes, fields, is_numbered, matches
 from platforms.http.untrusted import LONGEST_WAIT, wait
 from platforms.http.wire import json_object
 
@@ -44,8 +44,16 @@ _LACKS_SCOPES = 3
 """With status 401: the token is valid but lacks scopes, or the app is not activated. Renewing changes neither. Source:
 pinterest/api-quickstart#97."""
 
+_known_fields = fields(
+    *("code", "message"),
+    optional=("status", "details"),
+    message=matches(".*"),
+    status=matches(".*"),
+    details=lambda details: isinstance(details, dict),
+)
 REFUSALS = Refusals(
-    fields("code", "message", optional=("status", "details")),
+    # A gateway that has this form lists details, as gRPC does.
+    lambda body, status: _known_fields(body, status) and is_numbered(body, status),
     codes(*map(str, (1, 2, _LACKS_SCOPES, _NOT_PERMITTED, 8, _BLOCKED, 29, 40, 50)), UNFETCHED),
 )
 """Pinterest's errors are a number and a message (Error in its OpenAPI document). The numbers are those that clients

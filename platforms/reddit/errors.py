@@ -58,13 +58,14 @@ general knowledge, unverified."""
 _ID = re.compile(r"(?:t3_)?([0-9a-z]{1,16})")
 
 
-def _is_error(body: Mapping[str, Any]) -> bool:
-    """Return whether a body is an error: it names no post."""
+def _is_error(body: Mapping[str, Any], status: int) -> bool:
+    """Return whether a body is an error: it names no post. Without a list of errors, it repeats the status."""
     inner = body.get("json")
     if body.keys() == {"json"} and isinstance(inner, dict):
         is_known = inner.keys() <= {"errors", "data", "ratelimit", "captcha"}
         return is_known and bool(inner.get("errors")) and not inner.get("data")
-    return "error" in body and body.keys() <= {"error", "message", "reason", "explanation", "fields"}
+    is_known = body.keys() <= {"error", "message", "reason", "explanation", "fields"}
+    return is_known and "message" in body and (body.get("error") == status or "explanation" in body)
 
 
 REFUSALS = Refusals(_is_error, codes(*_BY_CODE, DUPLICATE), in_success=True)

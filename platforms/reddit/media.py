@@ -2,6 +2,8 @@
 
 from typing import Any
 
+import httpx
+
 from domain.post import Media
 from platforms.base import PublishContext
 from platforms.errors import ErrorKind, PlatformError
@@ -65,13 +67,16 @@ async def _store(
 ) -> None:
     form = MultipartForm(fields, [FilePart("file", name, file)])
     try:
-        await post_form(connection.wire, address, form, headers={"User-Agent": user_agent(connection)})
+        agent = {"User-Agent": user_agent(connection)}
+        answer = await post_form(connection.wire, address, form, headers=agent, accept={httpx.codes.BAD_REQUEST})
     except PlatformError as error:
-        # The storage has XML errors of its own: if the server is not at fault, the file or the lease is.
         if error.status == 403:
             message = "Reddit's storage did not take the image any more."
             raise PlatformError(ErrorKind.TRANSIENT, message, code="upload_expired", status=403) from error
-        if error.kind is ErrorKind.REJECTED and error.status is not None:
-            message = "Reddit's storage refused the image. It may be too large (20 MB)."
-            raise PlatformError(ErrorKind.REJECTED, message, code="media_refused", status=error.status) from error
         raise
+    if answer.is_error:
+        # The storage has XML errors of its own. Anything else is a gateway's.
+        is_own = b"<Error" in answer.content
+        kind = ErrorKind.REJECTED if is_own else ErrorKind.TRANSIENT
+        message = "Reddit's storage refused the image. It may be too large (20 MB)."
+        raise PlatformError(kind, message, code="media_refused", status=answer.status_code)

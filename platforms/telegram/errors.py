@@ -65,7 +65,8 @@ def _trusts(body: Mapping[str, Any], error: PlatformError) -> bool:
 
 
 REFUSALS = Refusals(
-    lambda body: body.get("ok") is False and body.keys() <= {"ok", "error_code", "description", "parameters"}, _trusts
+    lambda body, _: body.get("ok") is False and body.keys() <= {"ok", "error_code", "description", "parameters"},
+    _trusts,
 )
 """Source: core.telegram.org/bots/api#making-requests."""
 

@@ -101,9 +101,9 @@ _WAITS = {ErrorKind.RATE_LIMITED: MINUTE, ErrorKind.CAPPED: DAILY_CAP_WAIT}
 _STATUSES = {401: "access_token_invalid", 429: "rate_limit_exceeded"}
 
 
-def _is_error(body: Body) -> bool:
+def _is_error(body: Body, _: int) -> bool:
     error = body.get("error")
-    if not isinstance(error, dict) or body.get("data"):
+    if not isinstance(error, dict) or body.get("data") or not ("data" in body or "log_id" in error):
         return False
     return body.keys() <= {"data", "error"} and error.keys() <= {"code", "message", "log_id"}
 

@@ -10,7 +10,7 @@ import httpx
 from domain.rate_limits import Quota
 from platforms.errors import ACCOUNT_LOCKED, DUPLICATE, ErrorKind, PlatformError
 from platforms.http.quota_headers import quota_from_headers
-from platforms.http.refusals import Refusals, codes, fields
+from platforms.http.refusals import Refusals, alternatives, codes, fields, is_numbered, matches
 from platforms.http.untrusted import wait_until
 from platforms.http.wire import json_object
 
@@ -73,20 +73,23 @@ _OF_OLDER_PROBLEMS = (
     "reason", "client_id", "required_enrollment", "registration_url", "account_id", "product_name", "period", "scope",
 )  # fmt: skip
 """What refusals of an app and its plan have in addition; responses that clients saw."""
-_FORMS = (
-    fields("type", "title", "detail", optional=(*_OF_PROBLEMS, *_OF_OLDER_PROBLEMS)),
-    fields("code", "message"),
-    fields("errors"),
+_FORMS = alternatives(
+    fields(
+        *("type", "title", "detail"),
+        optional=(*_OF_PROBLEMS, *_OF_OLDER_PROBLEMS),
+        type=matches(r"about:blank|https://(?:\w+\.)*(?:twitter|x)\.com/.*"),
+    ),
+    lambda body, status: body.keys() == {"code", "message"} and is_numbered(body, status),
+    lambda body, status: body.keys() == {"errors"} and is_numbered(_first(body), status),
 )
 """The forms of errors: Problem and Error of the X API v2 OpenAPI document, and that of API 1.1."""
 
-REFUSALS = Refusals(
-    lambda body: any(form(body) for form in _FORMS),
-    codes(
-        *(name for name, (_, sentence) in _BY_CODE.items() if sentence is not _SERVER),
-        *(_NOT_AUTHORIZED, "forbidden", "invalid_request", "payment_required", ACCOUNT_LOCKED),
-    ),
+_BEFORE_ALL = codes(
+    *(name for name, (_, sentence) in _BY_CODE.items() if sentence is not _SERVER),
+    *(_NOT_AUTHORIZED, "forbidden", "invalid_request", "payment_required", ACCOUNT_LOCKED),
 )
+# "Forbidden" without a reason may be a gateway's: RFC 9457 has the form of X's own problems.
+REFUSALS = Refusals(_FORMS, lambda body, error: _BEFORE_ALL(body, error) and (body.get("detail") != "Forbidden"))
 
 
 def read_error(response: httpx.Response) -> PlatformError:

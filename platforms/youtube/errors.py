@@ -6,8 +6,8 @@ from zoneinfo import ZoneInfo
 import httpx
 
 from platforms.errors import ErrorKind, PlatformError
-from platforms.google.errors import is_limit_of_a_day, operators_fault
-from platforms.http.refusals import Refusals, fields
+from platforms.google.errors import IN_FORM, is_limit_of_a_day, operators_fault
+from platforms.http.refusals import Refusals
 from platforms.http.untrusted import wait
 from platforms.http.wire import json_object
 
@@ -70,7 +70,7 @@ _STATUSES = {401: _RECONNECT, 408: _SERVER, 429: _THROTTLED}
 
 _TRUSTED: frozenset[str] = frozenset({*(name for name, meaning in _BY_REASON.items() if meaning is not _SERVER)})
 REFUSALS = Refusals(
-    fields("error"),
+    IN_FORM,
     lambda _, error: error.kind is ErrorKind.OPERATOR or error.code in _TRUSTED,
 )
 """Source: YouTube's page of errors, and google.rpc.Status."""

@@ -186,6 +186,29 @@ async def test_thread_after_a_post_that_a_retry_finds_is_published_once(stack: S
     assert await public_texts(stack, account) == 2
 
 
+@pytest.mark.usefixtures("quick_confirms", "quick", "no_read_lag")
+@pytest.mark.parametrize("body", [{"message": "Too Many Requests"}, {"message": "Unauthorized"}, "<html>No</html>"])
+async def test_a_gateways_page_never_makes_a_webhook_publish_again(stack: Stack, body: Any) -> None:
+    form = next(form for form in FIRST if str(form) == "discord-webhook")
+    account = await connect(stack, form)
+    status = 401 if "Unauthorized" in str(body) else 429
+    lie = {"accountId": account.id, "status": status, "body": body, "times": 3}
+    await stack.fault("discord", "accept_then_answer", "publish", **lie)
+    post = await settled(stack, await start(stack, form, account))
+    assert (await public_texts(stack, account), post.targets[0].status) == (1, TargetStatus.UNCONFIRMED)
+    assert not post.targets[0].confirming
+
+
+@pytest.mark.usefixtures("no_read_lag")
+@pytest.mark.parametrize("status", [304, 400, 405, 421])
+async def test_a_gateways_page_before_publishing_only_delays_a_post(stack: Stack, status: int) -> None:
+    account = await stack.connect("instagram")
+    page = {"accountId": account.id, "status": status, "body": f"<html>{status}</html>"}
+    await stack.fault("instagram", "reject", "prepare", **page)
+    post = await stack.publish(f"behind a gateway, {status}", [account], media=[f"{PUBLIC}a.jpg"])
+    assert (await public_texts(stack, account), post.status) == (1, PostStatus.PUBLISHED)
+
+
 UNREADABLE = [form for form in FORMS if form.platform in {"discord", "telegram"}]
 KNOWN = {
     "discord": {"message": "Cannot send messages in a non-text channel", "code": 50008},
@@ -223,7 +246,9 @@ async def test_a_message_is_sent_again_after_a_known_refusal_and_never_after_a_l
 async def test_a_platform_that_lets_nothing_be_read_is_sent_what_it_surely_refused(stack: Stack) -> None:
     account = await stack.connect("twitter")
     await stack.fault("twitter", "rate_limited", "publish", seconds=1, accountId=account.id)
-    await stack.fault("twitter", "reject", "confirm", status=403, times=9, accountId=account.id)
+    kind = "https://api.x.com/2/problems/not-authorized-for-resource"
+    body = {"type": kind, "title": "Not Authorized", "detail": "This app may not read posts.", "status": 403}
+    await stack.fault("twitter", "reject", "confirm", status=403, body=body, times=9, accountId=account.id)
     post = await stack.publish("may be written and not read", [account])
     assert (post.status, await public_texts(stack, account)) == (PostStatus.PUBLISHED, 1)
 

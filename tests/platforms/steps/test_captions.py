@@ -12,7 +12,12 @@ from tests.platforms.rig import Connect, Rig
 
 LANGUAGES = {"twitter": ("en", "de"), "facebook": ("en_US", "de-DE")}
 REFUSALS: dict[str, dict[str, Any]] = {
-    "twitter": {"errors": [{"message": "media_category must be TweetVideo."}], "title": "Invalid Request"},
+    "twitter": {
+        "type": "https://api.x.com/2/problems/invalid-request",
+        "title": "Invalid Request",
+        "detail": "No.",
+        "errors": [{"message": "media_category must be TweetVideo."}],
+    },
     "facebook": {"error": {"message": "Not a format that we support.", "type": "OAuthException", "code": 385}},
 }
 
