@@ -11,8 +11,9 @@ from platforms.access.account_servers import FindsServer, PublishesApp
 from platforms.access.connector import connectors
 from platforms.access.consent import OAuthConnector, oauth_connector
 from platforms.access.registered_apps import App
-from platforms.errors import ErrorKind, PlatformError
-from platforms.http.wire import Wire
+from platforms.access.token_endpoint import UNREADABLE
+from platforms.errors import PASSING, ErrorKind, PlatformError
+from platforms.http.wire import UNREACHABLE, Wire
 from platforms.servers.reach import FORBIDDEN
 
 
@@ -74,7 +75,9 @@ async def register(context: ConnectContext, connector: OAuthConnector[Any], wire
     try:
         return await connector.register(wire, context.row.redirect_url or "", app)
     except PlatformError as error:
-        if error.code == FORBIDDEN or not connector.platform.app.registers_itself:
+        # Of a server that cannot be reached, or answers something else, the name is more likely to be wrong.
+        is_passing = error.kind in PASSING and error.code not in {UNREACHABLE, UNREADABLE}
+        if error.code == FORBIDDEN or is_passing or not connector.platform.app.registers_itself:
             raise
         message = f"{wire.base_url} does not answer as a server of {connector.platform.label} does. Check its name."
         raise ConnectRefused("invalid_field_value", message, param=context.server_param) from error

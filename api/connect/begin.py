@@ -2,6 +2,7 @@
 
 import base64
 import hashlib
+import math
 import secrets
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
@@ -25,7 +26,7 @@ from platforms.access.connector import Connector, connectors
 from platforms.access.posted_codes import CodeConnector
 from platforms.registry import platforms
 from store.accounts.connected import find_accounts
-from store.accounts.pending_connections import STATE_LIFETIME, add_connection, begun_since
+from store.accounts.pending_connections import STATE_LIFETIME, add_connection, begin_of_newest
 from store.apps.setups import platforms_with_app
 
 MOST_AN_HOUR = 60
@@ -172,7 +173,7 @@ async def require_known_account(deps: Dependencies, workspace_id: str, platform:
 async def require_connections_left(deps: Dependencies, workspace_id: str, now: datetime) -> None:
     """Raise TooManyRequests if a workspace has begun as many connections as it may in an hour."""
     async with deps.database.reading() as session:
-        begun = await begun_since(session, workspace_id, now - timedelta(hours=1))
-    if begun >= MOST_AN_HOUR:
+        first = await begin_of_newest(session, workspace_id, MOST_AN_HOUR)
+    if first and (wait := first + timedelta(hours=1) - now) > timedelta():
         sentence = f"This workspace has begun {MOST_AN_HOUR} connections within an hour; please wait"
-        raise TooManyRequests(Problem(sentence, "rate_limited"), retry_after=60)
+        raise TooManyRequests(Problem(sentence, "rate_limited"), retry_after=math.ceil(wait.total_seconds()))

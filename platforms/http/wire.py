@@ -23,6 +23,8 @@ from platforms.http.urls import parse_url
 OF_OPERATOR = "operators_host"
 """The extension of a request that says whether the operator has set the host that it goes to."""
 
+UNREACHABLE = "unreachable"
+"""The code of a request for which no connection was made."""
 TIMED_OUT = "timed_out"
 """The code of a request that was not answered in time."""
 
@@ -150,9 +152,7 @@ class Wire:
         except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout) as error:
             self.public_requests -= public
             self._record(method, None, started)
-            raise PlatformError(
-                ErrorKind.TRANSIENT, f"{self.label} could not be reached.", code="unreachable"
-            ) from error
+            raise PlatformError(ErrorKind.TRANSIENT, f"{self.label} could not be reached.", code=UNREACHABLE) from error
         except (httpx.HTTPError, TimeoutError) as error:
             self._record(method, None, started)
             kind = ErrorKind.UNCONFIRMED if public else ErrorKind.TRANSIENT

@@ -1,6 +1,7 @@
 """Access to accounts on any Mastodon server: this service registers its app there, each time."""
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -13,6 +14,7 @@ from platforms.access.registered_apps import App
 from platforms.access.token_endpoint import UNREADABLE, TokenEndpoint
 from platforms.errors import ErrorKind, PlatformError
 from platforms.http.wire import Wire, json_object
+from platforms.mastodon.errors import read_error
 from platforms.mastodon.settings import FLAGSHIP, MastodonCredentials
 from platforms.servers.address import origin
 from platforms.servers.reach import FORBIDDEN
@@ -98,10 +100,11 @@ class MastodonConnector(OAuthConnector[MastodonCredentials], FindsServer[Mastodo
         }
         if website := app.options.get("website"):
             fields["website"] = str(website)
-        response = await wire.send("POST", "/api/v1/apps", data=fields, accept=_SCOPE_REFUSALS)
+        send = partial(wire.send, "POST", "/api/v1/apps", read_error=read_error)
+        response = await send(data=fields, accept=_SCOPE_REFUSALS)
         if not response.is_success:
             fields["scopes"] = scopes = _OLD_SCOPES
-            response = await wire.send("POST", "/api/v1/apps", data=fields)
+            response = await send(data=fields)
         registered = json_object(response)
         client_id, secret = registered.get("client_id"), registered.get("client_secret")
         if not isinstance(client_id, str) or not client_id or not isinstance(secret, str):

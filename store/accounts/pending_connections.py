@@ -61,12 +61,11 @@ async def add_connection(
     return row.id
 
 
-async def begun_since(session: AsyncSession, workspace_id: str, since: datetime) -> int:
-    """Return how many connections a workspace has begun since then."""
-    own = select(func.count()).where(
-        PendingConnection.workspace_id == workspace_id, PendingConnection.created_at >= since
-    )
-    return int(await session.scalar(own) or 0)
+async def begin_of_newest(session: AsyncSession, workspace_id: str, number: int) -> datetime | None:
+    """Return when the first of a workspace's newest connections was begun, so many of them; None if it has fewer."""
+    begun_at = PendingConnection.created_at
+    own = select(begun_at).where(PendingConnection.workspace_id == workspace_id)
+    return await session.scalar(own.order_by(begun_at.desc()).offset(number - 1).limit(1))
 
 
 async def find_connection(session: AsyncSession, connection_id: str) -> PendingConnection | None:

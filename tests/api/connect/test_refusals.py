@@ -1,5 +1,7 @@
 """Connections that a platform, a person or the operator's settings refuse."""
 
+from typing import Any
+
 import pytest
 from sqlalchemy import select
 
@@ -89,6 +91,17 @@ class TestRefusals:
         named = {"redirect_url": BACK, "instance": SERVER}
         await refused(await stranger.get("/v1/connect/mastodon", params=named), 400, "invalid_field_value", "instance")
 
+    @pytest.mark.parametrize(
+        "failure", [{"fault": "drop"}, *({"fault": "reject", "status": status} for status in (429, 502, 503))]
+    )
+    async def test_name_of_a_server_is_not_at_fault_for_a_passing_failure(
+        self, stranger: Client, stack: Stack, failure: dict[str, Any]
+    ) -> None:
+        named = {"redirect_url": BACK, "instance": SERVER}
+        await stack.fault("mastodon", operation="auth", times=2, **failure)
+        await refused(await stranger.get("/v1/connect/mastodon", params=named), 503, "unavailable")
+        assert (await stranger.get("/v1/connect/mastodon", params=named)).status_code == 200
+
     async def test_a_server_that_is_not_public_is_not_called(self, stranger: Client) -> None:
         named = {"redirect_url": BACK, "instance": "http://127.0.0.1:9"}
         response = await stranger.get("/v1/connect/mastodon", params=named)
@@ -149,12 +162,3 @@ class TestRefusals:
             ("code", "missing_required_field"),
             ("redirect_url", "missing_required_field"),
         }
-
-    async def test_a_workspace_begins_sixty_connections_an_hour(
-        self, stranger: Client, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        monkeypatch.setattr("api.connect.begin.MOST_AN_HOUR", 1)
-        await begin(stranger)
-        response = await stranger.get("/v1/connect/twitter", params={"redirect_url": BACK})
-        await refused(response, 429, "rate_limited")
-        assert response.headers["retry-after"] == "60"
