@@ -3,6 +3,7 @@
 from datetime import UTC, datetime, timedelta
 
 from activities.step_context import StepContext
+from domain import decisions
 from domain.attempts import ROWS_LOST, WORKER_LOST, AttemptState
 from domain.ownership import last_moment
 from platforms.base import Absent, AnyPlatform, Finding, Published, Unknown
@@ -22,9 +23,11 @@ def look_in(sent: Attempt | None, platform: AnyPlatform, now: datetime) -> timed
     """Return how long to wait until a post whose last send was refused is looked for; zero or less if it can be now.
 
     The platform may have published it all the same, and its lists may not show it before `read_lag`. If the refusal
-    itself has set the time of the next try, that counts.
+    itself has set the time of the next try, that counts. Waiting cannot help if the content was refused.
     """
-    if sent is None or sent.state != AttemptState.REFUSED or sent.http_status is None or sent.finished_at is None:
+    if sent is None or sent.state != AttemptState.REFUSED or sent.decision == decisions.CONTENT_REFUSED:
+        return timedelta(0)
+    if sent.http_status is None or sent.finished_at is None:
         return timedelta(0)
     shown_at = sent.finished_at + platform.read_lag
     return min(shown_at, sent.next_attempt_at or shown_at) - now

@@ -183,6 +183,7 @@ class StepResults:
     ) -> Outcome:
         """Save a definite refusal; raise if Temporal is to run the step again soon."""
         platform, was_sent = platforms()[command.platform], isinstance(basis, AnswerTo)
+        failed = decisions.CONTENT_REFUSED if was_sent and error.is_of_content else decisions.FAILED
         if error.kind is ErrorKind.AUTH and step:
             error = await self._refused_accounts.verify(step, error)
         delay = results.wait_for_next_try(error, command.tries)
@@ -204,7 +205,7 @@ class StepResults:
         if error.kind not in PASSING | HOLD_REASONS.keys():
             # The owner may replace the file at the same address before trying again.
             self._files.forget(command.post_id)
-            result = results.attempt_result(step, AttemptState.REFUSED, decisions.FAILED, error)
+            result = results.attempt_result(step, AttemptState.REFUSED, failed, error)
             outcome = await self.settle_and_log(command, basis, results.refused(error), result)
             if outcome.status is TargetStatus.FAILED:
                 raise final_error(platform, error, outcome) from error

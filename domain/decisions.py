@@ -3,6 +3,8 @@
 READY = "ready to publish"
 PUBLISHED = "published"
 FAILED = "failed"
+CONTENT_REFUSED = "failed: the platform refuses the content"
+"""The platform has read the content or its settings, and will not publish them: surely nothing is public."""
 HELD_FOR_ACCOUNT = "held until its account can publish"
 HELD_FOR_OPERATOR = "held until the operator has corrected the app"
 PUBLIC = "it is public"
@@ -20,4 +22,5 @@ PERSON_MUST_DECIDE = "the platform cannot tell; a person must decide"
 
 HELD = frozenset({HELD_FOR_ACCOUNT, HELD_FOR_OPERATOR})
 PUBLIC_AFTER_ALL = frozenset({PUBLIC, PUBLIC_UNLISTED})
+FAILURES = frozenset({FAILED, CONTENT_REFUSED})
 NOT_PUBLIC = frozenset({REFUSED_LATER, REFUSED_AFTER_ALL, REFUSED_UNREAD})

@@ -24,6 +24,8 @@ DUPLICATE = "duplicate_content"
 that the post was published. If confirm then finds nothing and the next send is refused again, the duplicate is another
 post."""
 
+DUPLICATES = frozenset({DUPLICATE, "link_taken", "repeats_another"})
+"""This code, and ours for such refusals."""
 
 ACCOUNT_LOCKED = "account_locked"
 """The code if a platform says itself that it has locked the account, or that the account lacks a right: its posts are
@@ -109,6 +111,11 @@ class PlatformError(Exception):
         self.request_id = str(request_id)[:LONGEST_CODE] if request_id else None
         self.retry_after = retry_after
         self.claim = claim
+
+    @property
+    def is_of_content(self) -> bool:
+        """Return whether only a check of the content gives this refusal. A duplicate may be the post itself."""
+        return self.kind is ErrorKind.REJECTED and self.code not in DUPLICATES
 
     def as_unconfirmed(self, *, claims: bool = False) -> "PlatformError":
         """Return the same error for a request that may have had its effect; `claims`: the error may prove true."""

@@ -230,5 +230,5 @@ def attempt_action(attempt: Attempt) -> Action:
     if state is AttemptState.REFUSED:
         if decision in decisions.HELD:
             return Action.HELD
-        return Action.FAILED if decision == decisions.FAILED else Action.REFUSED
+        return Action.FAILED if decision in decisions.FAILURES else Action.REFUSED
     return Action.PREPARED if step is AttemptStep.PREPARE else _SENDS[state]

@@ -168,12 +168,25 @@ async def test_refused_target_is_looked_for_once_the_platform_would_show_it(
     assert lag - timedelta(seconds=5) < target.next_attempt_at - datetime.now(UTC) < lag + timedelta(seconds=5)
 
 
-async def test_retry_waits_until_a_list_can_show_a_refused_post(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
+REPEATED = {
+    "type": "about:blank",
+    "title": "Forbidden",
+    "status": 403,
+    "detail": "You are not allowed to create a Tweet with duplicate content.",
+}
+
+
+@pytest.mark.parametrize("body", [None, REPEATED], ids=["content", "duplicate"])
+async def test_retry_waits_until_a_list_can_show_a_refused_post_unless_its_content_was_refused(
+    stack: Stack, monkeypatch: pytest.MonkeyPatch, body: dict[str, Any] | None
+) -> None:
     monkeypatch.setattr(publish, "look_in", findings.look_in)
     monkeypatch.setattr(type(platforms()["twitter"]), "read_lag", timedelta(seconds=1.5))
     account = await stack.connect("twitter")
-    await stack.fault("twitter", "reject", "publish", accountId=account.id, status=400)
-    post = await stack.publish("refused, and retried at once", [account])
+    refusal: dict[str, Any] = {"status": 403, "body": body} if body else {}
+    await stack.fault("twitter", "reject", "publish", accountId=account.id, **refusal)
+    post = await stack.publish(f"refused with {body}, and retried at once", [account])
+    assert post.status == PostStatus.FAILED
     await stack.retry(post)
     assert (await stack.settled(post.id)).status == PostStatus.PUBLISHED
     async with stack.database.reading() as session:
@@ -181,7 +194,8 @@ async def test_retry_waits_until_a_list_can_show_a_refused_post(stack: Stack, mo
         refused, _, sent = list(await session.scalars(of_target))
     assert (refused.state, sent.state) == ("refused", "done")
     assert refused.finished_at
-    assert sent.started_at - refused.finished_at > timedelta(seconds=1.4)
+    waited = sent.started_at - refused.finished_at > timedelta(seconds=1.4)
+    assert (waited, refused.decision) == (body is not None, "failed" if body else decisions.CONTENT_REFUSED)
 
 
 @pytest.mark.parametrize(
@@ -207,6 +221,7 @@ async def test_history_says_whether_a_refused_post_was_looked_up(stack: Stack, p
         ({"next_attempt_at": NOW + timedelta(hours=1)}, 44),
         ({"http_status": None}, 0),
         ({"state": "unconfirmed"}, 0),
+        ({"decision": decisions.CONTENT_REFUSED}, 0),
         ({"finished_at": None}, 0),
     ],
     ids=str,
@@ -238,7 +253,7 @@ async def test_retry_whose_time_ends_before_its_platform_would_show_it_is_not_se
     monkeypatch.setattr(publish, "look_in", findings.look_in)
     monkeypatch.setattr(type(platforms()["twitter"]), "read_lag", timedelta(minutes=5))
     account = await stack.connect("twitter")
-    await stack.fault("twitter", "reject", "publish", accountId=account.id, status=400)
+    await stack.fault("twitter", "reject", "publish", accountId=account.id, status=403, body=REPEATED)
     post = await stack.publish("refused, then retried too early", [account])
     assert post.status == PostStatus.FAILED
     async with stack.database.transaction() as session:
