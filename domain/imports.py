@@ -43,3 +43,12 @@ class OnConflict(StrEnum):
     """The post keeps its value, or stays deleted."""
     OVERWRITE = "overwrite"
     """The post gets the row's value, or is created again."""
+
+
+class UndoOutcome(StrEnum):
+    """The effect of undoing an import on one of its posts."""
+
+    DELETED = "deleted"
+    RESTORED = "restored"
+    CONFLICT = "conflict"
+    """It stays as it is, in whole or in part."""

@@ -94,6 +94,11 @@ class FilterBody(RequestModel):
     series_id: Name | None = Field(
         None, description="Only posts of this series.", examples=["ser_019bc10e51307c4f8d2b7f3a6c0e9d41"]
     )
+    import_id: Name | None = Field(
+        None,
+        description="Only posts that this import has created or changed; for 30 days.",
+        examples=["imp_019bc10f27c07a7d4e9a54c1d9e3f0a1"],
+    )
     platform_post_id: Annotated[str, Field(min_length=1, max_length=LONGEST_ADDRESS)] | None = Field(
         None, description="Only posts that are public under this id on a platform, or at this address."
     )

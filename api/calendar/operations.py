@@ -13,7 +13,7 @@ from api.http.operation import WITH_BODY, Json, Operation
 from api.http.parameters import IF_NONE_MATCH, prefer_wait, query, required
 from api.posts.list_parameters import FILTERS
 
-_SELECTING = ("status", "campaignId", "platform", "accountId", "tag", "timezone")
+_SELECTING = ("status", "campaignId", "platform", "accountId", "tag", "importId", "timezone")
 """The conditions of lists of posts that select those of a calendar, and its time zone."""
 _PREFER = prefer_wait("another answer than that of `If-None-Match`", default=0, example=25)
 _DATE: Json = {"type": "string", "format": "date"}

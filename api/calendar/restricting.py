@@ -24,6 +24,7 @@ def restrict(conditions: Filter, viewer: Viewer) -> Filter:
         conditions.platform
         or conditions.tags
         or conditions.account_id
+        or conditions.import_id
         or conditions.campaign_id not in (None, viewer.campaign_id)
     ):
         # The answers would say which posts have that.

@@ -230,7 +230,7 @@ class ImportRequest:
                 },
                 await _written(views, size),
             )
-            await save_posts(session, import_id, updated.posts)
+            await save_posts(session, workspace_id, import_id, updated.posts)
             response = (answer.status, answer.body)
             if await acquire_key(session, self.request, import_id, datetime.now(UTC), response) is None:
                 raise KeyTakenError

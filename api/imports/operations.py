@@ -2,10 +2,10 @@
 
 from api.http.large_body import LARGE_BYTES
 from api.http.operation import Operation
-from api.http.parameters import KEY, cursor, required
+from api.http.parameters import KEY, cursor, page, query, required
 from api.imports.bodies import ImportBody
 from api.imports.query import PARAMETERS
-from api.imports.views import ImportView
+from api.imports.views import ImportListView, ImportUndoView, ImportView
 from api.posts.many.checking import MOST_ROWS
 
 _LINES = (
@@ -26,8 +26,8 @@ CREATE_IMPORT = Operation(
     description=(
         f"Up to {MOST_ROWS:,} posts and {LARGE_BYTES // 2**20} MiB, as JSON, as newline-delimited JSON or as CSV. All "
         "posts are created in one transaction, or none: if a row is wrong, nothing is, and all problems are listed by "
-        "row. Rows are scheduled posts or drafts; `publishNow` is refused. A row whose `externalId` was imported "
-        "before, with the same content, is left unchanged, so a corrected file can be sent again. The workflows of "
+        "row. Rows are scheduled posts or drafts; `publishNow` is refused. A row of which no cell changed since it "
+        "was last imported is left unchanged, so a corrected file can be sent again. The workflows of "
         "posts that are not due soon are started within some minutes; nothing waits for that. One import of a "
         "workspace is carried out at a time. Each row that creates or changes a post counts as a post of the workspace."
     ),
@@ -43,10 +43,36 @@ CREATE_IMPORT = Operation(
     most_bytes=LARGE_BYTES,
     parameters=(required(KEY), *PARAMETERS),
 )
+LIST_IMPORTS = Operation(
+    route="GET /v1/imports",
+    description="The newest first, of the last 30 days, without the outcomes of their rows.",
+    answer=ImportListView,
+    errors=("unknownQuery", "wrongQuery"),
+    parameters=page("imports"),
+)
 GET_IMPORT = Operation(
     route="GET /v1/imports/{importId}",
     description="The outcome of each row, 1,000 an answer. It can be read for 30 days.",
     answer=ImportView,
     errors=("unknownQuery", "wrongQuery", "importNotFound"),
     parameters=(cursor(),),
+)
+UNDO_IMPORT = Operation(
+    route="POST /v1/imports/{importId}/undo",
+    description=(
+        "Deletes the posts that the import created, and restores the fields that it changed, in one transaction. A "
+        "post whose publishing has begun stays, and so does whatever was changed since: the results name it. "
+        "Possible for 30 days; changes of posts by the newest 20 imports of the workspace only."
+    ),
+    answer=ImportUndoView,
+    errors=("unknownQuery", "wrongQuery", "importNotFound", "keyReused", "otherImport"),
+    parameters=(
+        KEY,
+        query(
+            "dryRun",
+            "Answer what would be done, and do nothing.",
+            {"type": "boolean", "default": False},
+            True,
+        ),
+    ),
 )

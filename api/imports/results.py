@@ -7,11 +7,13 @@ from typing import Any, cast
 
 from api.errors import ProblemView, problem_view
 from api.http.cursors import encode_cursor
-from api.imports.views import CellChangeView, ImportRowView, ImportView
+from api.imports.views import CellChangeView, ImportListView, ImportRowView, ImportSummaryView, ImportView
 from api.posts.many.checking import MOST_PROBLEMS_OF_ROW, MOST_ROW_PROBLEMS, CheckedPost, RefusedRow
+from domain.errors import Problem
 from domain.imports import RowOutcome
 from domain.schedule import rfc3339
 
+NO_IMPORT = Problem("This workspace has no such import", "not_found")
 PAGE = 1_000
 """Results of one answer."""
 
@@ -95,3 +97,22 @@ def import_view(
         cursor=cursor,
         hasMore=cursor is not None,
     )
+
+
+def import_list(rows: Sequence[Any], limit: int) -> ImportListView:
+    """Return the page of imports whose ids, times and counts these are; one more than `limit` if there are more."""
+    imports = [
+        ImportSummaryView(
+            id=import_id,
+            createdAt=rfc3339(created_at),
+            total=sum(counts.values()),
+            created=counts[RowOutcome.CREATED],
+            unchanged=counts[RowOutcome.UNCHANGED],
+            updated=counts[RowOutcome.UPDATED],
+            ignored=counts[RowOutcome.IGNORED],
+            failed=counts[RowOutcome.FAILED],
+        )
+        for import_id, created_at, counts in rows[:limit]
+    ]
+    cursor = encode_cursor({"id": imports[-1]["id"]}) if len(rows) > limit else None
+    return ImportListView(imports=imports, cursor=cursor, hasMore=cursor is not None)

@@ -7,25 +7,26 @@ from dataclasses import asdict
 from litestar import Controller, Response
 from litestar.params import FromPath
 
-from api.auth import AUTHENTICATED, WorkspaceId
+from api.auth import AUTHENTICATED, WorkspaceId, request_actor
 from api.dependencies import Deps
+from api.http.body import read_no_body
 from api.http.cursors import NO_CURSOR, decode_cursor
-from api.http.headers import HttpRequest, required_key
+from api.http.headers import HttpRequest, idempotency_key, required_key
 from api.http.large_body import read_large_body
 from api.http.operation import serves
-from api.http.query import convert_parameter, parse_query
+from api.http.query import convert_parameter, parse_flag, parse_query, read_id_page
 from api.imports import operations
 from api.imports.importing import CSV, JSON, LINES, ImportRequest
 from api.imports.query import ImportQuery, read_import_query
-from api.imports.results import PAGE, import_view
+from api.imports.results import NO_IMPORT, PAGE, import_list, import_view
+from api.imports.undoing import ImportUndo
 from api.posts.answers.answer import answer_view
 from api.posts.answers.response import respond
-from domain.errors import InvalidRequest, NotFound, Problem
+from api.posts.changes.idempotency import keyed_request
+from domain.errors import InvalidRequest, NotFound
 from domain.imports import OnConflict
 from store.posts.idempotency import KeyedRequest
-from store.posts.imports import read_import
-
-_NO_IMPORT = Problem("This workspace has no such import", "not_found")
+from store.posts.imports import list_imports, read_import
 
 
 class ImportEndpoints(Controller):
@@ -45,6 +46,14 @@ class ImportEndpoints(Controller):
                 await ImportRequest(deps, workspace_id, request.state.caller.key_id, keyed, query).answer(body)
             )
 
+    @serves(operations.LIST_IMPORTS)
+    async def list_imports(self, request: HttpRequest, workspace_id: WorkspaceId, deps: Deps) -> Response[bytes]:
+        """List imports."""
+        limit, before_id = read_id_page(request)
+        async with deps.database.reading() as session:
+            rows = await list_imports(session, workspace_id, limit + 1, before_id)
+        return respond(answer_view(import_list(rows, limit)))
+
     @serves(operations.GET_IMPORT)
     async def get_import(
         self, request: HttpRequest, import_id: FromPath[str], workspace_id: WorkspaceId, deps: Deps
@@ -57,10 +66,26 @@ class ImportEndpoints(Controller):
         async with deps.database.reading() as session:
             page = await read_import(session, workspace_id, import_id, begin, PAGE)
         if page is None:
-            raise NotFound(_NO_IMPORT)
+            raise NotFound(NO_IMPORT)
         return respond(
             answer_view(import_view(import_id, page.created_at, page.counts, page.warnings, page.results, begin))
         )
+
+    @serves(operations.UNDO_IMPORT)
+    async def undo_import(
+        self, request: HttpRequest, import_id: FromPath[str], workspace_id: WorkspaceId, deps: Deps
+    ) -> Response[bytes]:
+        """Undo an import."""
+        values, problems = parse_query(request)
+        dry_run = convert_parameter(values, problems, "dryRun", parse_flag) or False
+        if problems:
+            raise InvalidRequest(problems)
+        key = idempotency_key(request)
+        await read_no_body(request)
+        keyed = keyed_request(workspace_id, key, {}, operations.UNDO_IMPORT.route.replace("{importId}", import_id))
+        with deps.imports.take(workspace_id):
+            actor = request_actor(request)
+            return respond(await ImportUndo(deps, workspace_id, actor, import_id, keyed, dry_run).answer())
 
 
 def _read_head(request: HttpRequest) -> tuple[ImportQuery, str]:

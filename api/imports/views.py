@@ -8,7 +8,7 @@ from typing_extensions import TypedDict
 from api.errors import ProblemView
 from api.posts.many.warnings import PlanWarningView
 from api.views import HasMore, Moment, NextCursor, described, view
-from domain.imports import RowOutcome
+from domain.imports import RowOutcome, UndoOutcome
 
 
 @view("CellChange")
@@ -67,3 +67,55 @@ class ImportView(TypedDict):
     ]
     cursor: Annotated[NextCursor, Field(examples=["eyJhZnRlciI6MTAwMH0"])]
     hasMore: Annotated[HasMore, Field(examples=[False])]
+
+
+@view("ImportSummary")
+class ImportSummaryView(TypedDict):
+    """An import without the outcome of its rows."""
+
+    id: Annotated[str, described("The import.", "imp_019bc10f27c07a7d4e9a54c1d9e3f0a1")]
+    createdAt: Annotated[Moment, described("When it was carried out.")]
+    total: Annotated[int, described("Its rows.", 3)]
+    created: Annotated[int, described("Rows that became posts.", 1)]
+    unchanged: Annotated[int, described("Rows of which no cell changed.", 1)]
+    updated: Annotated[int, described("Rows whose posts got changed cells.", 0)]
+    ignored: Annotated[int, described("Rows that changed, and whose posts stayed as they were.", 0)]
+    failed: Annotated[int, described("Rows with problems, which were skipped.", 1)]
+
+
+@view("ImportList")
+class ImportListView(TypedDict):
+    """One page of imports."""
+
+    imports: Annotated[list[ImportSummaryView], described("The newest first.")]
+    cursor: Annotated[NextCursor, described("Send it back for the next page; null on the last.")]
+    hasMore: HasMore
+
+
+@view("UndonePost")
+class UndonePostView(TypedDict):
+    """The effect of undoing an import on one post."""
+
+    id: Annotated[str, described("The post.", "post_019bb0f27c3a7d4e9a54c1d9e3f0a1b2")]
+    outcome: Annotated[UndoOutcome, described("The outcome; with `dryRun`, the one that it would have.", "deleted")]
+    externalId: NotRequired[Annotated[str, described("Your own id, if it has one.", "bf-001")]]
+    restored: NotRequired[Annotated[list[str], described("The fields that have their values again.", ["content"])]]
+    changed: NotRequired[
+        Annotated[list[str], described("Fields that were changed since the import, and stay as they are.", ["tags"])]
+    ]
+    errors: NotRequired[Annotated[list[ProblemView], described("Why it stays as it is, if not because of `changed`.")]]
+
+
+@view("ImportUndo")
+class ImportUndoView(TypedDict):
+    """The effect of undoing an import."""
+
+    importId: Annotated[str, described("The import.", "imp_019bc10f27c07a7d4e9a54c1d9e3f0a1")]
+    dryRun: Annotated[bool, described("Whether nothing was done.", False)]
+    deleted: Annotated[int, described("Posts that the import had created, and that are deleted.", 1)]
+    restored: Annotated[int, described("Posts that the import had changed, and that have their old values.", 1)]
+    conflicts: Annotated[int, described("Posts that stay as they are, in whole or in part: see `results`.", 0)]
+    gone: Annotated[
+        int, described("Posts of the import that are deleted, undone before, or of which no old values are kept.", 0)
+    ]
+    results: Annotated[list[UndonePostView], described("At most 1,000, first those that stay as they are.")]

@@ -53,6 +53,7 @@ def read_filter(conditions: Mapping[str, Sequence[str]], problems: list[Problem]
         external_id=first.get(f"{path}externalId"),
         campaign_id=first.get(f"{path}campaignId"),
         series_id=first.get(f"{path}seriesId"),
+        import_id=first.get(f"{path}importId"),
         platform_post_ids=take(f"{path}platformPostId", _public_ids) or (),
         tags=tuple(dict.fromkeys(conditions.get("tag", ()))),
         created_from=bounds["fromDate"],

@@ -43,6 +43,12 @@ FILTERS: tuple[Json, ...] = (
         "ser_019bc10e51307c4f8d2b7f3a6c0e9d41",
     ),
     query(
+        "importId",
+        "Only posts that this import has created or changed; for 30 days.",
+        {"type": "string", "minLength": 1},
+        "imp_019bc10f27c07a7d4e9a54c1d9e3f0a1",
+    ),
+    query(
         "platformPostId",
         "Only posts that are public under this id on a platform, or at this address.",
         {"type": "string", "minLength": 1, "maxLength": LONGEST_ADDRESS},

@@ -8,23 +8,19 @@ from typing import Any
 from sqlalchemy import ColumnElement, and_, delete, func, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from domain.audit import MOST_CHANGES, Action, Actor, AuditEntry, FieldChange
+from domain.audit import Action, Actor, AuditEntry, FieldChange
 from domain.campaigns import OperationKind, UnsentPosts
 from domain.pauses import PauseScope
 from domain.post import OPEN, PostStatus
-from domain.schedule import rfc3339
-from store.announcer import announce
 from store.audit.many import NEW_VERSION, RecordedUpdate
-from store.audit.trail import add_entries
 from store.campaigns.operations import record_operation
 from store.campaigns.pausing import close_pause
-from store.models import Campaign, Gate, Post, Target
+from store.models import Campaign, Gate, Post
 from store.pauses.many import batches
 from store.pauses.moving import MAY_MOVE
+from store.posts.deleting_many import WorkflowOfPost, delete_posts
 from store.posts.idempotency import KeyedRequest
 
-WorkflowOfPost = tuple[str, str, int]
-"""The id of a post, that of its workflow, and a version above that of the post."""
 _UNSENT = Post.status.in_((PostStatus.DRAFT, *OPEN))
 
 
@@ -90,29 +86,7 @@ async def _delete_posts(session: AsyncSession, campaign: Campaign, actor: Actor)
     await session.execute(select(Post.id).where(may_delete).order_by(Post.id).with_for_update())
     # A statement of its own: it sees what was committed while this one waited for the locks.
     post_ids = list(await session.scalars(select(Post.id).where(may_delete).order_by(Post.id)))
-    with_workflow: list[WorkflowOfPost] = []
-    for batch in batches(post_ids):
-        targets: dict[str, list[dict[str, str]]] = {}
-        named = select(Target.post_id, Target.platform, Target.account_id).where(Target.post_id.in_(batch))
-        for post_id, platform, account_id in await session.execute(named.order_by(Target.position)):
-            targets.setdefault(post_id, []).append({"platform": platform, "accountId": account_id})
-        rows = select(Post.id, Post.workflow_id, Post.status, Post.version, Post.scheduled_for, Post.delivered_version)
-        entries = []
-        for row in await session.execute(rows.where(Post.id.in_(batch))):
-            details = (
-                ("workflowId", row.workflow_id),
-                ("status", row.status),
-                ("scheduledFor", rfc3339(row.scheduled_for) if row.scheduled_for else None),
-                ("targets", targets.get(row.id, [])[:MOST_CHANGES]),
-                ("campaign", campaign.id),
-            )
-            entries.append((campaign.workspace_id, row.id, AuditEntry(Action.DELETED, actor, details=details)))
-            if row.status != PostStatus.DRAFT or row.delivered_version:
-                with_workflow.append((row.id, row.workflow_id, row.version + 1))
-        await add_entries(session, entries)
-        await session.execute(delete(Post).where(Post.id.in_(batch)))
-        announce(session, *batch)
-    return len(post_ids), with_workflow
+    return len(post_ids), await delete_posts(session, campaign.workspace_id, post_ids, actor, campaign=campaign.id)
 
 
 async def _release_posts(session: AsyncSession, campaign: Campaign, actor: Actor) -> int:

@@ -6,12 +6,13 @@ from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Text, cast, insert, literal, select, text, tuple_
+from sqlalchemy import Row, Text, cast, insert, literal, select, text, tuple_
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import selectinload
 
 from domain.ids import first_id
+from store import models
 from store.deletes import delete_rows
 from store.models import Import, ImportedRow, Post
 from store.posts.creating_many import POSTS_OF_A_STATEMENT, insert_rows
@@ -20,6 +21,8 @@ KEPT = timedelta(days=30)
 """How long an import and its results can be read."""
 DELETED_KNOWN = timedelta(days=365)
 """How long an import can tell that the post of a row was deleted."""
+MOST_UNDONE = 20
+"""Imports of a workspace, the newest, whose changes of posts can be undone: the old values may have 32 MiB each."""
 MOST_IMPORTS = 1_000
 """Imports of a workspace that are kept, the newest."""
 _KNOWN = text(
@@ -30,10 +33,20 @@ _BEFORE = text(
     "SELECT external_id, post_id, row_cells, post_cells, deleted_at FROM imported_rows"
     " WHERE workspace_id = :workspace_id AND external_id = ANY(:external_ids)"
 )
+_FORGET_POSTS = text("DELETE FROM imported_posts WHERE import_id = :import_id AND post_id = ANY(:post_ids)")
+_FORGET_ROWS = text(
+    "DELETE FROM imported_rows WHERE workspace_id = :workspace_id AND post_id = ANY(:post_ids)"
+    " AND deleted_at IS NOT NULL"
+)
 _REPLACE = (
     "ON CONFLICT (workspace_id, external_id) DO UPDATE SET post_id = excluded.post_id,"
     " row_cells = excluded.row_cells, post_cells = excluded.post_cells, deleted_at = NULL"
 )
+_FORGET_VALUES = text("""
+DELETE FROM imported_posts WHERE before IS NOT NULL AND import_id = (
+  SELECT id FROM imports WHERE workspace_id = :workspace_id ORDER BY id DESC OFFSET :most LIMIT 1
+)
+""")
 _RESULTS = text("""
 SELECT created_at, counts, warnings,
        jsonb_path_query_array(results, '$[$first to $last]', CAST(:places AS jsonb)) AS results
@@ -122,8 +135,12 @@ async def save_rows(session: AsyncSession, workspace_id: str, rows: Mapping[str,
         await insert_rows(session, "imported_rows", values[begin : begin + POSTS_OF_A_STATEMENT], _REPLACE)
 
 
-async def save_posts(session: AsyncSession, import_id: str, posts: Sequence[ImportedPost]) -> None:
-    """Save which posts an import has created and changed."""
+async def save_posts(session: AsyncSession, workspace_id: str, import_id: str, posts: Sequence[ImportedPost]) -> None:
+    """Save which posts an import has created and changed.
+
+    The values that the 21st import before the newest ones has replaced are not kept any more.
+    """
+    await session.execute(_FORGET_VALUES, {"workspace_id": workspace_id, "most": MOST_UNDONE})
     values = [{"import_id": import_id, **asdict(post)} for post in posts]
     for begin in range(0, len(values), POSTS_OF_A_STATEMENT):
         await insert_rows(session, "imported_posts", values[begin : begin + POSTS_OF_A_STATEMENT])
@@ -160,6 +177,37 @@ async def read_import(
     values = {"id": import_id, "workspace_id": workspace_id, "places": places}
     row = (await session.execute(_RESULTS, values)).one_or_none()
     return None if row is None else ImportPage(row.created_at, row.counts, row.warnings, row.results)
+
+
+async def list_imports(
+    session: AsyncSession, workspace_id: str, limit: int, before_id: str | None
+) -> Sequence[Row[str, datetime, dict[str, int]]]:
+    """Return the ids, times and counts of the newest imports of a workspace, before an id."""
+    query = select(Import.id, Import.created_at, Import.counts).where(Import.workspace_id == workspace_id)
+    query = query.where(Import.id < before_id) if before_id else query
+    return (await session.execute(query.order_by(Import.id.desc()).limit(limit))).all()
+
+
+async def posts_of_import(session: AsyncSession, import_id: str) -> list[tuple[str, bool]]:
+    """Return the ids of the posts that an import has created or changed, and whether it created each; in order."""
+    query = select(models.ImportedPost.post_id, models.ImportedPost.before.is_(None))
+    query = query.where(models.ImportedPost.import_id == import_id).order_by(models.ImportedPost.post_id)
+    return [(post_id, is_new) for post_id, is_new in await session.execute(query)]
+
+
+async def read_imported(session: AsyncSession, import_id: str, post_ids: Sequence[str]) -> dict[str, ImportedPost]:
+    """Return what an import has done to some posts, by their ids."""
+    table = models.ImportedPost
+    query = select(table.post_id, table.written, table.before)
+    rows = await session.execute(query.where(table.import_id == import_id, table.post_id.in_(post_ids)))
+    return {row.post_id: ImportedPost(*row) for row in rows}
+
+
+async def forget_imported(session: AsyncSession, workspace_id: str, import_id: str, post_ids: Sequence[str]) -> None:
+    """Forget what an import has done to posts because it is undone, and the rows of those that are deleted."""
+    ids = {"workspace_id": workspace_id, "import_id": import_id, "post_ids": list(post_ids)}
+    await session.execute(_FORGET_POSTS, ids)
+    await session.execute(_FORGET_ROWS, ids)
 
 
 async def delete_old_imports(session: AsyncSession, now: datetime, limit: int) -> int:

@@ -9,7 +9,7 @@ from sqlalchemy import ARRAY, BindParameter, Integer, Text, bindparam
 
 from domain.ids import first_id, last_id
 from domain.post import PostStatus, TargetStatus
-from store.models import Post, Target
+from store.models import ImportedPost, Post, Target
 
 
 class Order(StrEnum):
@@ -46,6 +46,8 @@ class Filter:
     external_id: str | None = None
     campaign_id: str | None = None
     series_id: str | None = None
+    import_id: str | None = None
+    """An import that has created or changed the post."""
     platform_post_ids: tuple[str, ...] = ()
     """The ids on platforms of which one of its targets must have one; empty for any."""
     tags: tuple[str, ...] = ()
@@ -79,6 +81,7 @@ _TYPES = {
     "external_id": Post.external_id.type,
     "campaign_id": Post.campaign_id.type,
     "series_id": Post.series_id.type,
+    "import_id": ImportedPost.import_id.type,
     "platform_post_ids": ARRAY(Text()),
     "tags": Post.tags.type,
     **dict.fromkeys(("first_id", "last_id", "after_id"), Post.id.type),
@@ -99,6 +102,7 @@ def shape_and_values(workspace_id: str, conditions: Filter, count: int) -> tuple
         "external_id": conditions.external_id,
         "campaign_id": conditions.campaign_id,
         "series_id": conditions.series_id,
+        "import_id": conditions.import_id,
         "platform_post_ids": list(conditions.platform_post_ids) or None,
         "first_id": first_id("post", conditions.created_from) if conditions.created_from else None,
         "last_id": last_id("post", conditions.created_to) if conditions.created_to else None,

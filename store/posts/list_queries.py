@@ -45,7 +45,7 @@ from sqlalchemy import (
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from domain.post import PostStatus, TargetStatus
-from store.models import Post, PostTag, Target
+from store.models import ImportedPost, Post, PostTag, Target
 from store.posts.list_filters import PARAMETERS, Filter, Order, Shape, shape_and_values, tag_parameter
 
 WINDOW = 1_000
@@ -177,7 +177,7 @@ def _scans(shape: Shape) -> Iterator[IndexScan]:
         # The index of these ids leads to the only possible posts.
         return
     newest_first = shape.order is Order.CREATED
-    parts = [*_of_targets(shape), *_of_tags(shape), *_of_series(shape)]
+    parts = [*_of_targets(shape), *_of_tags(shape), *_of_series(shape), *_of_import(shape)]
     for ids in parts:
         yield IndexScan(ids, ordered=newest_first)
     for entries in _of_campaign(shape):
@@ -220,6 +220,12 @@ def _of_series(shape: Shape) -> Iterator[Select[Any]]:
             Post.workspace_id == PARAMETERS["workspace_id"], Post.series_id == PARAMETERS["series_id"]
         )
         yield ids.where(*_within(Post.id, shape)).order_by(Post.id.desc())
+
+
+def _of_import(shape: Shape) -> Iterator[Select[Any]]:
+    if "import_id" in shape.parameters:
+        ids = select(ImportedPost.post_id.label("id")).where(ImportedPost.import_id == PARAMETERS["import_id"])
+        yield ids.where(*_within(ImportedPost.post_id, shape)).order_by(ImportedPost.post_id.desc())
 
 
 def _of_campaign(shape: Shape) -> Iterator[Select[Any]]:
@@ -328,6 +334,9 @@ def _conditions(shape: Shape) -> Iterator[ColumnElement[bool]]:
     if "platform_post_ids" in shape.parameters:
         public = select(Target.post_id).where(Target.workspace_id == PARAMETERS["workspace_id"])
         yield Post.id.in_(public.where(Target.platform_post_id == any_(PARAMETERS["platform_post_ids"])))
+    if "import_id" in shape.parameters:
+        imported = select(ImportedPost.post_id).where(ImportedPost.import_id == PARAMETERS["import_id"])
+        yield Post.id.in_(imported)
     if shape.tags:
         yield Post.tags.contains(PARAMETERS["tags"])
     for order in Order:
