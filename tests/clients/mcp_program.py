@@ -9,6 +9,7 @@ import asyncio
 import json
 import os
 import sys
+from collections.abc import Iterator
 from datetime import datetime
 from typing import Any
 
@@ -25,12 +26,33 @@ def connection(name: str) -> Any:
     return stdio_client(StdioServerParameters(command=name, args=[], env=environment))
 
 
+UNMARKED: set[str] = set()
+"""The fields with texts that no answer has marked as untrusted."""
+
+
 async def call(client: Any, tool: str, **arguments: Any) -> dict[str, Any]:
     """Return the answer of a tool, or its error as text."""
     result = await client.call_tool(tool, arguments)
     (content,) = result.content[:1]
     assert isinstance(content, TextContent)
-    return {"error": content.text} if result.is_error else json.loads(content.text)
+    if result.is_error:
+        return {"error": content.text}
+    answer: dict[str, Any] = json.loads(content.text)
+    # The texts of platforms' rules are the service's own.
+    if tool != "list_platforms":
+        UNMARKED.update(unmarked_texts(answer, {"next", *answer.get("untrusted", [])}))
+    return answer
+
+
+def unmarked_texts(part: Any, marked: set[str], name: str = "") -> Iterator[str]:
+    """Yield the names of fields whose text is a sentence, as an instruction would be."""
+    if isinstance(part, str) and " " in part:
+        yield name
+    for inner, value in part.items() if isinstance(part, dict) else ():
+        if inner not in marked:
+            yield from unmarked_texts(value, marked, inner)
+    for value in part if isinstance(part, list) else ():
+        yield from unmarked_texts(value, marked, name)
 
 
 async def pause_preview(client: Any, campaign: str, since: datetime) -> dict[str, Any]:
@@ -49,8 +71,7 @@ async def plan_a_week(client: Any, name: str, week: str) -> dict[str, Any]:
     campaigns = (await call(client, "list_campaigns"))["campaigns"]
     (campaign,) = [campaign["id"] for campaign in campaigns if campaign["name"] == name]
     rules = await call(client, "list_platforms", platform="twitter")
-    too_long = await call(client, "validate_post", content="x" * 2000, targets=targets, publish="schedule",
-                          scheduled_for="2030-12-02T09:00")  # fmt: skip
+    too_long = await call(client, "validate_post", content="x" * 2000, targets=targets)
     posts = []
     for day in range(2, 9):
         arguments = {"content": f"{week}, day {day}", "targets": targets, "tags": [week], "campaign_id": campaign}
@@ -71,6 +92,7 @@ async def plan_a_week(client: Any, name: str, week: str) -> dict[str, Any]:
     page = await call(client, "list_posts", tag=[week], status=["scheduled"], limit=4)
     rest = await call(client, "list_posts", tag=[week], status=["scheduled"], cursor=page["cursor"])
     nothing = await call(client, "retry_post", post_id=posts[0]["id"])
+    strange = {"content": "x", "targets": [{"platform": "twitter", "account_id": "tw_0"}], "publish": "now"}
     now = await call(client, "create_post", content=f"{week}, now", targets=targets, publish="now")
     published = await call(client, "get_post", post_id=now["id"])
     too_late = await call(client, "update_post", post_id=now["id"], content="Something else")
@@ -91,7 +113,7 @@ async def plan_a_week(client: Any, name: str, week: str) -> dict[str, Any]:
             len(corrected["platforms"]),
         ],
         "narrowed": [len(narrowed["platforms"]), narrowed["content"] == f"{week}, day 4"],
-        "tooLate": too_late["error"].rpartition("(")[2],
+        "tooLate": too_late["error"].splitlines()[0].rpartition("(")[2],
         "resume": [
             would["resumed"],
             would["missed"],
@@ -102,7 +124,9 @@ async def plan_a_week(client: Any, name: str, week: str) -> dict[str, Any]:
         ],
         "results": [result["status"] for result in results],
         "rules": rules["platform"],
-        "tooLong": sorted({problem["code"] for problem in too_long["errors"]}),
+        "tooLong": [too_long["valid"], *sorted({problem["code"] for problem in too_long["errors"]})],
+        "strange": (await call(client, "create_post", **strange))["error"],
+        "unmarked": sorted(UNMARKED),
         "times": [post["scheduledFor"] for post in posts],
         "cancelled": cancelled["status"],
         "second": second["id"] not in {post["id"] for post in posts},

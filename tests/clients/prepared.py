@@ -39,7 +39,7 @@ class BrokenStream(httpx.SyncByteStream):
 def client(server: Server, **options: Any) -> Any:
     from socialsyncer_client import Client
 
-    return Client("http://api.test", KEY, transport=httpx.MockTransport(server.answer), **options)
+    return Client("https://api.test", KEY, transport=httpx.MockTransport(server.answer), **options)
 
 
 def error(status: int, code: str = "unavailable", **headers: str) -> httpx.Response:

@@ -2,8 +2,12 @@
 
 import base64
 import json
+import socket
+import threading
+import traceback
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -112,6 +116,68 @@ def test_requests_side_by_side_begin_one_by_one_once_a_limit_is_used_up() -> Non
     assert waits[-1] == 0
     pace.learn(answer(5), 300.0)
     assert [pace.wait_s(300.0) for _ in range(3)] == [0, 0, 0]
+
+
+def test_a_client_with_one_attempt_or_a_bound_does_not_wait(waits: list[float]) -> None:
+    from socialsyncer_client import RateLimited
+
+    headers = {"RateLimit": '"requests";r=0;t=60', "RateLimit-Policy": '"requests";q=1;w=60'}
+    for options in ({"attempts": 1}, {"max_wait": 5}):
+        with client(Server(*(httpx.Response(200, json=post(), headers=headers) for _ in range(2))), **options) as api:
+            api.get_post("post_1")
+            api.get_post("post_1")
+    with pytest.raises(RateLimited):
+        client(Server(error(429, "rate_limited", **{"Retry-After": "6"})), max_wait=5).get_post("post_1")
+    assert [wait for wait in waits if wait] == []
+
+
+def test_an_answer_without_its_id_or_any_required_field_is_an_error() -> None:
+    from socialsyncer_client import SocialSyncerError
+
+    table: list[tuple[str, list[str], dict[str, Any]]] = [
+        ("get_post", ["post_1"], {"posts": [], "cursor": None, "hasMore": False}),
+        ("get_webhook", ["wh_1"], {"name": "x"}),
+        ("list_posts", [], {}),
+    ]
+    for method, ids, body in table:
+        with pytest.raises(SocialSyncerError, match="required fields are missing"):
+            getattr(client(Server(httpx.Response(200, json=body))), method)(*ids)
+
+
+def test_each_of_many_posts_has_an_id_that_repeats_keep() -> None:
+    result = {"succeeded": 1, "failed": 0, "results": []}
+    server = Server(error(503), *(httpx.Response(200, json=result) for _ in range(2)))
+    with client(server) as api:
+        posts = [{"content": "a"}, {"content": "b", "externalId": "b-1"}, {"content": "c", "idempotencyKey": "c-1"}]
+        api.create_posts({"posts": posts})
+        api.create_posts({"posts": posts}, idempotency_key="mine")
+    first, again, named = ([dict(post) for post in json.loads(request.content)["posts"]] for request in server.requests)
+    assert first == again
+    assert first[0]["idempotencyKey"] == f"{server.keys[0]}/0"
+    assert [post.get("idempotencyKey") for post in named] == ["mine/0", None, "c-1"]
+    assert posts[0] == {"content": "a"}
+
+
+def close_one(server: socket.socket) -> None:
+    server.accept()[0].close()
+
+
+def test_a_traceback_with_local_variables_does_not_show_the_key() -> None:
+    from socialsyncer_client import Client, ConnectionFailed
+
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        address = f"http://127.0.0.1:{server.getsockname()[1]}"
+        threading.Thread(target=close_one, args=(server,), daemon=True).start()
+        with Client(address, KEY, attempts=1) as api, pytest.raises(ConnectionFailed) as lost:
+            api.create_post(DRAFT)
+    with pytest.raises(ConnectionFailed) as unreached, Client(address, KEY, attempts=1) as api:
+        api.get_post("post_1")
+    with pytest.raises(ValueError, match="https") as refused:
+        Client("http://posts.example.com", KEY)
+    for caught in (lost, unreached, refused):
+        shown = "".join(traceback.TracebackException.from_exception(caught.value, capture_locals=True).format())
+        # The frame of this test itself has the name of the constant, and not its value.
+        assert KEY not in shown
 
 
 def test_the_page_names_each_exception() -> None:
@@ -289,7 +355,7 @@ async def test_the_async_client_does_the_same(monkeypatch: pytest.MonkeyPatch) -
         patch.setattr(transports, "sleep_async", no_wait)
         page = {"posts": [post()], "cursor": None, "hasMore": False}
         server = Server(httpx.ConnectError("x"), error(503), answered(201), httpx.Response(200, json=page), error(404))
-        async with AsyncClient("http://api.test", KEY, transport=httpx.MockTransport(server.answer)) as api:
+        async with AsyncClient("https://api.test", KEY, transport=httpx.MockTransport(server.answer)) as api:
             assert (await api.create_post(DRAFT)).id == "post_1"
             assert [read.id async for read in api.iterate_posts()] == ["post_1"]
             with pytest.raises(NotFound):

@@ -40,9 +40,19 @@ def test_an_upload_continues_where_it_broke_off(tmp_path: Path) -> None:
     with pytest.raises(UploadInterrupted) as caught:
         client(server, attempts=1).upload(file)
     assert caught.value.media_id == "med_1"
-    server = Server(upload_answer(True, True), ready)
-    assert client(server).upload(file, resume="med_1").state == "ready"
-    assert [request.method for request in server.requests] == ["GET", "POST"]
+    # Whatever fails once the id is known, also while the service starts again, says how to continue.
+    for answers in ([broken], [upload_answer(True), error(503)], [error(503)]):
+        with pytest.raises(UploadInterrupted, match="not uploaded whole"):
+            client(Server(*answers), attempts=1).upload(file, resume="med_1")
+    for answers, methods in (
+        ([upload_answer(True, True), ready], ["GET", "POST"]),
+        # The answer to the completion was lost.
+        ([upload_answer(True, True), error(503), ready], ["GET", "POST", "POST"]),
+        ([error(404), ready], ["GET", "POST"]),
+    ):
+        server = Server(*answers)
+        assert client(server).upload(file, resume="med_1").state == "ready"
+        assert [request.method for request in server.requests] == methods
 
 
 def test_another_server_gets_the_parts_and_not_the_key(tmp_path: Path) -> None:

@@ -6,11 +6,15 @@ import hashlib
 import json
 from typing import Annotated, Any, Literal
 
+from mcp.server.mcpserver.exceptions import ToolError
 from pydantic import BaseModel, ConfigDict, Field
 
 Publish = Literal["draft", "schedule", "now"]
 
-PostId = Annotated[str, Field(description="As create_post or list_posts says.")]
+MEANT = {"draft": {"draft"}, "schedule": {"scheduled"}, "now": {"publishing", "published"}}
+"""The statuses of a post that was created as `publish` says."""
+
+PostId = Annotated[str, Field(description="As create_post or list_posts says.", min_length=1)]
 Content = Annotated[str | None, Field(description="The text. Accounts may have one of their own.")]
 PublishHow = Annotated[
     Publish,
@@ -87,7 +91,9 @@ def post_body(
     tags: list[str] | None,
     campaign_id: str | None,
 ) -> dict[str, Any]:
-    """Return the body that creates or validates a post."""
+    """Return the body that creates or validates a post. Raises ToolError if the time is missing."""
+    if publish == "schedule" and not scheduled_for:
+        raise ToolError("schedule needs scheduled_for: ask the person when the post is to be published.")
     fields: dict[str, Any] = {
         "content": content,
         "platforms": [target.body() for target in targets or ()],

@@ -8,8 +8,17 @@ from mcp.server.mcpserver.exceptions import ToolError
 from pydantic import Field
 from socialsyncer_client import AsyncClient, NotFound
 
-from socialsyncer_mcp.answers import Answer, calling, preview_pause, preview_resume, short_post
+from socialsyncer_mcp.answers import (
+    Answer,
+    NotAsMeantError,
+    calling,
+    preview_pause,
+    preview_resume,
+    short_post,
+    with_tool_words,
+)
 from socialsyncer_mcp.bodies import (
+    MEANT,
     CampaignId,
     Content,
     Files,
@@ -75,11 +84,13 @@ class ChangingTools:
             created = await self._api.create_post(body, idempotency_key=key)
             try:
                 # A repeat gets the first answer: the post may have changed meanwhile, or be gone.
-                post: Answer = (await self._api.get_post(created.id)).to_dict()
+                post = await self._api.get_post(created.id)
             except NotFound:
                 sentence = f"{created.id} had these arguments and was deleted: name another idempotency_key."
                 raise ToolError(sentence) from None
-        return post
+        if created.status not in MEANT[publish] or (publish == "now" and post.status not in MEANT[publish]):
+            raise NotAsMeantError(short_post(post), publish)
+        return with_tool_words(post.to_dict())
 
     async def schedule_post(
         self,
@@ -139,7 +150,7 @@ class ChangingTools:
 
     async def pause_campaign(
         self,
-        campaign_id: Annotated[str, Field(description="The campaign's id.")],
+        campaign_id: Annotated[str, Field(description="The campaign's id.", min_length=1)],
         reason: Annotated[str, Field(description="For the people who see the pause.", max_length=500)],
         confirm: Confirm = None,
     ) -> Answer:
@@ -162,7 +173,7 @@ class ChangingTools:
 
     async def resume_campaign(
         self,
-        campaign_id: Annotated[str, Field(description="The campaign's id.")],
+        campaign_id: Annotated[str, Field(description="The campaign's id.", min_length=1)],
         missed: Annotated[
             Literal["publish", "shift", "skip"],
             Field(

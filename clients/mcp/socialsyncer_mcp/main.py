@@ -27,9 +27,10 @@ def main() -> None:
         "--allow-host", action="append", default=[], metavar="NAME",
         help="a Host header that a proxy in front of it sends, for example mcp.example.com",
     )  # fmt: skip
+    parser.add_argument("--allow-http", action="store_true", help="send the key over http to another machine")
     options = parser.parse_args()
     try:
-        api = AsyncClient()
+        api = AsyncClient(allow_http=options.allow_http)
     except ValueError as error:
         sys.exit(str(error))
     server = make_server(api)

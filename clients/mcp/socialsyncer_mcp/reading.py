@@ -8,12 +8,13 @@ from mcp.server.mcpserver.exceptions import ToolError
 from pydantic import Field
 from socialsyncer_client import AsyncClient
 
-from socialsyncer_mcp.answers import Answer, calling, short_campaign, short_post, short_rules
+from socialsyncer_mcp.answers import Answer, calling, short_campaign, short_post, short_rules, with_tool_words
 from socialsyncer_mcp.bodies import (
     CampaignId,
     Content,
     Files,
     PostId,
+    Publish,
     PublishHow,
     ScheduledFor,
     Tags,
@@ -77,12 +78,19 @@ class ReadingTools:
         timezone: Zone = None,
         tags: Tags = None,
         campaign_id: CampaignId = None,
+        check_media: Annotated[
+            bool, Field(description="Whether the service looks into the files; it takes some seconds.")
+        ] = True,
     ) -> Answer:
-        """Say what would be wrong with a post, on every account. Nothing is saved or published."""
-        body = post_body(content, targets, media, publish, scheduled_for, timezone, tags, campaign_id)
+        """Say whether a post can be published as it is, on every account. Nothing is saved or published.
+
+        A draft is judged as if it were published: it can be saved with errors, and not be published with them.
+        """
+        judged: Publish = publish if publish != "draft" else "schedule" if scheduled_for else "now"
+        body = post_body(content, targets, media, judged, scheduled_for, timezone, tags, campaign_id)
         async with calling():
-            result: Answer = (await self._api.validate_post(body)).to_dict()
-        return result
+            result: Answer = (await self._api.validate_post({**body, "checkMedia": check_media})).to_dict()
+        return with_tool_words(result)
 
     async def get_post(self, post_id: PostId) -> Answer:
         """Read a post with its state on every account, and the reason where it has failed or waits."""

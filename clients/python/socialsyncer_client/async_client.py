@@ -11,7 +11,7 @@ from typing import Any, Literal
 import httpx
 
 from socialsyncer_client.calling import new_key
-from socialsyncer_client.connecting import TIMEOUT_S, http_options
+from socialsyncer_client.connecting import TIMEOUT_S, ApiKey, http_options
 from socialsyncer_client.errors import SocialSyncerError
 from socialsyncer_client.feed import LONG_POLL, AsyncFollowedEvents
 from socialsyncer_client.generated.api import AsyncOperations
@@ -19,7 +19,7 @@ from socialsyncer_client.generated.client import AuthenticatedClient
 from socialsyncer_client.generated.models import CreateCampaign, EventType, Import, MediaFile, Post
 from socialsyncer_client.generated.types import UNSET
 from socialsyncer_client.imports import CampaignImport, campaign_body, import_request, require_external_ids
-from socialsyncer_client.retries import Retries
+from socialsyncer_client.retries import LONGEST_WAIT_S, Retries
 from socialsyncer_client.transports import AsyncRetryingTransport
 from socialsyncer_client.uploading import Step, advance, fetch_body, upload_steps
 from socialsyncer_client.waiting import Waiting
@@ -38,17 +38,21 @@ class AsyncClient(AsyncOperations):
         *,
         timeout: float = TIMEOUT_S,
         attempts: int = 4,
+        max_wait: float = LONGEST_WAIT_S,
+        allow_http: bool = False,
         transport: httpx.AsyncBaseTransport | None = None,
     ) -> None:
-        options = http_options(api, key, timeout)
-        wrapped = AsyncRetryingTransport(transport or httpx.AsyncHTTPTransport(), Retries(attempts))
+        secret, key = ApiKey(key), None
+        options = http_options(api, secret, timeout, allow_http=allow_http)
+        wrapped = AsyncRetryingTransport(transport, Retries(attempts, max_wait))
         self._http = httpx.AsyncClient(transport=wrapped, **options)
         # For files on other servers, which must not get the key.
         self._files = httpx.AsyncClient(transport=wrapped, timeout=options["timeout"])
         self._generated = AuthenticatedClient(async_http=self._http)
 
     def __repr__(self) -> str:
-        return f"{type(self).__name__}({str(self._http.base_url)!r})"
+        # A traceback may show a client whose address was refused.
+        return f"{type(self).__name__}({str(self._http.base_url) if '_http' in vars(self) else ''!r})"
 
     async def __aenter__(self) -> AsyncClient:
         return self

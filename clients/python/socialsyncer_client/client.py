@@ -11,7 +11,7 @@ from typing import Any, Literal
 import httpx
 
 from socialsyncer_client.calling import new_key
-from socialsyncer_client.connecting import TIMEOUT_S, http_options
+from socialsyncer_client.connecting import TIMEOUT_S, ApiKey, http_options
 from socialsyncer_client.errors import SocialSyncerError
 from socialsyncer_client.feed import LONG_POLL, FollowedEvents
 from socialsyncer_client.generated.api import Operations
@@ -19,7 +19,7 @@ from socialsyncer_client.generated.client import AuthenticatedClient
 from socialsyncer_client.generated.models import CreateCampaign, EventType, Import, MediaFile, Post
 from socialsyncer_client.generated.types import UNSET
 from socialsyncer_client.imports import CampaignImport, campaign_body, import_request, require_external_ids
-from socialsyncer_client.retries import Retries
+from socialsyncer_client.retries import LONGEST_WAIT_S, Retries
 from socialsyncer_client.transports import RetryingTransport
 from socialsyncer_client.uploading import Step, advance, fetch_body, upload_steps
 from socialsyncer_client.waiting import Waiting
@@ -33,7 +33,10 @@ class Client(Operations):
         key: An API key; by default that of SOCIALSYNCER_API_KEY.
         timeout: Seconds for one attempt. The API itself waits up to 60 for the outcome of a post.
         attempts: The most attempts of a request that may be repeated.
-        transport: The transport below, for proxies and tests.
+        max_wait: The most seconds that it waits before a request or a repeat, because the API says so. With one
+            attempt it never waits.
+        allow_http: Whether the key may go over http, where others can read it. This machine may always be called so.
+        transport: The transport below, for tests. By default the proxies of the environment are used.
     """
 
     def __init__(
@@ -43,17 +46,21 @@ class Client(Operations):
         *,
         timeout: float = TIMEOUT_S,
         attempts: int = 4,
+        max_wait: float = LONGEST_WAIT_S,
+        allow_http: bool = False,
         transport: httpx.BaseTransport | None = None,
     ) -> None:
-        options = http_options(api, key, timeout)
-        wrapped = RetryingTransport(transport or httpx.HTTPTransport(), Retries(attempts))
+        secret, key = ApiKey(key), None
+        options = http_options(api, secret, timeout, allow_http=allow_http)
+        wrapped = RetryingTransport(transport, Retries(attempts, max_wait))
         self._http = httpx.Client(transport=wrapped, **options)
         # For files on other servers, which must not get the key.
         self._files = httpx.Client(transport=wrapped, timeout=options["timeout"])
         self._generated = AuthenticatedClient(self._http)
 
     def __repr__(self) -> str:
-        return f"{type(self).__name__}({str(self._http.base_url)!r})"
+        # A traceback may show a client whose address was refused.
+        return f"{type(self).__name__}({str(self._http.base_url) if '_http' in vars(self) else ''!r})"
 
     def __enter__(self) -> Client:
         return self

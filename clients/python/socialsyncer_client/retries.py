@@ -18,6 +18,7 @@ _REPEATABLE_STATUSES = {408, 429, 500, 502, 503, 504}
 _NOT_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.UnsupportedProtocol)
 # draft-ietf-httpapi-ratelimit-headers-11: "requests" is the policy that each request counts for. `t` says when all of
 # them are there again, so the time until the next one comes from the policy.
+_COMPLETION = re.compile(r"/v1/media/(multipart/)?[^/]+/complete$")
 _USED_UP = re.compile(r'"requests"\s*;\s*r=0(?!\d)')
 _POLICY = re.compile(r'"requests"\s*;\s*q=(\d{1,9})\s*;\s*w=(\d{1,6})(?!\d)')
 
@@ -27,6 +28,7 @@ class Retries:
     """The number of attempts, and the rules for the time between them."""
 
     attempts: int = 4
+    max_wait: float = LONGEST_WAIT_S
 
     def wait_after(self, request: httpx.Request, attempt: int, response: httpx.Response | None) -> float | None:
         """Return the seconds until the next attempt, or None if there is none.
@@ -37,18 +39,24 @@ class Retries:
         if attempt >= self.attempts or not is_repeatable(request):
             return None
         if response is None:
-            return _random_wait(attempt)
+            return min(_random_wait(attempt), self.max_wait)
         if response.status_code not in _REPEATABLE_STATUSES:
             return None
         named = read_retry_after(response.headers)
         if named is None:
-            return _random_wait(attempt)
-        return named if named <= LONGEST_WAIT_S else None
+            return min(_random_wait(attempt), self.max_wait)
+        return named if named <= self.max_wait else None
+
+    @property
+    def longest_pause(self) -> float:
+        """Return the seconds for which a request may wait for its limit before it is sent."""
+        return self.max_wait if self.attempts > 1 else 0.0
 
 
 def is_repeatable(request: httpx.Request) -> bool:
     """Return whether a repeat of the request has no second effect."""
-    return request.method in {"GET", "HEAD", "PUT"} or IDEMPOTENCY_KEY in request.headers
+    is_completion = _COMPLETION.search(request.url.path) is not None
+    return request.method in {"GET", "HEAD", "PUT"} or IDEMPOTENCY_KEY in request.headers or is_completion
 
 
 class LimitPace:
@@ -57,7 +65,8 @@ class LimitPace:
     Without it, requests that run side by side would all come back in the same moment, and all but one be refused again.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, longest: float = LONGEST_WAIT_S) -> None:
+        self._longest = longest
         self._next_at = 0.0
         self._interval_s = 0.0
 
@@ -67,7 +76,7 @@ class LimitPace:
         If that is too long, the request is sent: the service refuses it with its `Retry-After`.
         """
         wait = max(0.0, self._next_at - now)
-        if wait > LONGEST_WAIT_S:
+        if wait > self._longest:
             return 0.0
         self._next_at = now + wait + self._interval_s
         return wait
@@ -89,6 +98,10 @@ def connection_failed(error: httpx.TransportError, request: httpx.Request) -> Co
     sent = not isinstance(error, _NOT_SENT)
     reason = type(error).__name__
     may_be = " It may have been carried out." if sent and request.method not in {"GET", "HEAD"} else ""
+    # The frames of the HTTP library hold the request's bytes, and the key with them: error trackers show those.
+    cause: BaseException | None = error
+    while cause is not None:
+        cause = cause.with_traceback(None).__context__
     return ConnectionFailed(f"{request.method} {request.url.path} got no answer ({reason}).{may_be}", sent=sent)
 
 

@@ -14,17 +14,18 @@ from socialsyncer_client.retries import LimitPace, Retries, connection_failed
 class RetryingTransport(httpx.BaseTransport):
     """A transport that repeats what may be repeated, and raises SocialSyncerError for every answer from 400 on."""
 
-    def __init__(self, wrapped: httpx.BaseTransport, retries: Retries) -> None:
-        self._wrapped = wrapped
+    def __init__(self, transport: httpx.BaseTransport | None, retries: Retries) -> None:
+        # A client, and no transport: it goes through the proxies of the environment.
+        self._wrapped = httpx.Client(transport=transport)
         self._retries = retries
-        self._pace = LimitPace()
+        self._pace = LimitPace(retries.longest_pause)
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
         """Return the first answer that is final. Raises SocialSyncerError."""
         for attempt in range(1, self._retries.attempts + 1):
             sleep(self._pace.wait_s(monotonic()))
             try:
-                response = self._wrapped.handle_request(request)
+                response = self._wrapped.send(request)
                 # Here, so that an answer that breaks off counts as none.
                 response.read()
             except httpx.TransportError as error:
@@ -49,17 +50,17 @@ class RetryingTransport(httpx.BaseTransport):
 class AsyncRetryingTransport(httpx.AsyncBaseTransport):
     """The same for asyncio."""
 
-    def __init__(self, wrapped: httpx.AsyncBaseTransport, retries: Retries) -> None:
-        self._wrapped = wrapped
+    def __init__(self, transport: httpx.AsyncBaseTransport | None, retries: Retries) -> None:
+        self._wrapped = httpx.AsyncClient(transport=transport)
         self._retries = retries
-        self._pace = LimitPace()
+        self._pace = LimitPace(retries.longest_pause)
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         """Return the first answer that is final. Raises SocialSyncerError."""
         for attempt in range(1, self._retries.attempts + 1):
             await sleep_async(self._pace.wait_s(monotonic()))
             try:
-                response = await self._wrapped.handle_async_request(request)
+                response = await self._wrapped.send(request)
                 await response.aread()
             except httpx.TransportError as error:
                 wait = self._retries.wait_after(request, attempt, None)

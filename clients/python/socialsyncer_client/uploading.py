@@ -10,15 +10,18 @@ import hashlib
 import mimetypes
 import os
 from collections.abc import Generator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 import httpx
 
+from socialsyncer_client.calling import path_part
 from socialsyncer_client.errors import (
     ConnectionFailed,
+    NotFound,
     PermissionDenied,
     RateLimited,
     ServerFailed,
@@ -50,18 +53,27 @@ Steps = Generator[Step, Any, MediaFile]
 
 def upload_steps(path: str | os.PathLike[str], content_type: str | None, resume: str | None) -> Steps:
     """Yield the requests of an upload, each after the answer to the one before; returns the file."""
-    file = Path(path)
-    if resume is None:
-        guessed = content_type or mimetypes.guess_type(file.name)[0] or "application/octet-stream"
-        body = {"filename": file.name, "contentType": guessed, "size": file.stat().st_size, "sha256": _digest(file)}
-        upload = MultipartUpload.from_dict((yield Step("POST", _PARTS, {"json": body})).json())
-    else:
-        upload = MultipartUpload.from_dict((yield Step("GET", f"{_PARTS}/{resume}")).json())
+    file, upload_id = Path(path), resume
     try:
-        yield from _send_parts(file, upload)
-        return MediaFile.from_dict((yield Step("POST", f"{_PARTS}/{upload.id}/complete")).json())
+        if resume is None:
+            begun = (yield Step("POST", _PARTS, {"json": _begin_body(file, content_type)})).json()
+            upload_id = MultipartUpload.from_dict(begun).id
+            yield from _send_parts(file, MultipartUpload.from_dict(begun))
+        else:
+            # If it is complete, only the answer was lost: to complete it again answers with the file.
+            with suppress(NotFound):
+                begun = (yield Step("GET", f"{_PARTS}/{quote(path_part(resume), safe='')}")).json()
+                yield from _send_parts(file, MultipartUpload.from_dict(begun))
+        return MediaFile.from_dict((yield Step("POST", f"{_PARTS}/{upload_id}/complete")).json())
     except _MAY_CONTINUE as error:
-        raise UploadInterrupted(f"{file.name} was not uploaded whole: {error}", upload.id) from error
+        if upload_id is None:
+            raise
+        raise UploadInterrupted(f"{file.name} was not uploaded whole: {error}", upload_id) from error
+
+
+def _begin_body(file: Path, content_type: str | None) -> dict[str, Any]:
+    guessed = content_type or mimetypes.guess_type(file.name)[0] or "application/octet-stream"
+    return {"filename": file.name, "contentType": guessed, "size": file.stat().st_size, "sha256": _digest(file)}
 
 
 def fetch_body(url: str, filename: str | None) -> dict[str, Any]:
