@@ -79,6 +79,7 @@ class StepMedia:
         self._target_id = target_id
         self._sides: dict[MediaType, tuple[int, int]] = {}
         """The sides that all files of the post must have, by their kind."""
+        self._most_bytes: int | None = None
         self._opened = 0
         self._held: Share | None = None
         self.sends = False
@@ -103,6 +104,10 @@ class StepMedia:
             async with self._fitted(media, file, facts) as (fitted, facts, changes):
                 await self._record.save(media.url, (*removed, *changes))
                 yield _with_facts(fitted, facts)
+
+    def shrink_to(self, max_bytes: int) -> None:
+        """Open pictures from now on with at most so many bytes: a server may take less than its platform's rules."""
+        self._most_bytes = max_bytes
 
     def images_to_match(self, media: Sequence[Media]) -> list[Media]:
         """Return the images that must have the same sides; none if the platform takes them as they are."""
@@ -245,6 +250,8 @@ class StepMedia:
         kind, label = media.type, self._platform.label
         cover = self._cover(media)
         rule = cover or self._rules.get(kind)
+        if rule and rule.shrinks and self._most_bytes:
+            rule = replace(rule, max_bytes=min(rule.max_bytes or self._most_bytes, self._most_bytes))
         sides = None if cover else self._sides.get(kind)
         demand = limits.image_demand(rule, facts, sides) if rule and facts and kind is MediaType.IMAGE else None
         if rule is None or demand is None or facts is None:

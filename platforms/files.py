@@ -3,7 +3,7 @@
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from domain.post import Media, MediaType
 
@@ -57,6 +57,15 @@ class MediaSource(Protocol):
 
     def open(self, media: Media) -> AbstractAsyncContextManager[MediaFile]:
         """Return the file behind a media item. Raises PlatformError(rejected) if it is not available."""
+        ...
+
+
+@runtime_checkable
+class ShrinksPictures(Protocol):
+    """A source that makes pictures smaller."""
+
+    def shrink_to(self, max_bytes: int) -> None:
+        """Open pictures from now on with at most so many bytes."""
         ...
 
 

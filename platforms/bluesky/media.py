@@ -5,18 +5,19 @@ public.
 """
 
 import asyncio
+import re
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from domain.post import Media, MediaType
 from platforms.base import PublishContext
-from platforms.bluesky import video
+from platforms.bluesky import errors, video
 from platforms.bluesky.connection import BlueskyConnection, call
 from platforms.bluesky.rules import MOST_IN_A_ROW, RULES
 from platforms.bluesky.settings import BlueskySettings
 from platforms.errors import ErrorKind, PlatformError, unreadable
-from platforms.files import MediaFile
+from platforms.files import MediaFile, ShrinksPictures
 from platforms.http.body import FileBody
 
 BLOB_LIFETIME = timedelta(minutes=5)
@@ -30,6 +31,10 @@ MOST_FAILURES = 2
 
 LOST = "lostBlobs"
 """The count, in the handles, of how often the server had lost the uploaded blobs."""
+MOST_BYTES = "mostBytes"
+"""The most bytes of a picture, in the handles, that the server has named in a refusal of the record."""
+_NAMED_MAXIMUM = re.compile(r"\bblob too big \(maximum ([0-9]{4,9})\b")
+"""Source: a refusal of @atproto/pds 0.4.217, whose lexicons allow half of what today's do."""
 MOST_LOST = 1
 """After so many losses a video is uploaded to the server itself, because the service would name the same blob again."""
 
@@ -54,6 +59,8 @@ class Blobs:
 
     async def upload(self, part: str, media: tuple[Media, ...]) -> None:
         """Upload the media of one post of the thread. Raises PlatformError: `not_ready` while a video is processed."""
+        if MOST_BYTES in self._context.handles and isinstance(self._context.media, ShrinksPictures):
+            self._context.media.shrink_to(self._context.handles[MOST_BYTES])
         for index, item in enumerate(media):
             name = f"{part}.{index}"
             known = self._known.get(name, {})
@@ -62,6 +69,21 @@ class Blobs:
                 self._known[name] = known
             if not known.get("blob"):
                 await self._upload(name, known, item)
+
+    async def refused(self, error: PlatformError) -> PlatformError:
+        """Return what a refusal of a record means for its blobs: pictures that are too large are sent once more."""
+        if error.code == errors.BLOB_GONE:
+            await self.forget()
+        named, handles = _NAMED_MAXIMUM.search(error.message), self._context.handles
+        blobs = [known.get("blob") or {} for known in self._known.values()]
+        shrinks = any(str(blob.get("mimeType")).startswith("image/") for blob in blobs)
+        if error.kind is not ErrorKind.REJECTED or not named or not shrinks or MOST_BYTES in handles:
+            return error
+        handles[MOST_BYTES] = int(named[1])
+        self._known.clear()
+        await self._save()
+        message = "This Bluesky server takes smaller pictures only. They are made smaller and sent again."
+        return PlatformError(ErrorKind.TRANSIENT, message, code="no_blob", status=error.status)
 
     async def forget(self) -> None:
         """Forget the blobs, which the server no longer has."""

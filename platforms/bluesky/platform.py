@@ -49,6 +49,7 @@ class Bluesky(
     quota_in = staticmethod(errors.quota_in)
     refusals = errors.REFUSALS
     broken_rules = staticmethod(rules.check)
+    cautions = staticmethod(rules.cautions)
     rules = rules.RULES
     settings = BlueskySettings
     credentials = BlueskyCredentials
@@ -243,9 +244,7 @@ async def _put(
     try:
         answer = await call(connection, "POST", "com.atproto.repo.putRecord", public=public, json=body)
     except PlatformError as error:
-        if error.code == errors.BLOB_GONE:
-            await Blobs(connection, context).forget()
-        raise
+        raise await Blobs(connection, context).refused(error) from error
     require_same("Bluesky", answer.get("uri", ""), record_uri(did, rkey), public=public)
     return answer
 

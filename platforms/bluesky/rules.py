@@ -1,6 +1,7 @@
 """Bluesky's limits."""
 
 from datetime import timedelta
+from urllib.parse import urlsplit
 
 from domain.post import Media, MediaType
 from domain.rate_limits import RateLimit
@@ -8,7 +9,7 @@ from platforms.base import AccountFacts, Draft
 from platforms.bluesky.settings import BlueskySettings
 from platforms.bluesky.text import MOST_BYTES, MOST_GRAPHEMES
 from platforms.post_ids import PostId
-from platforms.rules import FileRule, MediaRule, Rules, TextRule, Violation, setting
+from platforms.rules import CAUTION, FileRule, MediaRule, Rules, TextRule, Violation, setting
 from platforms.steps.thread import check_items
 from platforms.texts.unicode import graphemes
 
@@ -93,6 +94,13 @@ def check(label: str, draft: Draft[BlueskySettings], _: AccountFacts) -> list[Vi
         violations.append(setting("linkCard", f"{label} shows a link card or media, not both"))
     items = draft.settings.thread_items
     return violations + check_items(label, items, lambda text, media: _check_one(label, text, media))
+
+
+def cautions(label: str, draft: Draft[BlueskySettings]) -> list[Violation]:
+    """Return a warning if a picture is a GIF by its address: it becomes a JPEG."""
+    if all(not urlsplit(item.url).path.lower().endswith(".gif") for item in draft.media):
+        return []
+    return [Violation("mediaItems", f"{label} shows a GIF as a still picture; send a video if it should move", CAUTION)]
 
 
 def _check_one(label: str, text: str, media: tuple[Media, ...]) -> list[Violation]:

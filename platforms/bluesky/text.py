@@ -1,7 +1,7 @@
 """Counting a text as Bluesky does, and finding what the server does not find by itself: links, mentions and tags.
 
 The grammar follows that of Bluesky's own client library (github.com/bluesky-social/atproto, packages/api), except that
-a link must begin with http://, https:// or www.
+all that begins with www. is a link.
 """
 
 from collections.abc import Iterator, Mapping
@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 import regex
 
+from platforms.texts.domains import TLDS
 from platforms.texts.unicode import graphemes
 
 MOST_GRAPHEMES, MOST_BYTES = 300, 3000
@@ -19,7 +20,9 @@ LONGEST_HANDLE = 253
 """Source: atproto.com/specs/handle."""
 
 _INVISIBLE = r"\u00AD\u2060\u200A\u200B\u200C\u200D\u20E2"
-_LINK = regex.compile(r"(?<![^\s(])(?:https?://|www\.(?=[^\s.]))\S+", regex.IGNORECASE)
+_LINK = regex.compile(
+    r"(?<![^\s(])(?:(?:https?://|www\.(?=[^\s.]))\S+|(?<domain>[a-z][a-z0-9]*+(?:\.[a-z0-9]++)+)\S*)", regex.IGNORECASE
+)
 _MENTION = regex.compile(r"(?<![^\s(])@([A-Za-z0-9.-]++)")
 _TAG = regex.compile(rf"(?<!\S)[#\uFF03](?!\uFE0F)([^\s{_INVISIBLE}]++)")
 _HANDLE = regex.compile(
@@ -74,12 +77,16 @@ def _links(text: str) -> Iterator[Span]:
         unopened = link.count(")") - link.count("(")
         while link.endswith(")") and unopened > 0:
             link, unopened = link[:-1].rstrip(_ENDS_SENTENCE), unopened - 1
-        if link.partition("://")[2] or link.lower().startswith("www."):
+        if domain := match["domain"]:
+            is_link = domain.lower().rpartition(".")[2] in TLDS
+        else:
+            is_link = bool(link.partition("://")[2]) or link.lower().startswith("www.")
+        if is_link:
             yield Span(match.start(), match.start() + len(link), link)
 
 
 def _address(link: str) -> str:
-    return link if "://" in link else f"https://{link}"
+    return link if link.lower().startswith(("http://", "https://")) else f"https://{link}"
 
 
 def _mentions(text: str) -> Iterator[Span]:

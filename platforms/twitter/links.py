@@ -4,19 +4,15 @@ The grammar is that of X's own text library (github.com/twitter/twitter-text, ve
 Every step is linear in the text: no step reads the same characters again from each position.
 """
 
-from importlib.resources import files
-
 import regex
+
+from platforms.texts.domains import TLDS
 
 LONGEST_LABEL = 63
 """Characters of a host's label in ASCII form; source: RFC 1035."""
 LONGEST_LINK = 4096
 LONGEST_SLUG = 40
 """Characters after the host of a t.co link."""
-
-_TLDS = frozenset(files(__package__).joinpath("tlds.txt").read_text(encoding="utf-8").split())
-"""The root zone's names (data.iana.org/TLD, in Unicode), and names that have left it but that X still accepts as
-top-level domains. No available package has these, so the list is our own data."""
 
 _ACCENTED = (
     r"\xC0-\xD6\xD8-\xF6\xF8-\u024F\u0253\u0254\u0256\u0257\u0259\u025B\u0263\u0268\u026F\u0272\u0289"
@@ -31,10 +27,10 @@ _LABEL = regex.compile(rf"{_LETTER}(?:[_-]*+{_LETTER})*+")
 _SCHEME = regex.compile(r"(?<![A-Za-z0-9@$#\uFF03\uFF20])https?://\Z", regex.IGNORECASE)
 _NOT_ALPHANUMERIC = regex.compile(r"[^A-Za-z0-9]")
 _CODED = regex.compile(r"xn--[0-9a-z-]+", regex.IGNORECASE)
-_WORD = regex.compile(rf"{_LETTER}{{1,{max(map(len, _TLDS))}}}")
+_WORD = regex.compile(rf"{_LETTER}{{1,{max(map(len, TLDS))}}}")
 _GOES_ON = regex.compile(r"[0-9A-Za-z@+-]")
 _BARE = regex.compile(
-    rf"(?:[a-z0-9{_ACCENTED}-]++\.)+(?:\L<tlds>(?![0-9a-z@+-])|xn--[0-9a-z-]+)", regex.IGNORECASE, tlds=_TLDS
+    rf"(?:[a-z0-9{_ACCENTED}-]++\.)+(?:\L<tlds>(?![0-9a-z@+-])|xn--[0-9a-z-]+)", regex.IGNORECASE, tlds=TLDS
 )
 
 _PATH_CHAR = rf"[a-z0-9{_CYRILLIC}{_ACCENTED}!*';:=+,.$/%#\[\]\u2013_~@|&-]"
@@ -115,7 +111,7 @@ def _tld_end(text: str, start: int) -> int | None:
         return coded.end()
     word = _WORD.match(text, start)
     ends = range(word.end(), start, -1) if word else ()
-    return next((end for end in ends if text[start:end].lower() in _TLDS and not _GOES_ON.match(text, end)), None)
+    return next((end for end in ends if text[start:end].lower() in TLDS and not _GOES_ON.match(text, end)), None)
 
 
 def _is_name(host: str) -> bool:

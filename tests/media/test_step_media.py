@@ -80,6 +80,16 @@ async def test_a_fitting_file_is_sent_as_it_is(tools: MediaTools, server: Hostil
     assert list(noted.entries.values()) == [[]]
 
 
+async def test_a_picture_is_made_smaller_for_a_server_that_takes_less(tools: MediaTools, server: HostileServer) -> None:
+    content = files.saved(files.photo(600, 400), "JPEG", quality=98)
+    source, noted = step_media(tools, "bluesky")
+    source.shrink_to(len(content) // 2)
+    async with source.open(served(server, content)) as file:
+        assert file.size <= len(content) // 2
+        assert (file.width, file.height) == (600, 400)
+    assert list(noted.entries.values()) == [["compressed"]]
+
+
 async def test_location_and_camera_are_removed_if_the_platform_keeps_them(
     tools: MediaTools, server: HostileServer
 ) -> None:

@@ -5,13 +5,14 @@ from dataclasses import replace
 import pytest
 
 from domain.post import Media, MediaType
+from platforms.base import Draft
 from platforms.bluesky import PLATFORM
 from platforms.bluesky.errors import DAILY_VIDEO_WAIT
 from platforms.errors import ErrorKind
 from tests.platforms.bluesky.rig import names, record, sized
 from tests.platforms.post_steps import publish, refused
 from tests.platforms.rig import Rig
-from tests.platforms.sources import Described
+from tests.platforms.sources import Described, MediaFromUrl
 
 
 async def test_images_carry_alt_text_and_aspect_ratio(rig: Rig) -> None:
@@ -42,6 +43,33 @@ async def test_blobs_that_the_server_dropped_are_uploaded_again(rig: Rig) -> Non
     await publish(rig, context)
     assert context.handles["records"]["post"] == key
     assert len(await rig.posts()) == 1
+
+
+class Shrinking(MediaFromUrl):
+    """A source that makes pictures smaller, and records the bytes that they may have."""
+
+    most: int | None = None
+
+    def shrink_to(self, max_bytes: int) -> None:
+        self.most = max_bytes
+
+
+@pytest.mark.parametrize("times", [1, 2])
+async def test_pictures_are_made_smaller_once_if_the_server_names_its_limit(rig: Rig, times: int) -> None:
+    message = "Invalid app.bsky.feed.post record: blob too big (maximum 1000000, got 1958400) at $.record.embed.images"
+    refusal = {"error": "InvalidRequest", "message": message}
+    await rig.sandbox.fault("bluesky", "reject", "publish", status=400, body=refusal, times=times)
+    rig.source = source = Shrinking(rig.sandbox.client)
+    context = rig.context("Hi", [rig.sandbox.media("a.jpg")])
+    error = await refused(publish(rig, context))
+    assert (error.kind, error.code, source.most) == (ErrorKind.TRANSIENT, "no_blob", None)
+    if times == 1:
+        await publish(rig, context)
+        assert len(await rig.posts()) == 1
+    else:
+        error = await refused(publish(rig, context))
+        assert (error.kind, "maximum 1000000" in error.message) == (ErrorKind.REJECTED, True)
+    assert (source.most, len(source.opened)) == (1_000_000, 2)
 
 
 async def test_a_video_of_a_hosted_account_goes_by_the_video_service(rig: Rig) -> None:
@@ -150,3 +178,10 @@ async def test_more_than_four_images_are_a_gallery(rig: Rig, count: int, kind: s
     assert embed["$type"] == f"app.bsky.embed.{kind}"
     shown = embed["images" if kind == "images" else "items"]
     assert [image["alt"] for image in shown] == [f"number {number}" for number in range(count)]
+
+
+def test_a_gif_that_becomes_a_still_picture_is_a_warning() -> None:
+    settings = PLATFORM.settings()
+    for address, warned in (("https://cdn.example/Cat.GIF?size=1", True), ("https://cdn.example/gif.jpg", False)):
+        draft = Draft("", (Media(type=MediaType.IMAGE, url=address),), settings)
+        assert bool(PLATFORM.cautions("Bluesky", draft)) is warned

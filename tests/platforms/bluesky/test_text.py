@@ -115,6 +115,15 @@ def shown(text: str, dids: dict[str, str] | None = None) -> list[tuple[str, str]
             [("https://example.com/?q=1&r=#x", "link https://example.com/?q=1&r=#x")],
         ),
         ("www.example.com!", [("www.example.com", "link https://www.example.com")]),
+        (
+            "at example.com, (posts.example.ORG/a?b=http://c) and x.ai.",
+            [
+                ("example.com", "link https://example.com"),
+                ("posts.example.ORG/a?b=http://c", "link https://posts.example.ORG/a?b=http://c"),
+                ("x.ai", "link https://x.ai"),
+            ],
+        ),
+        ("1.5 a.b file.txt e.g. ann@example.com x,example.com my-site.example 3.com .com", []),
         ("HTTP://EXAMPLE.COM", [("HTTP://EXAMPLE.COM", "link HTTP://EXAMPLE.COM")]),
         ("xhttps://example.com http:// www. www..", []),
         ("日本 https://例え.jp/é, ok", [("https://例え.jp/é", "link https://例え.jp/é")]),

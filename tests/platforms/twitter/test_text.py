@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from platforms import twitter
+from platforms import texts
 from platforms.twitter.links import link_spans
 from platforms.twitter.text import weighted_length
 from tests.cpu import cpu_seconds
@@ -71,7 +71,7 @@ def test_every_link_of_the_vectors(group: str) -> None:
 
 def test_the_top_level_domains_are_listed_in_their_order() -> None:
     """A word that was replaced in the list breaks the order, and links of that domain would be counted as text."""
-    listed = (Path(twitter.__file__).parent / "tlds.txt").read_text().split()
+    listed = (Path(texts.__file__).parent / "tlds.txt").read_text().split()
     latin = [name for name in listed if name.isascii()]
     assert latin == sorted(set(latin))
     assert {"com", "network", "social"} <= set(latin)
