@@ -20,7 +20,7 @@ from store.dsn import parse_dsn
 from store.failures import took_too_long
 from store.models import Base
 from store.owner_rights import check_owner
-from store.roles import Role, check_role, set_up_role
+from store.roles import Role, grant_missing_rights, make_role, set_up_role
 from store.schema.fit import refuse_contracted
 from store.schema.revisions import MIGRATIONS, Kind, Revision, SchemaError, code_version, revisions
 from store.schema.shapes import read_shape
@@ -79,15 +79,14 @@ async def upgrade(
     try:
         async with _only_one(engine):
             await _in_transaction(engine, "roles", check_owner, roles)
-            for role in roles:
-                await _in_transaction(engine, "roles", check_role, role)
+            await _in_transaction(engine, "roles", _for_each, make_role, roles)
             plan = await _in_transaction(engine, "plan", _plan, revisions(folder), contract)
             # One for all of them: it loads every module of the folder.
             scripts = ScriptDirectory(str(MIGRATIONS), version_locations=[str(folder)])
             for revision in plan.applied:
-                await _apply(engine, revision, scripts)
+                await _apply(engine, revision, scripts, roles)
             if plan.newer is None:
-                await _in_transaction(engine, "roles", _set_up_roles, roles)
+                await _in_transaction(engine, "roles", _for_each, set_up_role, roles)
     finally:
         await engine.dispose()
     return plan
@@ -162,24 +161,29 @@ def _current(connection: Connection) -> str | None:
     return str(current)
 
 
-async def _apply(engine: AsyncEngine, revision: Revision, scripts: ScriptDirectory) -> None:
+async def _apply(engine: AsyncEngine, revision: Revision, scripts: ScriptDirectory, roles: Sequence[Role]) -> None:
     """Apply a migration and record it, both together or, outside a transaction, one after the other.
+
+    The roles get their rights on what is new in the same transaction. So processes of the version before work between
+    two migrations, and if this process is killed there.
 
     If the process is killed in between, the migration is repeated. Its row and Alembic's are written together.
     """
     log.info("migrate.applies", revision=revision.name, kind=revision.kind)
     if revision.in_transaction:
-        await _in_transaction(engine, revision.name, _change_and_record, revision, scripts)
+        await _in_transaction(engine, revision.name, _change_and_record, revision, scripts, roles)
         return
     async with engine.connect() as connection:
         await connection.execution_options(isolation_level="AUTOCOMMIT")
         await connection.run_sync(_change, revision, scripts)
-    await _in_transaction(engine, revision.name, _record, revision, scripts)
+    await _in_transaction(engine, revision.name, _record, revision, scripts, roles)
 
 
-def _change_and_record(connection: Connection, revision: Revision, scripts: ScriptDirectory) -> None:
+def _change_and_record(
+    connection: Connection, revision: Revision, scripts: ScriptDirectory, roles: Sequence[Role]
+) -> None:
     _change(connection, revision, scripts)
-    _record(connection, revision, scripts)
+    _record(connection, revision, scripts, roles)
 
 
 def _change(connection: Connection, revision: Revision, scripts: ScriptDirectory) -> None:
@@ -188,7 +192,8 @@ def _change(connection: Connection, revision: Revision, scripts: ScriptDirectory
         module.upgrade()
 
 
-def _record(connection: Connection, revision: Revision, scripts: ScriptDirectory) -> None:
+def _record(connection: Connection, revision: Revision, scripts: ScriptDirectory, roles: Sequence[Role]) -> None:
+    _for_each(connection, grant_missing_rights, roles)
     MigrationContext.configure(connection).stamp(scripts, revision.name)
     state = {
         "revision": revision.name,
@@ -201,9 +206,9 @@ def _record(connection: Connection, revision: Revision, scripts: ScriptDirectory
     connection.execute(_RECORD, state)
 
 
-def _set_up_roles(connection: Connection, roles: Sequence[Role]) -> None:
+def _for_each(connection: Connection, change: Callable[[Connection, Role], None], roles: Sequence[Role]) -> None:
     for role in roles:
-        set_up_role(connection, role)
+        change(connection, role)
 
 
 async def _in_transaction(engine: AsyncEngine, name: str, change: Callable[..., T], *arguments: object) -> T:

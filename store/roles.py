@@ -7,6 +7,7 @@ change the attempt log. Neither the API nor the worker can change a table or cre
 import base64
 import hashlib
 import hmac
+import json
 import re
 import secrets
 from collections.abc import Collection, Mapping
@@ -33,6 +34,21 @@ _GROUPS = text(
     "SELECT rolname FROM pg_roles WHERE pg_has_role(:name, oid, 'MEMBER') AND rolname <> :name"
     " AND (rolname = current_user OR rolsuper OR starts_with(rolname, 'pg_'))"
 )
+_PRIVILEGE = re.compile(r"([A-Z]+)(?: \(([^)]*)\))?")
+_MISSING_RIGHTS = text("""
+SELECT concat('GRANT ', privilege, ' (' || string_agg(quote_ident(attname), ', ') || ')', ' ON ', oid::regclass,
+              ' TO ', quote_ident(:role))
+FROM jsonb_to_recordset(CAST(:rights AS jsonb)) AS wanted (relation text, privilege text, "column" text)
+JOIN pg_class ON oid = to_regclass('public.' || relation)
+LEFT JOIN pg_attribute ON attrelid = oid AND attname = "column" AND NOT attisdropped
+WHERE CASE WHEN "column" IS NULL THEN NOT has_table_privilege(:role, oid, privilege)
+           ELSE NOT has_column_privilege(:role, oid, attnum, privilege) END
+GROUP BY oid, privilege, "column" IS NULL
+UNION ALL
+SELECT concat('GRANT EXECUTE ON FUNCTION ', to_regprocedure(name), ' TO ', quote_ident(:role))
+FROM unnest(CAST(:functions AS text[])) AS name
+WHERE NOT has_function_privilege(:role, to_regprocedure(name), 'EXECUTE')
+""")
 
 
 class Component(StrEnum):
@@ -221,20 +237,24 @@ def check_role(connection: Connection, role: Role) -> bool:
     return powers is not None
 
 
+def make_role(connection: Connection, role: Role) -> None:
+    """Create a role if it is missing, still without rights. Raises RoleError as `check_role` does."""
+    if not check_role(connection, role):
+        connection.exec_driver_sql(f'CREATE ROLE "{role.name}"')
+        # So that the owner can end the role's sessions if they hang.
+        connection.exec_driver_sql(f'GRANT "{role.name}" TO CURRENT_USER')
+
+
 def set_up_role(connection: Connection, role: Role) -> None:
-    """Create a role, or change its password, and give it the rights of its part and no others.
+    """Change the password of a role that exists, and give it the rights of its part and no others.
 
     `connection` is the owner's. Raises RoleError as `check_role` does.
     """
     name = f'"{role.name}"'
-    exists = check_role(connection, role)
+    check_role(connection, role)
     if role.password is not None:
         # The verifier instead of the password, because the server may log statements.
-        login = f"ROLE {name} LOGIN PASSWORD '{scram_verifier(role.password)}'"
-        connection.exec_driver_sql(f"{'ALTER' if exists else 'CREATE'} {login}")
-    if not exists:
-        # So that the owner can end the role's sessions if they hang.
-        connection.exec_driver_sql(f"GRANT {name} TO CURRENT_USER")
+        connection.exec_driver_sql(f"ALTER ROLE {name} LOGIN PASSWORD '{scram_verifier(role.password)}'")
     for statement in limits_of_time(connection, role):
         connection.exec_driver_sql(statement)
     tables = ", ".join(Base.metadata.tables)
@@ -248,17 +268,26 @@ def set_up_role(connection: Connection, role: Role) -> None:
         f"GRANT USAGE ON SCHEMA public TO {name}",
         f"REVOKE ALL ON {tables} FROM {name}",
         f"REVOKE ALL ON FUNCTION {', '.join(FUNCTION_RIGHTS)} FROM {name}",
-        *(
-            f"GRANT {rights[role.component]} ON {table} TO {name}"
-            for table, rights in RIGHTS.items()
-            if role.component in rights
-        ),
-        *(
-            f"GRANT EXECUTE ON FUNCTION {function} TO {name}"
-            for function, components in FUNCTION_RIGHTS.items()
-            if role.component in components
-        ),
     ):
+        connection.exec_driver_sql(statement)
+    grant_missing_rights(connection, role)
+
+
+def grant_missing_rights(connection: Connection, role: Role) -> None:
+    """Grant a role the rights of its part that it lacks on the tables, columns and functions that exist by now.
+
+    A migration does so in its own transaction: functions and defaults of columns that it changes may need its new
+    tables, and processes of the version before use these functions with their own rights.
+    """
+    rights = [
+        {"relation": table, "privilege": privilege, "column": column}
+        for table, by_component in RIGHTS.items()
+        for privilege, columns in _PRIVILEGE.findall(by_component.get(role.component, ""))
+        for column in (columns.split(", ") if columns else [None])
+    ]
+    functions = [name for name, components in FUNCTION_RIGHTS.items() if role.component in components]
+    values = {"role": role.name, "rights": json.dumps(rights), "functions": functions}
+    for statement in connection.scalars(_MISSING_RIGHTS, values).all():
         connection.exec_driver_sql(statement)
 
 

@@ -6,16 +6,19 @@ from typing import Any
 
 import pytest
 from sqlalchemy import text
-from sqlalchemy.ext.asyncio import create_async_engine
+from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
+from store import migrate
 from store.migrate import upgrade
 from store.models import Account
+from store.schema.revisions import Revision
 from store.schema.shapes import read_shape
 from tests.databases import ROLES, empty_database
 from tests.releases.filling import KeptPost
 from tests.releases.folders import Release, releases
 from tests.releases.loading import load
 from tests.releases.product import Product, running_product, until
+from tests.releases.role_statements import refused_statements, role_statements
 from tests.running import stack_on
 from tests.store.migration_rules import Uses, broken_rules
 from tests.store.versions import versions_folder
@@ -59,6 +62,24 @@ async def test_an_upgraded_schema_is_that_of_a_new_database(
     await upgrade(upgraded, ROLES, contract=True)
     await upgrade(new, ROLES)
     assert await shape(upgraded) == await shape(new)
+
+
+@pytest.mark.parametrize("release", RELEASES, ids=lambda release: release.version)
+async def test_after_every_migration_the_roles_of_the_release_may_do_what_they_did(
+    postgres_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, release: Release
+) -> None:
+    url = await load(release, postgres_url, tmp_path / "sandbox")
+    statements = await role_statements(url)
+    assert all(len(of_role) > 100 for of_role in statements.values())
+    apply, refused = migrate._apply, {}
+
+    async def apply_and_try(engine: AsyncEngine, revision: Revision, *rest: Any) -> None:
+        await apply(engine, revision, *rest)
+        refused[revision.name] = await refused_statements(url, statements)
+
+    monkeypatch.setattr(migrate, "_apply", apply_and_try)
+    await upgrade(url, ROLES)
+    assert {name: by_role for name, by_role in refused.items() if any(by_role.values())} == {}
 
 
 async def test_unreleased_migrations_keep_the_rules(postgres_url: str, tmp_path: Path) -> None:
