@@ -11,7 +11,7 @@ from api.bulk.requests import ManyPosts
 from api.bulk.validate import validate_many
 from api.dependencies import Dependencies, Deps
 from api.http.body import JsonObject
-from api.http.headers import HttpRequest, preferred_wait, received_at
+from api.http.headers import HttpRequest, preferred_wait
 from api.http.operation import serves
 from api.http.request import BodyCheck, read_keyed_request, read_request
 from api.posts.answers.answer import Answer
@@ -59,6 +59,6 @@ async def _answer(
 ) -> Response[bytes]:
     payload, key = await read_keyed_request(request, check_body)
     with deps.waiting.deadline(workspace_id, preferred_wait(request)) as deadline:
-        many = ManyPosts(deps, workspace_id, request.state.caller.key_id, key, deadline, received_at(request))
+        many = ManyPosts(deps, workspace_id, request.state.caller.key_id, key, deadline, request.state.received_at)
         answer = await act(many, payload)
     return respond(answer, deadline)

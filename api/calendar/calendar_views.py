@@ -25,9 +25,6 @@ from store.workspaces.calendar_views import NewView, create_view, delete_view, l
 LONGEST_NAME = 100
 _UNKNOWN = Problem("This workspace has no such calendar view", "not_found")
 _UNKNOWN_ACCOUNT = Problem("The workspace has no account of this id", "account_not_found", "accountId")
-_NEEDS_READ = Problem(
-    "A calendar view shows posts, so the key that makes one needs the scope read as well", "insufficient_scope"
-)
 _TOO_MANY = Problem(f"This workspace may have {MOST_VIEWS} calendar views: delete one first", "too_many_views")
 
 
@@ -114,7 +111,7 @@ async def create(
 ) -> CalendarViewEntryView:
     """Create a view, and return it with its token. Raises Forbidden, Unprocessable, TooManyRequests."""
     if Scope.READ not in request_caller(request).scopes:
-        raise Forbidden(Scope.READ, _NEEDS_READ)
+        raise Forbidden(Scope.READ)
     async with deps.database.transaction() as session:
         if body.campaign_id and await find_campaign(session, workspace_id, body.campaign_id) is None:
             raise Unprocessable(UNKNOWN_CAMPAIGN)

@@ -18,6 +18,7 @@ from store.workspaces.calendar_views import Viewer
 
 MOST_OF_DAY = 50
 """Posts of a day that are shown: more than a person reads at a glance."""
+MOST_OF_FULL_DAY = 1_000
 MOST_PAUSES = 100
 """Pauses of an answer."""
 _TOO_MANY = Problem(
@@ -44,7 +45,7 @@ async def read_days(
             conditions,
             query.beginnings,
             only_account=viewer.account_id if viewer else None,
-            most_of_day=MOST_OF_DAY,
+            most_of_day=MOST_OF_FULL_DAY if query.is_full else MOST_OF_DAY,
             most=MOST_COUNTED,
         )
     if days is None:

@@ -6,7 +6,7 @@ from api.calendar.calendar_views import (
     CalendarViewsView,
     DeletedCalendarViewView,
 )
-from api.calendar.queries import MOST_DAYS, PLANS
+from api.calendar.queries import FULL, MOST_DAYS, PLANS
 from api.calendar.timeline import TimelineView
 from api.calendar.views import CalendarView
 from api.http.operation import WITH_BODY, Json, Operation
@@ -43,6 +43,7 @@ GET_CALENDAR = Operation(
             {"type": "boolean", "default": False},
             True,
         ),
+        query(FULL, "Whether one day has its first 1,000 posts.", {"type": "boolean", "default": False}, False),
         IF_NONE_MATCH,
         _PREFER,
     ),
@@ -71,7 +72,7 @@ CREATE_VIEW = Operation(
         "scope `read`, too."
     ),
     answer=CalendarViewEntryView,
-    errors=("wrongValue", *WITH_BODY, "viewNeedsRead", "campaignUnknown", "tooManyViews"),
+    errors=("wrongValue", *WITH_BODY, "campaignUnknown", "tooManyViews"),
     status=201,
     body=CalendarViewBody,
 )

@@ -17,6 +17,7 @@ MOST_DAYS = 62
 """Days of one answer: two months."""
 PLANS = "plans"
 """The parameter that asks for what a calendar shows beside posts."""
+FULL = "full"
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +31,8 @@ class CalendarQuery:
     """When each day begins in the zone, and when the last one ends."""
     has_plans: bool
     """Whether free slots, occurrences without posts and blackouts are asked for."""
+    is_full: bool
+    """Whether one day is asked for with more posts than are shown of a day among others."""
 
 
 def read_calendar_query(request: HttpRequest) -> CalendarQuery:
@@ -39,7 +42,9 @@ def read_calendar_query(request: HttpRequest) -> CalendarQuery:
     conditions = read_filter(split_statuses(lists), problems)
     query = {name: values[0] for name, values in lists.items()}
     first, last = (convert_parameter(query, problems, name, _read_date) for name in ("from", "to"))
-    has_plans = convert_parameter(query, problems, PLANS, parse_flag)
+    has_plans, is_full = (convert_parameter(query, problems, name, parse_flag) for name in (PLANS, FULL))
+    if is_full and first != last:
+        problems.append(Problem("full is for one day: the same from and to", "invalid_field_value", FULL))
     problems += [
         Problem(f"{name} is required", "missing_required_field", name) for name in ("from", "to") if name not in query
     ]
@@ -47,7 +52,7 @@ def read_calendar_query(request: HttpRequest) -> CalendarQuery:
         raise InvalidRequest([*problems, *query_problems])
     zone = query.get(ZONE, "UTC")
     days, beginnings = _cut_days(first, last, zone)
-    return CalendarQuery(conditions, zone, days, beginnings, bool(has_plans))
+    return CalendarQuery(conditions, zone, days, beginnings, bool(has_plans), bool(is_full))
 
 
 def read_zone(request: HttpRequest) -> str | None:

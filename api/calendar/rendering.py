@@ -38,13 +38,10 @@ async def render_calendar(
     shown: list[CalendarDayView] = []
     async with loop_share(_BYTES_OF_POST * sum(len(day.posts) for day in days)) as share:
         for day_date, day in zip(dates, days, strict=True):
-            shown.append(
-                {
-                    "date": day_date.isoformat(),
-                    "posts": [_post(post, zone, now, thumbnail_address) for post in day.posts],
-                }
-            )
-            await share.pause()
+            shown.append({"date": day_date.isoformat(), "posts": []})
+            for post in day.posts:
+                shown[-1]["posts"].append(_post(post, zone, now, thumbnail_address))
+                await share.pause()
     more = {
         entry["date"]: day.total - len(day.posts)
         for entry, day in zip(shown, days, strict=True)

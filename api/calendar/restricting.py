@@ -1,13 +1,19 @@
 """The limits of a calendar view: which posts it shows, and what of them."""
 
+from collections.abc import Collection
 from dataclasses import replace
+from typing import cast
 
-from api.calendar.views import CalendarView
+from api.calendar.views import CalendarPauseView, CalendarPostView, CalendarView
+from api.http.body import JsonObject
 from domain.calendar_views import ViewDetail
 from domain.errors import InvalidRequest, Problem
 from domain.pauses import PauseScope
 from store.posts.list_filters import Filter
 from store.workspaces.calendar_views import Viewer
+
+_SHOWN = {ViewDetail.TITLE: {"dueAt", "waitsFor", "moreTargets"}, ViewDetail.BUSY: {"dueAt"}}
+"""What a view shows of a post beside the fields that every post has."""
 
 
 def restrict(conditions: Filter, viewer: Viewer) -> Filter:
@@ -53,24 +59,20 @@ def hide(calendar: CalendarView, viewer: Viewer) -> CalendarView:
     for pause in pauses:
         pause["reason"] = None
         if viewer.detail is ViewDetail.BUSY:
-            pause.pop("platform", None)
-            pause.pop("accountId", None)
-            pause.pop("campaignId", None)
-    for day in calendar["days"]:
-        for post in day["posts"]:
-            post.pop("warnings", None)
-            post.pop("thumbnail", None)
-            post.pop("campaignId", None)
-            post.pop("seriesId", None)
-            if viewer.detail is ViewDetail.TITLE:
-                post["text"] = first_line(post["text"])
-                for target in post["targets"]:
-                    target["username"], target["accountId"] = None, ""
-            else:
-                post["text"], post["targets"] = "", []
-                post.pop("waitsFor", None)
-                post.pop("moreTargets", None)
+            _keep(pause, CalendarPauseView.__required_keys__)
+    for post in (post for day in calendar["days"] for post in day["posts"]):
+        _keep(post, CalendarPostView.__required_keys__ | _SHOWN[viewer.detail])
+        if viewer.detail is ViewDetail.BUSY:
+            post["text"], post["targets"] = "", []
+        post["text"] = first_line(post["text"])
+        for target in post["targets"]:
+            target["username"], target["accountId"] = None, ""
     return calendar
+
+
+def _keep(view: CalendarPostView | CalendarPauseView, names: Collection[str]) -> None:
+    for name in set(view) - set(names):
+        cast("JsonObject", view).pop(name)
 
 
 def first_line(text: str) -> str:

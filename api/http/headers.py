@@ -1,7 +1,6 @@
 """The request headers that this API reads."""
 
 import re
-from datetime import datetime
 from typing import Any
 
 from litestar import Request
@@ -11,8 +10,6 @@ from domain.errors import InvalidRequest, Problem
 
 HttpRequest = Request[Any, Any, Any]
 """A request as handlers get it. Its state, in which `authenticate` stores the key, is `Any` to Litestar."""
-RECEIVED_AT = "received_at"
-"""The name in a request's state of the time at which it came."""
 DEFAULT_WAIT_S = 25
 LONGEST_WAIT_S = 60
 LONGEST_KEY = 255
@@ -26,12 +23,6 @@ _WAIT = re.compile(r'wait\s*=\s*"?(\d{1,9})"?', re.IGNORECASE | re.ASCII)
 def first_header(scope: HTTPScope, name: bytes) -> str | None:
     """Return the first header of this name in lower case, None if there is none; the others are not read."""
     return next((value.decode("latin-1") for header_name, value in scope["headers"] if header_name == name), None)
-
-
-def received_at(request: HttpRequest) -> datetime:
-    """Return when a request came, however late it is served."""
-    moment: datetime = request.scope["state"][RECEIVED_AT]
-    return moment
 
 
 def idempotency_key(request: HttpRequest) -> str | None:

@@ -15,7 +15,7 @@ from structlog.contextvars import bind_contextvars, reset_contextvars, unbind_co
 
 from api.errors import error_response, error_type
 from api.http.answer_transport import AnswerTransport
-from api.http.headers import RECEIVED_AT, first_header, valid_request_id
+from api.http.headers import first_header, valid_request_id
 from api.http.hosts import MISDIRECTED, HostNames
 from api.http.limit_headers import Header, ToldLimits
 from api.http.unread import Unread
@@ -51,7 +51,7 @@ class ApiApp(Litestar):
         header = (b"x-request-id", (named or ids["request_id"]).encode("latin-1"))
         started = time.perf_counter()
         # HEAD is GET without the content (RFC 9110, 9.3.2). A copy, because the server goes by the scope it gave.
-        scope.setdefault("state", {}).setdefault(RECEIVED_AT, datetime.now(UTC))
+        scope.setdefault("state", {}).setdefault("received_at", datetime.now(UTC))
         served = scope
         if scope["method"] == "HEAD":
             served = cast("HTTPScope", {**scope, "method": "GET", HEAD_ONLY: True})

@@ -13,7 +13,6 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from api.errors import error_response, error_type
 from api.http.answer_transport import AnswerTransport
-from api.http.headers import RECEIVED_AT
 from api.http.sockets import Admission, OpenSockets, arrival_time
 from api.http.unread import Unread
 from api.http.uploads import SLOWEST_UPLOAD, is_upload
@@ -127,7 +126,7 @@ class ApiProtocol(HttpToolsProtocol):
         """Record that a request has begun."""
         super().on_message_begin()
         self.scope["state"].update(unread=self._unread, draining=self._open.draining, read_ahead=self._read_ahead)
-        self.scope["state"][RECEIVED_AT] = arrival_time(self.transport)
+        self.scope["state"]["received_at"] = arrival_time(self.transport)
         self._begun, self._part, self._beside_content, self._complete = True, _Part.HEAD, 0, False
 
     def on_url(self, url: bytes) -> None:

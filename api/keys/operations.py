@@ -51,5 +51,5 @@ REVOKE_KEY = Operation(
         "revokes a key with a scope that the caller's lacks."
     ),
     answer=KeyView,
-    errors=("unknownQuery", "keyNotFound", "keyDoesMore"),
+    errors=("unknownQuery", "keyNotFound"),
 )

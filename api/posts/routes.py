@@ -5,7 +5,7 @@ from litestar.params import FromPath
 
 from api.auth import AUTHENTICATED, WorkspaceId, request_actor
 from api.dependencies import Dependencies, Deps
-from api.http.headers import HttpRequest, preferred_wait, received_at
+from api.http.headers import HttpRequest, preferred_wait
 from api.http.operation import served_operation, serves
 from api.http.query import read_query
 from api.http.request import BodyCheck, read_bare_request, read_keyed_request, read_request
@@ -93,7 +93,7 @@ class PostEndpoints(Controller):
         """Delete a post."""
         key, operation = await read_bare_request(request), operations.DELETE_POST
         change = PostChange.from_operation(deps, workspace_id, request_actor(request), post_id, {}, key, operation)
-        return respond(await delete_post.delete(change, received_at(request)))
+        return respond(await delete_post.delete(change, request.state.received_at))
 
     @serves(operations.EDIT_POST)
     async def edit_post(

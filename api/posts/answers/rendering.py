@@ -19,7 +19,7 @@ from store.models import Attempt, Post, Target
 from store.posts.shown import ShownPost, ShownTarget
 
 TIME_PASSED: ProblemView = {
-    "error": "The time of this draft has passed and it was not published: give it another scheduledFor, or publishNow",
+    "error": "The time of this draft has passed and it was not published: give it another time, or publish it now",
     "code": "scheduled_time_passed",
     "param": "scheduledFor",
 }

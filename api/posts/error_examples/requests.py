@@ -60,20 +60,6 @@ EXAMPLES: tuple[ErrorExample, ...] = (
         "insufficient_scope",
         "scopes",
     ),
-    (
-        "keyDoesMore",
-        403,
-        "A key cannot revoke one that may do more than itself: this one lacks accounts",
-        "insufficient_scope",
-        None,
-    ),
-    (
-        "viewNeedsRead",
-        403,
-        "A calendar view shows posts, so the key that makes one needs the scope read as well",
-        "insufficient_scope",
-        None,
-    ),
     ("keyOutlives", 422, "The key would end after the one that creates it", "invalid_field_value", "expiresAt"),
     (
         "keyFaster",

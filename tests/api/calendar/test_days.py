@@ -115,6 +115,9 @@ async def test_more_posts_are_counted(stranger: Client, stack: Stack) -> None:
     calendar = await read_days(stranger, day, day)
     assert texts(calendar)[day] == ["the first", *map(str, range(1, 50))]
     assert calendar["more"] == {day: 11}
+    full = await read_days(stranger, day, day, full="true")
+    assert texts(full)[day] == ["the first", *map(str, range(1, 61))]
+    assert full["more"] == {}
 
 
 async def test_the_targets_that_need_a_person_come_first(stranger: Client, stack: Stack) -> None:
