@@ -7,6 +7,7 @@ from enum import Enum, auto
 from typing import Any
 from urllib.parse import quote
 
+from domain.loop_share import loop_share
 from platforms.base import Absent, Finding, PublishContext, Published, Unknown
 from platforms.errors import PlatformError
 from platforms.http.answers import FirstItems
@@ -17,8 +18,16 @@ from platforms.mastodon.limits import DEFAULTS, ServerLimits, read_limits
 from platforms.mastodon.media import media_ids
 from platforms.mastodon.post_ids import is_of_snac
 from platforms.mastodon.settings import MastodonSettings
-from platforms.mastodon.text import comparable, readings, shown_text, words
-from platforms.steps.matching import CLOCKS_APART, Likeness, MatchingPost, earliest_unclaimed, is_too_long, likeness
+from platforms.mastodon.text import SentText, comparable, read_shown_text, words
+from platforms.steps.matching import (
+    CLOCKS_APART,
+    GROWTH_OF_TEXT,
+    Likeness,
+    MatchingPost,
+    earliest_unclaimed,
+    is_too_long,
+    likeness,
+)
 
 AFTER = "after"
 """The newest status before the first send, in the handles: "" if there was none, null if unknown."""
@@ -116,6 +125,7 @@ class _Search:
         self.connection = connection
         self.context = context
         self._sent_at = sent_at
+        self._sent = SentText(context.draft.text)
         self.is_cut = False
         """Whether the list ends before its end, with statuses that may be newer than ours."""
         self._seen: set[str] = set()
@@ -131,7 +141,6 @@ class _Search:
             if self._is_older(status):
                 self.is_cut = False
                 return False
-            # Comparing blocks the event loop, and the server decides how much there is to compare.
             await asyncio.sleep(0)
             await self._examine(status)
         return bool(fresh)
@@ -150,9 +159,10 @@ class _Search:
         # A boost of a post is listed as a status without text of its own.
         boosted = status.get("reblog")
         shown: dict[str, Any] = boosted if isinstance(boosted, dict) else status
-        similarity = _similarity(shown, self.context, shown_raw_text(shown))
+        similarity = await _similarity(shown, self.context, self._sent, shown_raw_text(shown))
         if similarity in self._likely and shown_raw_text(shown) is None:
-            similarity = _similarity(shown, self.context, await read_raw_text(self.connection, shown))
+            raw = await read_raw_text(self.connection, shown)
+            similarity = await _similarity(shown, self.context, self._sent, raw)
         if similarity is Similarity.OURS:
             made_at = _created(shown) or self._sent_at
             self._ours.append(MatchingPost(published(self.connection, self.context, shown), made_at))
@@ -234,8 +244,8 @@ async def read_raw_text(connection: MastodonConnection, status: dict[str, Any]) 
     return text if isinstance(text, str) and text else None
 
 
-def _similarity(
-    status: dict[str, Any], context: PublishContext[MastodonSettings], raw: str | None = None
+async def _similarity(
+    status: dict[str, Any], context: PublishContext[MastodonSettings], sent: SentText, raw: str | None = None
 ) -> Similarity:
     draft = context.draft
     shown = [
@@ -256,16 +266,23 @@ def _similarity(
     content = str(status.get("content") or "")
     if is_too_long(content, draft.text):
         return Similarity.OTHER
-    text = shown_text(content, draft.text)
-    same = comparable(text) == comparable(draft.text)
-    if same and not shown and not ours:
-        return Similarity.OURS
-    same = same or (bool(words(text)) and words(text) in map(words, readings(draft.text)))
-    # If a server shows more or fewer media, that proves nothing: some make them of the pictures in a text.
-    if same and len(shown) == len(ours):
-        return Similarity.SAME_TEXT
-    resembles = bool(words(text)) and likeness(text, draft.text) is not Likeness.OTHER
-    return Similarity.RESEMBLES if same or resembles else Similarity.OTHER
+    # Comparing blocks the event loop, and the server decides how much there is to compare.
+    async with loop_share(len(content)) as turn:
+        text = await read_shown_text(content, draft.text, turn)
+        if is_too_long(text, draft.text, GROWTH_OF_TEXT):
+            return Similarity.OTHER
+        same = comparable(text) == sent.comparable
+        if same and not shown and not ours:
+            return Similarity.OURS
+        await turn.pause()
+        its_words = words(text)
+        same = same or (bool(its_words) and its_words in sent.words)
+        # If a server shows more or fewer media, that proves nothing: some make them of the pictures in a text.
+        if same and len(shown) == len(ours):
+            return Similarity.SAME_TEXT
+        await turn.pause()
+        resembles = bool(its_words) and likeness(text, draft.text) is not Likeness.OTHER
+        return Similarity.RESEMBLES if same or resembles else Similarity.OTHER
 
 
 def _created(status: dict[str, Any]) -> datetime | None:

@@ -1,9 +1,12 @@
 """Counting a text as Mastodon does, and recognising it in the HTML that a server makes of it."""
 
+from collections.abc import Iterator
+from functools import cached_property
 from html.parser import HTMLParser
 
 import regex
 
+from domain.loop_share import LoopShare
 from platforms.texts.entities import parsable
 from platforms.texts.expensive import expensive
 from platforms.texts.unicode import graphemes, nfc, nfkc
@@ -17,6 +20,8 @@ _MENTION = regex.compile(r"(?<![\w=/])@(\w++(?:[.-]++\w++)*+)@[\w.-]+\w(?::\d+)?
 _SPACE = regex.compile(r"[\s\u200B\u2060\uFEFF]+")
 _NO_WORD = regex.compile(r"[\W_\uFE0F\u200D]+")
 _EMOTICON = regex.compile(r"(?<!\S)(?:<3|[:;=]-?\w)(?!\S)")
+_PIECE = 8_192
+"""Characters of HTML that are read in one piece: some milliseconds."""
 _MARKDOWN_LINK = regex.compile(r"!?\[([^\[\]\n]*+)\]\([^)\s\[]*+\)")
 
 
@@ -46,6 +51,23 @@ def words(text: str) -> str:
     return _NO_WORD.sub("", nfkc(comparable(text)).casefold())
 
 
+class SentText:
+    """A text that was sent, with what a server may make of it, each computed once."""
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+
+    @cached_property
+    def comparable(self) -> str:
+        """Return the text without what a server may change."""
+        return comparable(self.text)
+
+    @cached_property
+    def words(self) -> frozenset[str]:
+        """Return the letters and digits that may remain if a server reads HTML, Markdown or emoticons in the text."""
+        return frozenset(map(words, readings(self.text)))
+
+
 def readings(sent: str) -> set[str]:
     """Return the possible remains of a text if a server reads HTML, Markdown or emoticons in it."""
     plain = _MARKDOWN_LINK.sub(lambda link: "" if link[0].startswith("!") else link[1], sent)
@@ -56,19 +78,42 @@ def readings(sent: str) -> set[str]:
 def shown_text(html: str, sent: str) -> str:
     """Return the text of a status; `sent` decides whether a link stands for its words or for its address."""
     reader = _Reader(sent)
-    reader.feed(parsable(html))
-    reader.close()
-    return "".join(reader.pieces)
+    for _ in reader.read(html):
+        pass
+    return reader.text
+
+
+async def read_shown_text(html: str, sent: str, turn: LoopShare) -> str:
+    """Return the same as `shown_text`, with pauses for other work."""
+    reader = _Reader(sent)
+    for _ in reader.read(html):
+        await turn.pause()
+    return reader.text
 
 
 class _Reader(HTMLParser):
+    """The reading of a status's HTML, in pieces."""
+
     def __init__(self, sent: str) -> None:
         super().__init__(convert_charrefs=True)
         self.pieces: list[str] = []
         self._sent = sent
-        self._links: list[tuple[str, int]] = []
+        self._link: tuple[str, int] | None = None
         self._quote: tuple[str, int] | None = None
         self._depth = 0
+
+    @property
+    def text(self) -> str:
+        """Return the text that was read."""
+        return "".join(self.pieces)
+
+    def read(self, html: str) -> Iterator[None]:
+        """Read HTML; yield after each piece."""
+        html = parsable(html)
+        for start in range(0, len(html), _PIECE):
+            self.feed(html[start : start + _PIECE])
+            yield
+        self.close()
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         if self._quote:
@@ -81,7 +126,8 @@ class _Reader(HTMLParser):
         if tag in {"br", "p", "li", "blockquote", "div"}:
             self.pieces.append("\n")
         elif tag == "a":
-            self._links.append((dict(attrs).get("href") or "", len(self.pieces)))
+            # Links do not nest: a second one ends the first.
+            self._link = dict(attrs).get("href") or "", len(self.pieces)
 
     def handle_endtag(self, tag: str) -> None:
         if self._quote:
@@ -90,9 +136,10 @@ class _Reader(HTMLParser):
                 del self.pieces[self._quote[1] :]
                 self._quote = None
             return
-        if tag != "a" or not self._links:
+        if tag != "a" or self._link is None:
             return
-        address, start = self._links.pop()
+        address, start = self._link
+        self._link = None
         inner = "".join(self.pieces[start:])
         if inner not in self._sent and not inner.startswith("@"):
             self.pieces[start:] = [address]

@@ -15,7 +15,7 @@ import regex
 
 from platforms.base import Absent, Finding, PublishContext, Published, Unknown
 from platforms.texts.entities import readable
-from platforms.texts.unicode import nfkc
+from platforms.texts.unicode import compatible_length, nfkc
 
 CLOCKS_APART = timedelta(seconds=60)
 """How far a platform's clock may be ahead of ours or behind it; our choice."""
@@ -27,6 +27,12 @@ _ADDRESS = (
 _MENTION = r"(?<!\w)@(?:\[[^\[\]]{1,300}\]\([^\s()]{1,300}\)|[\w.-]++(?:@[\w.-]++)?)"
 _CHANGED = (regex.compile(_ADDRESS), regex.compile(f"{_MENTION}|{_ADDRESS}"))
 """What platforms write in another way: links with and without their scheme, and the accounts that are mentioned."""
+GROWTH_BY_MARKUP = 400
+"""Characters of HTML that servers write for one of a text: some 130 for a tag, more if the host's name is long."""
+GROWTH_OF_TEXT = 2
+"""Characters without markup for one of a text, on average over texts of more than 20,000; our choice. Links and
+mentions may grow more, but texts of nothing else have limits below that."""
+_GROWTH_BY_REFERENCES = 10
 _CUT_OFF = "..."
 """The end of a text that a platform has cut off; an ellipsis is the same in normal form KC."""
 _WORD = regex.compile(r"[\p{L}\p{N}]++")
@@ -105,9 +111,12 @@ def likeness(shown: object, sent: str | None) -> Likeness:
     text, ours = str(shown or ""), sent or ""
     if text.split() == ours.split():
         return Likeness.SAME
-    if is_too_long(text, ours):
+    if is_too_long(text, ours, _GROWTH_BY_REFERENCES):
         return Likeness.OTHER
-    text, ours = (nfkc(unescape(readable(either))).casefold() for either in (text, ours))
+    text, ours = unescape(readable(text)), unescape(readable(ours))
+    if is_too_long(text, ours, GROWTH_OF_TEXT):
+        return Likeness.OTHER
+    text, ours = nfkc(text).casefold(), nfkc(ours).casefold()
     for changed in _CHANGED if "@" in text + ours else _CHANGED[:1]:
         words, own_words = (_WORD.findall(changed.sub(" ", either)) for either in (text, ours))
         if _has_only_more(words, own_words) or (text.rstrip().endswith(_CUT_OFF) and _is_beginning(words, own_words)):
@@ -115,12 +124,14 @@ def likeness(shown: object, sent: str | None) -> Likeness:
     return Likeness.OTHER
 
 
-def is_too_long(shown: str, sent: str) -> bool:
-    """Return whether a text is too long to be what was sent with markup added; comparing it could take seconds.
+def is_too_long(shown: str, sent: str, growth: int = GROWTH_BY_MARKUP) -> bool:
+    """Return whether a text is too long to be what was sent; comparing it could take seconds.
 
-    Platforms write up to some 130 characters of HTML for one of a text (tags and mentions), and headings of their own.
+    `growth`: the characters that a platform writes for one of a text. It may also write headings of its own. Characters
+    are counted as compatible ones: a server may choose those that become many.
     """
-    return len(shown) > 400 * len(sent) + 20_000
+    most = growth * compatible_length(sent) + 20_000
+    return compatible_length(shown, most) > most
 
 
 def _has_only_more(words: list[str], own_words: list[str]) -> bool:

@@ -4,6 +4,8 @@ import re
 
 _LONG_NUMBER = re.compile(r"&#[0-9]{20,}+;?")
 _LOOSE_BRACKET = re.compile(r"<(?![^<>]*+>)")
+_NO_TAG = re.compile(r"<[!?][^<>]*+>|<[^<>]{16384,}+>")
+"""Comments, declarations, and tags that are longer than any page needs: a parser reads each in one piece."""
 
 
 def readable(html: str) -> str:
@@ -16,4 +18,4 @@ def readable(html: str) -> str:
 
 def parsable(html: str) -> str:
     """Return HTML for an `HTMLParser`, which would read to the end of the text from each unclosed bracket."""
-    return _LOOSE_BRACKET.sub("&lt;", readable(html))
+    return _NO_TAG.sub("", _LOOSE_BRACKET.sub("&lt;", readable(html)))

@@ -37,6 +37,21 @@ def _normalised(form: Literal["NFC", "NFKC"], text: str) -> str:
     return "".join([*pieces, unicodedata.normalize(form, text[start:])])
 
 
+def compatible_length(text: str, most: int | None = None) -> int:
+    """Return the length of a text in normal form KD, which is never less than in KC: one character may become 18.
+
+    Of a text that is longer than `most`, return any number above it, and read no more than that takes.
+    """
+    if text.isascii():
+        return len(text)
+    length = 0
+    for start in range(0, len(text), LONGEST_RUN):
+        length += len(unicodedata.normalize("NFKD", text[start : start + LONGEST_RUN]))
+        if most is not None and length > most:
+            break
+    return length
+
+
 def utf16_length(text: str) -> int:
     """Return the UTF-16 units of a text, never fewer than its characters."""
     return len(text.encode("utf-16-le", "surrogatepass")) // 2

@@ -2,7 +2,6 @@
 
 import html
 import re
-import unicodedata
 from datetime import UTC, datetime
 from typing import Any
 
@@ -11,7 +10,16 @@ from platforms.errors import ErrorKind, PlatformError, require_same
 from platforms.http.answers import FirstItems, ListAt
 from platforms.http.untrusted import moment
 from platforms.http.wire import segment
-from platforms.steps.matching import CLOCKS_APART, Likeness, MatchingPost, likeness, verdict
+from platforms.steps.matching import (
+    CLOCKS_APART,
+    GROWTH_OF_TEXT,
+    Likeness,
+    MatchingPost,
+    is_too_long,
+    likeness,
+    verdict,
+)
+from platforms.texts.unicode import nfc
 from platforms.twitter.connection import TwitterConnection, call
 from platforms.twitter.links import link_spans
 from platforms.twitter.media import media_keys
@@ -125,8 +133,10 @@ def _answered(post: dict[str, Any]) -> str | None:
 
 def same_text(post: dict[str, Any], text: str, settings: TwitterSettings | None = None) -> bool:
     """Return whether a post read back from X has the text that was sent."""
-    shown = _comparable(_shown_text(post, settings.quote_tweet_id if settings else None))
-    sent = _comparable(text)
+    shown = _shown_text(post, settings.quote_tweet_id if settings else None)
+    if is_too_long(shown, text, GROWTH_OF_TEXT):
+        return False
+    shown, sent = _comparable(shown), _comparable(text)
     if settings and settings.reply_to_tweet_id:
         # X puts the names of those who are replied to in front.
         shown, sent = _LEADING_MENTIONS.sub("", shown), _LEADING_MENTIONS.sub("", sent)
@@ -151,7 +161,7 @@ def _links(shown: dict[str, Any]) -> list[dict[str, Any]]:
 
 def _comparable(text: str) -> str:
     """Return a text without what X changes: composed letters, white space, the notation of links."""
-    text = unicodedata.normalize("NFC", text)
+    text = nfc(text)
     for start, end in reversed(link_spans(text)):
         text = text[:start] + _plain_link(text[start:end]) + text[end:]
     return " ".join(text.split())

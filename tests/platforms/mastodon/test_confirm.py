@@ -11,6 +11,7 @@ import pytest
 from platforms.base import Absent, PublishContext, Published, Unknown
 from platforms.errors import ErrorKind
 from platforms.mastodon import PLATFORM, lookup
+from platforms.mastodon.text import SentText
 from platforms.steps.matching import CLOCKS_APART
 from tests.platforms.mastodon.test_platform import status
 from tests.platforms.post_steps import confirm, publish, refused_send, resumed
@@ -269,6 +270,7 @@ async def test_errors_are_asked_for_in_json_and_in_english(rig: Rig, condition: 
 async def test_a_status_that_no_markup_explains_is_not_compared(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
     """Comparing megabytes would block the worker's event loop for seconds, whenever the server likes."""
     context = await prepared(rig)
-    monkeypatch.setattr(lookup, "shown_text", lambda *_: pytest.fail("the text was read"))
+    monkeypatch.setattr(lookup, "read_shown_text", lambda *_: pytest.fail("the text was read"))
     huge = {"id": "1", "content": "<p>x</p>" * 100_000, "created_at": datetime.now(UTC).isoformat()}
-    assert lookup._similarity(huge, context) is lookup.Similarity.OTHER
+    sent = SentText(context.draft.text)
+    assert await lookup._similarity(huge, context, sent) is lookup.Similarity.OTHER

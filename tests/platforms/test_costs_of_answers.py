@@ -1,0 +1,130 @@
+"""The cost of the texts in platforms' answers: whatever a server writes into one, no piece of work takes long.
+
+Each text that the sandbox answers is replaced in turn, so a function that gets one is covered when it is added.
+"""
+
+import json
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import httpx
+import pytest
+
+from platforms.registry import platforms
+from tests.pieces import LONGEST_S, measured_pieces
+from tests.platforms.rig import Rig
+from tests.platforms.test_hostile_answers import (  # noqa: F401 the fixtures of these steps
+    FORMS,
+    Altering,
+    Constant,
+    _no_wait,
+    all_steps,
+    rig,
+)
+
+SIZE = 500 * 1024
+"""Bytes of a text: nearly all that a stranger's answer may have."""
+PATTERNS = {
+    "letters that become 18": "\ufdfa",
+    "mentions": "@a ",
+    "tags": "<p>",
+    "nested links": "<a>@",
+    "words": "a ",
+    "domains": "a.b ",
+    "references": "&#1;",
+    "marks": "\u0301\u0323",
+    "comments": "<!--",
+    "links": "https://a.b/c ",
+}
+_WORDS = {"facebook": 12_000, "linkedin": 550, "mastodon": 90, "telegram": 700, "youtube": 900, "discord": 350}
+"""Words of the sent text, near the platform's limit: the longer it is, the more an answer may have."""
+
+
+def hostile(name: str) -> str:
+    pattern = PATTERNS[name]
+    text = pattern * (SIZE // len(pattern.encode()))
+    return text[: len(text) // 2] + "</a>" * (SIZE // 8) if name == "nested links" else text
+
+
+class Growing(Altering):
+    """The sandbox, whose answers have one text replaced by a hostile one, at its first place."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.path, self.text = "", ""
+        self.seen: dict[str, None] = {}
+        """The places of all texts in the answers."""
+
+    def altered(self, status: int, body: bytes, headers: dict[str, str]) -> httpx.Response:
+        try:
+            document = json.loads(body)
+        except ValueError:
+            return httpx.Response(status, headers=headers, content=body)
+        self._replaced = False
+        changed = json.dumps(self._walk(document, ""), ensure_ascii=False).encode()
+        return httpx.Response(status, headers=headers, content=changed if self._replaced else body)
+
+    def _walk(self, value: Any, path: str) -> Any:
+        if isinstance(value, dict):
+            return {name: self._walk(part, f"{path}.{name}") for name, part in value.items()}
+        if isinstance(value, list):
+            return [self._walk(part, f"{path}[]") for part in value]
+        if not isinstance(value, str):
+            return value
+        self.seen[path] = None
+        if path != self.path or self._replaced:
+            return value
+        self._replaced = True
+        return value + self.text
+
+
+def _forms(name: str, thorough: bool) -> Iterator[tuple[list[str], dict[str, Any]]]:
+    yield from FORMS[name] if thorough else FORMS[name][:1]
+
+
+@pytest.mark.timeout(100)
+async def test_a_text_of_an_answer_is_read_in_short_pieces(rig: Rig, thorough: bool) -> None:  # noqa: F811
+    number, too_long = 0, []
+    for names, settings in _forms(rig.platform.name, thorough):
+        media = [rig.sandbox.media(name) for name in names]
+
+        async def take_steps(server: Growing) -> float:
+            nonlocal number
+            number += 1
+            text = f"Sunset {number}\n" + "word " * _WORDS.get(rig.platform.name, 40)
+            began = datetime.now(UTC) - timedelta(minutes=1)
+            context = rig.context(text, media, settings=settings, started_at=began)  # noqa: B023
+            with measured_pieces() as pieces:
+                await all_steps(rig, server, context)
+            return pieces.longest
+
+        async with Growing() as server:
+            await take_steps(server)
+            texts = {name: hostile(name) for name in PATTERNS}
+            for place, path in enumerate(list(server.seen)):
+                for at, name in enumerate(texts):
+                    if thorough or (place + at) % len(texts) == 0 or path.endswith(("text", "content", "message")):
+                        server.path, server.text = path, texts[name]
+                        if (spent := await take_steps(server)) > LONGEST_S and (
+                            spent := min(spent, await take_steps(server))
+                        ) > LONGEST_S:
+                            too_long.append((path, name, round(spent, 3)))
+    assert too_long == []
+
+
+@pytest.mark.parametrize("status", [pytest.param(200, marks=pytest.mark.thorough), 400])
+async def test_an_error_of_one_text_is_read_in_short_pieces(rig: Rig, status: int) -> None:  # noqa: F811
+    fields = "error", "errors", "error_description", "message", "detail", "title"
+    names, settings = FORMS[rig.platform.name][0]
+    for name in PATTERNS:
+        answer = hostile(name)
+        for body in (answer, *(json.dumps({field: answer}, ensure_ascii=False) for field in fields)):
+            context = rig.context("Sunset", [rig.sandbox.media(name) for name in names], settings=settings)
+            with measured_pieces() as pieces:
+                await all_steps(rig, Constant(status, body.encode(), {}), context)
+            assert pieces.longest < LONGEST_S, (name, pieces.where)
+
+
+def test_every_platform_has_forms() -> None:
+    assert set(FORMS) == set(platforms())
