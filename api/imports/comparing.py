@@ -68,7 +68,10 @@ async def compare(
     """
     names = [name for name in _external_ids(checked) if name is not None]
     known = await find_known(session, workspace_id, names) if names else {}
-    before = await find_rows_before(session, workspace_id, names) if names else {}
+    before: dict[str, RowBefore] = {}
+    for begin in range(0, len(names), _BATCH):
+        before |= await find_rows_before(session, workspace_id, names[begin : begin + _BATCH])
+        await turn.pause()
     comparison = _Comparison(known, before, query, results)
     unknown: list[tuple[CheckedPost, RefusedRow | None]] = []
     for row, refusal in _rows(checked):
@@ -109,7 +112,7 @@ class _Comparison:
     def __init__(
         self,
         known: Mapping[str, KnownPost],
-        before: Mapping[str, RowBefore],
+        before: dict[str, RowBefore],
         query: ImportQuery,
         results: RowResults,
     ) -> None:
@@ -119,10 +122,12 @@ class _Comparison:
     def add(self, row: CheckedPost, refusal: RefusedRow | None) -> bool:
         """Add a row; return True instead if its post must be read because no row before is known."""
         external_id = row.parsed.content.external_id or ""
-        existing, before = self._known.get(external_id), self._before.get(external_id)
+        existing = self._known.get(external_id)
         if existing is None:
-            self._add_without_post(row, refusal, before)
+            self._add_without_post(row, refusal, self._before.get(external_id))
             return False
+        # Taken out, because to free 10,000 of them at once stops the event loop.
+        before = self._before.pop(external_id, None)
         if before is None or before.post_id != existing.id:
             if existing.digest != row.digest:
                 return True

@@ -239,7 +239,7 @@ class ImportRequest:
             deps.campaign_progress.forget(campaign_id)
         deliver_due(deps, posts)
         deps.delivery.deliver_saved([post_id for _, post_id in sorted(updated.due_soon)])
-        await _release(size, linked, posts, rows.new, checked.posts)
+        await _release(size, linked, posts, rows.new, rows.differing, updated.planned, updated.posts, checked.posts)
         return answer
 
 

@@ -1,5 +1,6 @@
 """Undo an import: delete the posts that it created, and restore the cells that it was the last to change."""
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -94,6 +95,7 @@ class ImportUndo:
             for post_id, post in batch.items():
                 if post is not None and post_id in imported:
                     undone.views.append(await self._post(updater, post, imported[post_id], before, undone))
+                await asyncio.sleep(0)
         with_workflow: Sequence[WorkflowOfPost] = ()
         if not self.dry_run:
             await save_rows(session, self.workspace_id, undone.rows)

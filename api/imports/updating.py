@@ -1,5 +1,6 @@
 """The posts of rows that changed: each gets the changed cells, and keeps what was changed on the post itself."""
 
+import asyncio
 from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -87,6 +88,7 @@ class PostUpdater:
                 refusal = await self._update(row, post, on_conflict, results, updated) if post else _begun(row)
                 if refusal is not None:
                     updated.refused.append(refusal)
+                await asyncio.sleep(0)
         return updated
 
     async def batches(self, post_ids: Sequence[str]) -> AsyncIterator[Mapping[str, Post | None]]:
