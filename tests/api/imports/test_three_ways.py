@@ -1,10 +1,12 @@
 """A row that is imported again changes the cells that changed in the file, and nothing that was changed on the post."""
 
+import asyncio
 import csv
 import io
 import json
 import random
 from collections.abc import Awaitable, Callable
+from contextlib import nullcontext
 from datetime import UTC, datetime
 from typing import Any
 
@@ -12,8 +14,11 @@ import httpx
 import pytest
 from sqlalchemy import delete
 
+from domain.audit import WORKER, Action, AuditEntry
 from domain.ids import new_id
+from domain.pauses import SkipReason
 from store.models import ImportedRow
+from store.pauses.many import make_drafts
 from tests.api.conftest import Client, problems, read_answer
 from tests.api.imports.test_imports import new_campaign, outcomes, rows, send
 from tests.stack import Stack
@@ -259,3 +264,77 @@ async def test_a_time_that_clocks_skip_is_moved_with_a_warning(api: Client, stac
     shifted = rows(stack, 1)
     first = read_answer(await send(api, shifted, timezone="Europe/Berlin"), 201)
     assert "moved_by_clock_change" not in {warning["code"] for warning in first["warnings"]}
+
+
+async def shift_campaign(api: Client, _stack: Stack, campaign_id: str, _post_id: str) -> None:
+    read_answer(await api.post(f"/v1/campaigns/{campaign_id}/shift", json={"by": "P2D"}, headers=keyed()))
+
+
+async def end_campaign(api: Client, _stack: Stack, campaign_id: str, _post_id: str) -> None:
+    read_answer(await api.post(f"/v1/campaigns/{campaign_id}/end", json={}, headers=keyed()))
+
+
+async def delete_campaign(api: Client, _stack: Stack, campaign_id: str, _post_id: str) -> None:
+    read_answer(await api.delete(f"/v1/campaigns/{campaign_id}", params={"posts": "keep"}, headers=keyed()))
+
+
+async def change_many(api: Client, _stack: Stack, campaign_id: str, _post_id: str) -> None:
+    body = {"filter": {"campaignId": campaign_id}, "change": {"shiftBy": "PT1H"}}
+    read_answer(await api.post("/v1/posts/bulk/update", json=body, headers=keyed()))
+
+
+async def skip_in_pause(_api: Client, stack: Stack, _campaign_id: str, post_id: str) -> None:
+    async with stack.database.transaction() as session:
+        entry = AuditEntry(Action.CHANGED, WORKER)
+        await make_drafts(session, [post_id], SkipReason.PAUSED, entry, datetime.now(UTC))
+
+
+def keyed() -> dict[str, str]:
+    return {"Idempotency-Key": new_id("key")}
+
+
+@pytest.mark.parametrize("operation", [shift_campaign, end_campaign, delete_campaign, change_many, skip_in_pause])
+async def test_operations_on_many_posts_outlive_a_corrected_file(
+    api: Client, stack: Stack, operation: Callable[[Client, Stack, str, str], Awaitable[None]]
+) -> None:
+    campaign_id = await new_campaign(stack, timezone="Europe/Berlin", ends_at=datetime(2031, 1, 1, tzinfo=UTC))
+    posts = rows(stack, 2)
+    ids = [result["id"] for result in read_answer(await send(api, posts, campaignId=campaign_id), 201)["results"]]
+    before = await read(api, ids[0])
+    await operation(api, stack, campaign_id, ids[0])
+    changed = await read(api, ids[0])
+    assert changed != before
+    assert outcomes(await send(api, posts, onExisting="update")) == ["unchanged"] * 2
+    posts[0] = posts[0] | {"tags": ["corrected"]}
+    answer = read_answer(await send(api, posts, onExisting="update"), 201)
+    assert [change["field"] for change in answer["results"][0]["changes"]] == ["tags"]
+    assert await read(api, ids[0]) == changed | {"tags": ["corrected"]}
+
+
+async def test_the_start_of_a_campaign_is_no_change_of_its_rows(api: Client, stack: Stack) -> None:
+    campaign = read_answer(await api.post("/v1/campaigns", json={"name": "x", "isDraft": True}, headers=keyed()), 201)
+    posts = rows(stack, 2)
+    query = {"campaignId": campaign["id"], "onExisting": "update"}
+    ids = [result["id"] for result in read_answer(await send(api, posts, **query), 201)["results"]]
+    assert (await read(api, ids[0]))["status"] == "draft"
+    assert outcomes(await send(api, posts, **query)) == ["unchanged"] * 2
+    read_answer(await api.post(f"/v1/campaigns/{campaign['id']}/start", json={}, headers=keyed()))
+    assert outcomes(await send(api, posts, **query)) == ["unchanged"] * 2
+    posts[0] = posts[0] | {"scheduledFor": "2030-12-03T09:00"}
+    assert outcomes(await send(api, posts, **query)) == ["updated", "unchanged"]
+    post = await read(api, ids[0])
+    assert (post["status"], post["scheduledFor"]) == ("scheduled", "2030-12-03T09:00:00Z")
+
+
+async def test_two_imports_change_different_cells_of_the_same_posts_at_once(
+    api: Client, stack: Stack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("api.shared.waiting.ConcurrentRequests.take", lambda *_: nullcontext())
+    posts, ids = await imported(api, stack, number=20)
+    texts = [post | {"content": "another text"} for post in posts]
+    tags = [post | {"tags": ["new"]} for post in posts]
+    answers = await asyncio.gather(*(send(api, file, onExisting="update") for file in (texts, tags)))
+    assert {answer.status_code for answer in answers} <= {201, 422, 503}
+    for post_id in ids:
+        post = await read(api, post_id)
+        assert post["content"] == "another text" or post["tags"] == ["new"]

@@ -6,7 +6,7 @@ from typing import Any
 
 from domain.ids import new_id
 from tests.api.conftest import Client, read_answer
-from tests.api.queues.conftest import account, day_from_now, make_queue, queued
+from tests.api.queues.conftest import WEEK, account, day_from_now, make_queue, queued
 from tests.stack import Stack
 
 CLOSED_TODAY = [{"from": day_from_now(0)[:10], "to": day_from_now(0)[:10]}]
@@ -109,3 +109,25 @@ async def test_imports_and_single_posts_at_once_share_no_slot(api: Client, stack
         *(api.send_post(queued(stack, f"beside imports {number}")) for number in range(8)),
     )
     assert len(set(await taken(api, queue))) == 28
+
+
+async def test_a_corrected_row_leaves_its_post_in_the_slot_of_a_reflow(api: Client, stack: Stack) -> None:
+    queue = await make_queue(api, accounts=[account(stack)], blackouts=CLOSED_TODAY)
+    posts = rows(stack, 2)
+    first = await send(api, posts)
+    later = [{"days": WEEK, "time": "16:00"}]
+    assert (await api.patch(f"/v1/queues/{queue['id']}", json={"slots": later, "reflow": True})).json()["moved"] == 2
+    assert (await send(api, posts, onExisting="update"))["unchanged"] == 2
+    posts[0]["content"] += ", corrected"
+    assert (await send(api, posts, onExisting="update"))["updated"] == 1
+    shown = [(await api.get(f"/v1/posts/{result['id']}")).json() for result in first["results"]]
+    assert [post["scheduledFor"] for post in shown] == [day_from_now(1, "16:00:00"), day_from_now(2, "16:00:00")]
+    assert {post["queueId"] for post in shown} == {queue["id"]}
+    posts[1] = {name: value for name, value in posts[1].items() if name != "queue"} | {"scheduledFor": day_from_now(9)}
+    refused = await send(api, posts, 422, onExisting="update")
+    assert [(problem["code"], problem["param"]) for problem in refused["errors"]] == [
+        ("changed_since_import", "rows.1.scheduledFor")
+    ]
+    assert (await send(api, posts, onExisting="update", onConflict="overwrite"))["updated"] == 1
+    post = (await api.get(f"/v1/posts/{first['results'][1]['id']}")).json()
+    assert (post["scheduledFor"], "queueId" in post) == (day_from_now(9), False)
