@@ -12,6 +12,7 @@ from domain.audit import WORKER
 from domain.campaign_state import CampaignPlan, CampaignState, TimedChange
 from domain.moves import MoveRefused
 from domain.pauses import MissedPolicy
+from domain.system_errors import error_words
 from store.campaigns.campaigns import lock_campaign, raise_campaign_version
 from store.campaigns.ending import end_campaign
 from store.campaigns.overview import due_change, read_state
@@ -63,7 +64,7 @@ class CampaignActivities:
             # It stays paused, and a person must say what becomes of its posts.
             campaign.resume_at = campaign.resume_missed = None
             raise_campaign_version(campaign)
-            log.warning("campaign.not_resumed", campaign_id=campaign.id, reason=str(refused))
+            log.warning("campaign.not_resumed", campaign_id=campaign.id, reason=error_words(refused))
 
     @activity.defn
     async def pause_campaign(self, command: PauseCampaignCommand) -> str:

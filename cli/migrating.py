@@ -13,6 +13,7 @@ from cli.environment import find_environment, open_database
 from cli.errors import UserError
 from cli.temporal_client import temporal_client
 from domain.errors import Unavailable
+from domain.system_errors import error_words
 from runtime.logging import configure
 from runtime.settings import MigrateSettings
 from store.dsn import parse_dsn
@@ -62,7 +63,9 @@ async def migrate(data_dir: Path | None, *, contract: bool = False, takes_over: 
     except Unavailable:
         raise UserError("The database is up to date, but Temporal does not answer.") from None
     except (RPCError, RuntimeError) as error:
-        raise UserError(f"The database is up to date, but Temporal does not answer: {str(error)[:300]}") from error
+        raise UserError(
+            f"The database is up to date, but Temporal does not answer: {error_words(error)[:300]}"
+        ) from error
     if takes_over:
         sentences.append("Temporal's namespace belongs to this database now.")
     return [*sentences, f"Temporal's search attributes are there ({', '.join(added) if added else 'none'} added)."]

@@ -13,6 +13,11 @@ def system_words(error: BaseException) -> str | None:
     return None
 
 
+def error_words(error: BaseException) -> str:
+    """Return the text of an error, or the name of its type if the text is empty, as that of a TimeoutError is."""
+    return str(error).strip() or type(error).__name__
+
+
 def _with_causes(error: BaseException) -> Iterator[BaseException]:
     seen, cause = set[int](), error
     while cause is not None and id(cause) not in seen:

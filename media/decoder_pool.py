@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 import structlog
 from pydantic import TypeAdapter, ValidationError
 
-from domain.system_errors import system_words
+from domain.system_errors import error_words, system_words
 from media.changes import MediaChange, conversion_changes
 from media.decoders import Decoders, ProcessEnd, ServerUnavailable
 from media.decoding.confinement import JobLimits
@@ -183,7 +183,7 @@ class DecoderPool:
             async with queue.slots.slot(workspace):
                 return await self._decoders[media_kind(job.content_type)].run(job, files, queue.seconds)
         except ServerUnavailable as error:
-            log.warning("media.no_decoder", reason=system_words(error))
+            log.warning("media.no_decoder", reason=system_words(error) or error_words(error))
             raise no_decoder() from error
 
 

@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 import structlog
 
 from domain.post import Media
+from domain.system_errors import error_words
 from domain.upload_addresses import OwnHosts, upload_token
 from domain.upload_urls import public_url
 from domain.uploads import LARGEST_UPLOAD, UploadState
@@ -130,7 +131,7 @@ async def _storage_errors(refusals: Refusals) -> AsyncIterator[None]:
     except ObjectMissing as error:
         raise refusals.gone() from error
     except StorageError as error:
-        log.warning("media.storage_unavailable", reason=str(error))
+        log.warning("media.storage_unavailable", reason=error_words(error))
         raise refusals.storage_unavailable() from error
 
 

@@ -10,6 +10,7 @@ from datetime import timedelta
 import structlog
 
 from domain.shares import Exhausted
+from domain.system_errors import error_words
 from domain.upload_urls import named_by_type
 from domain.uploads import FETCH_AGAIN_AFTER, LARGEST_UPLOAD
 from media.any_file import AnyFile
@@ -79,7 +80,7 @@ class UploadFetcher:
             reason = FetchError(error.code, error.message)
             await (self._fail if error.kind is ErrorKind.REJECTED else self._try_again)(claim, reason)
         except StorageError as error:
-            log.warning("media.storage_unavailable", reason=str(error))
+            log.warning("media.storage_unavailable", reason=error_words(error))
             await self._try_again(claim, _STORAGE_AWAY)
         except OSError as error:
             log.warning("media.no_disk_space", reason=type(error).__name__)

@@ -7,6 +7,7 @@ import structlog
 
 from domain.campaign_state import CampaignPlan
 from domain.errors import Unavailable
+from domain.system_errors import error_words
 from reconcile.rounds import BackgroundTask
 from store.campaigns.delivery import campaigns_after, claim_campaigns, record_told
 from store.database import Database
@@ -59,7 +60,7 @@ async def _tell(workflows: CampaignWorkflows, plan: CampaignPlan) -> str | None:
     try:
         await workflows.tell(plan)
     except Unavailable as error:
-        log.warning("campaign.not_told", campaign_id=plan.campaign_id, reason=str(error.__cause__ or error))
+        log.warning("campaign.not_told", campaign_id=plan.campaign_id, reason=error_words(error.__cause__ or error))
         return None
     return plan.campaign_id
 

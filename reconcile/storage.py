@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 
 import structlog
 
+from domain.system_errors import error_words
 from domain.uploads import PARTS_WITHIN
 from reconcile.rounds import BackgroundTask
 from storage.base import Storage
@@ -50,7 +51,7 @@ class StorageCheck:
             if not await self._storage.recognize(marker):
                 problem = f"the store has no {object_path(marker)}, which the database names"
         except StorageError as error:
-            problem = str(error)
+            problem = error_words(error)
         if problem and problem != self._problem:
             log.error("storage.unavailable", reason=problem, hint=_HINT)
         elif self._problem and not problem:
@@ -85,7 +86,7 @@ def tidying_task(storage: Storage) -> BackgroundTask:
         try:
             removed = await storage.remove_abandoned(datetime.now(UTC) - _ABANDONED_AFTER)
         except StorageError as error:
-            log.warning("storage.not_tidied", reason=str(error))
+            log.warning("storage.not_tidied", reason=error_words(error))
         else:
             if removed:
                 log.info("storage.tidied", uploads=removed)

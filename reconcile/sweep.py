@@ -12,6 +12,7 @@ import structlog
 
 from domain.errors import Unavailable
 from domain.plan import Plan
+from domain.system_errors import error_words
 from reconcile.bulk_pace import BulkPace
 from reconcile.rounds import BackgroundTask
 from store.database import Database
@@ -177,7 +178,7 @@ async def _deliver(database: Database, workflows: PostWorkflows, post: Post, pla
         else:
             await deliver_or_move(database, workflows, plan)
     except Unavailable as error:
-        log.error("sweep.not_delivered", reason=str(error.__cause__ or error), **named)  # noqa: TRY400 always the same trace
+        log.error("sweep.not_delivered", reason=error_words(error.__cause__ or error), **named)  # noqa: TRY400 always the same trace
         return False
     log.info("sweep.delivered", **named)
     return True

@@ -11,6 +11,7 @@ from datetime import UTC, datetime, timedelta
 import structlog
 
 from activities.options import RETRY_WINDOW
+from domain.system_errors import error_words
 from domain.uploads import MEDIA_KEPT, UNUSED_FOR
 from reconcile.rounds import BackgroundTask
 from storage.base import Storage
@@ -47,7 +48,7 @@ async def expire_uploads(
         await _keep_arrived(database, storage, now, batch)
     except StorageError as error:
         # Without a look at the storage, a file that has come would be deleted.
-        log.warning("uploads.postponed", reason=str(error))
+        log.warning("uploads.postponed", reason=error_words(error))
         return 0
     while True:
         async with database.transaction() as session:
@@ -90,7 +91,7 @@ async def _delete(database: Database, storage: Storage, uploads: Sequence[Upload
             try:
                 await storage.delete(upload.key)
             except StorageError as error:
-                log.warning("uploads.not_deleted", upload_id=upload.id, reason=str(error))
+                log.warning("uploads.not_deleted", upload_id=upload.id, reason=error_words(error))
                 failed.append(upload.id)
             else:
                 gone.append(upload.id)

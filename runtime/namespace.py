@@ -6,6 +6,7 @@ import signal
 import structlog
 from temporalio.client import Client
 
+from domain.system_errors import error_words
 from reconcile.rounds import BackgroundTask, is_part_unavailable
 from store.database import Database
 from store.maintenance.installation import read_installation
@@ -68,7 +69,7 @@ async def _claim(database: Database, client: Client) -> None:
         await _refuse_copy(database)
         await claim_namespace(client, await read_installation(database))
     except (ForeignNamespaceError, CopiedDatabaseError) as error:
-        log.critical(_REFUSALS[type(error)], reason=str(error))
+        log.critical(_REFUSALS[type(error)], reason=error_words(error))
         raise
 
 

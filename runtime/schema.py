@@ -6,6 +6,7 @@ import signal
 
 import structlog
 
+from domain.system_errors import error_words
 from reconcile.rounds import BackgroundTask
 from runtime.database import open_database
 from runtime.settings import Settings
@@ -42,7 +43,7 @@ async def announce_process(part: Component, settings: Settings) -> None:
             await check_connections(database)
             schema = await check_schema(database)
     except (SchemaError, PoolerError) as error:
-        log.critical(_REFUSALS[type(error)], part=part, version=code_version(), reason=str(error))
+        log.critical(_REFUSALS[type(error)], part=part, version=code_version(), reason=error_words(error))
         raise
     except Exception as error:
         if not (isinstance(error, TimeoutError) or is_database_unavailable(error)):
@@ -85,6 +86,6 @@ class SchemaCheck:
                 self._has_checked_connections = True
             self._schema = await check_schema(self._database)
         except (SchemaError, PoolerError) as error:
-            log.critical(_REFUSALS[type(error)], version=code_version(), reason=str(error))
+            log.critical(_REFUSALS[type(error)], version=code_version(), reason=error_words(error))
             self._ends = True
             os.kill(os.getpid(), signal.SIGTERM)

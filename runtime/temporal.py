@@ -15,6 +15,7 @@ from temporalio.runtime import Runtime
 from temporalio.service import GrpcCompression, RPCError
 
 from activities.operators import IDENTITY
+from domain.system_errors import error_words
 from platforms.errors import PlatformError
 from runtime.payloads import SharedConverter
 from store.secrets.secret_values import SECRETS
@@ -102,7 +103,7 @@ async def open_client(
                 raise
             delay = min(2 ** (attempt - 1), 15)
             log.warning(
-                "temporal.unreachable", address=config["target_host"], retry_in_s=delay, reason=str(error)[:200]
+                "temporal.unreachable", address=config["target_host"], retry_in_s=delay, reason=error_words(error)[:200]
             )
             await asyncio.sleep(delay)
     raise AssertionError("unreachable: the loop returns or raises")

@@ -9,6 +9,7 @@ import structlog
 
 from domain.errors import Unavailable
 from domain.plan import Plan
+from domain.system_errors import error_words
 from store.database import Database
 from store.posts.delivery import record_delivered
 from store.posts.plans import read_undelivered_plan
@@ -91,7 +92,7 @@ class Delivery:
         try:
             await deliver(self._database, self._workflows, plan)
         except Unavailable as error:
-            log.warning("workflow.not_delivered", post_id=plan.post_id, reason=str(error))
+            log.warning("workflow.not_delivered", post_id=plan.post_id, reason=error_words(error))
         except AnotherPost:
             # A worker's sweep gives the post the next workflow id.
             log.warning("workflow.not_delivered", post_id=plan.post_id, reason="its id is another post's")
@@ -129,7 +130,7 @@ class Delivery:
         try:
             await self._workflows.unschedule(workflow_id, post_id, version, deleted=deleted)
         except Unavailable as error:
-            log.warning("workflow.not_delivered", post_id=post_id, reason=str(error))
+            log.warning("workflow.not_delivered", post_id=post_id, reason=error_words(error))
         except Exception:
             log.exception("workflow.not_delivered", post_id=post_id)
 

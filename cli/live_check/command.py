@@ -21,6 +21,7 @@ from cli.live_check.trial import Runner, Trial
 from cli.own_credentials import platform_named
 from cli.terminal import say
 from cli.workspaces import find_or_create_workspace
+from domain.system_errors import error_words
 from media.public_files import PublicFiles
 from platforms.base import AnyPlatform, Connection, Draft
 from platforms.http import answers
@@ -141,7 +142,7 @@ class Check:
             try:
                 draft = await self._draft(sample, mark)
             except _Impossible as reason:
-                trial.skipped = str(reason)
+                trial.skipped = error_words(reason)
                 self._say(f"  skipped: {reason}")
                 continue
             await runner.run(trial, draft, f"live_check_{mark}")

@@ -12,6 +12,7 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
+from domain.system_errors import error_words
 from media.decoding.seccomp import forbid_other_calls
 
 _PR_SET_PDEATHSIG, _PR_SET_DUMPABLE, _PR_SET_NO_NEW_PRIVS = 1, 4, 38
@@ -76,7 +77,7 @@ def confine_job(limits: JobLimits) -> str | None:
     try:
         forbid_other_calls(threads=limits.threads)
     except OSError as error:
-        return str(error)
+        return error_words(error)
     return None
 
 

@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from pi_heif import register_heif_opener  # type: ignore[import-untyped]  # the package ships no types
 from PIL import Image
 
+from domain.system_errors import error_words
 from media.decoding.facts import MAX_PIXELS, MediaFacts, TooManyPixels, Undecodable
 from media.decoding.headers import picture_facts
 from media.metadata.animation import timing
@@ -64,7 +65,7 @@ def _reporting_damage() -> Iterator[None]:
         raise
     except Exception as error:
         # Decoders raise many types of exceptions: SyntaxError, struct.error, RuntimeError, TypeError and more.
-        raise Undecodable(str(error)) from error
+        raise Undecodable(error_words(error)) from error
 
 
 def read_orientation(image: Image.Image) -> int:
@@ -85,7 +86,7 @@ def image_facts(spool: Spool, content_type: str) -> MediaFacts:
         frames, seconds = timing(Source(spool), content_type)
         whole = has_end(spool, content_type)
     except Damaged as error:
-        raise Undecodable(str(error)) from error
+        raise Undecodable(error_words(error)) from error
     with opened(spool, content_type) as image:
         coded = (*image.size, read_orientation(image))
         facts = picture_facts(spool, content_type, coded, frames, seconds)

@@ -9,6 +9,7 @@ from av.stream import Disposition
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
+from domain.system_errors import error_words
 from media.decoding.facts import MediaFacts, TooManyBytes, TooManyPixels, Undecodable
 from media.spool import Spool
 
@@ -42,7 +43,7 @@ def opened_video(spool: Spool, content_type: str) -> Iterator[InputContainer]:
         raise
     except Exception as error:
         # FFmpeg's own errors, and whatever PyAV stumbles over in half-described streams.
-        raise Undecodable(str(error)) from error
+        raise Undecodable(error_words(error)) from error
 
 
 def video_facts(spool: Spool, content_type: str) -> MediaFacts:

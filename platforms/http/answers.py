@@ -15,6 +15,7 @@ from typing import Any, NamedTuple, cast
 import httpx
 
 from domain.loop_share import loop_share
+from domain.system_errors import error_words
 
 MOST_BYTES = 4 * 2**20
 """Of one response of a platform, decompressed. The largest that platforms send are pages of 100 posts, some hundred
@@ -79,7 +80,7 @@ async def read(response: httpx.Response, request: httpx.Request) -> httpx.Respon
             if not is_whole:
                 break
     except zlib.error as error:
-        raise httpx.DecodingError(str(error)) from error
+        raise httpx.DecodingError(error_words(error)) from error
     finally:
         await response.aclose()
     if not is_whole and not listed:

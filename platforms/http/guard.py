@@ -14,6 +14,7 @@ from typing import Protocol
 import httpcore
 import httpx
 
+from domain.system_errors import error_words
 from platforms.http.addresses import Network, is_public, is_public_port
 from platforms.http.answers import OF_PLATFORM
 from platforms.http.bounded_answers import BoundedBody, BoundedHeads, exchanging
@@ -85,7 +86,7 @@ class GuardedBackend(httpcore.AsyncNetworkBackend):
         except TimeoutError as error:
             raise httpcore.ConnectTimeout(f"{host} was not resolved in time") from error
         except OSError as error:
-            raise httpcore.ConnectError(str(error)) from error
+            raise httpcore.ConnectError(error_words(error)) from error
         if not is_allowed:
             addresses = [
                 address for address in addresses if is_public(address, self._forbidden) and not is_own(address)

@@ -9,6 +9,7 @@ import httpcore
 import httpx
 
 from domain.session_held import demand_no_session
+from domain.system_errors import error_words
 from platforms.http.connection import Connection
 from platforms.http.pool import Pool
 
@@ -78,7 +79,7 @@ def _errors() -> Iterator[None]:
     except Exception as error:
         if type(error) not in _ERRORS:
             raise
-        raise _ERRORS[type(error)](str(error)) from error
+        raise _ERRORS[type(error)](error_words(error)) from error
 
 
 class _Body(httpx.AsyncByteStream):

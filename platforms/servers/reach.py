@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 import httpx
 from pydantic import BaseModel
 
+from domain.system_errors import error_words
 from platforms.base import AnyPlatform
 from platforms.capabilities import OwnServers
 from platforms.errors import ErrorKind, PlatformError
@@ -131,7 +132,7 @@ class _Guard(httpx.AsyncBaseTransport):
         try:
             return await self._transport.handle_async_request(request)
         except AddressForbidden as error:
-            raise _forbidden(str(error)) from error
+            raise _forbidden(error_words(error)) from error
 
     async def aclose(self) -> None:
         await self._transport.aclose()
