@@ -39,6 +39,7 @@ from store.persist import persist
 from store.publishing.claims import claim_public_post, posts_of_other_targets
 from store.publishing.sending import begin_send, mark_started, open_target, settle
 from store.publishing.targets import LoadedTarget, load
+from store.publishing.unseen import sends_left
 
 STOPS = "the worker stops"
 """The message of a cancellation because the worker stops: in that case a running send is not awaited."""
@@ -193,6 +194,8 @@ class Publishing:
                 raise _NotSent(await self._settle_check(command, step, decisions.PUBLIC_UNLISTED, unlisted))
             case Absent(), Attempt() as sent if not may_be_sent(finding, sent, step, 1):
                 pass
+            case Unknown(final=True), Attempt() if not await self._may_send_unseen(command):
+                pass
             case (Absent() | Refused(), _) | (Unknown(final=True), Attempt(state=AttemptState.REFUSED)):
                 # If the rows have changed meanwhile, the beginning of the send finds it out.
                 result = results.attempt_result(step, AttemptState.DONE, _why_it_may_be_sent(finding))
@@ -204,6 +207,11 @@ class Publishing:
         message = f"It is not known whether an earlier send reached {step.platform.label}."
         unconfirmed = transitions.unconfirmed("sending", message)
         raise _NotSent(await self._settle_check(command, step, decisions.ASKED_BEFORE_SEND, unconfirmed))
+
+    async def _may_send_unseen(self, command: TargetCommand) -> bool:
+        """Return whether a target whose platform cannot show it may be sent once more."""
+        async with self._database.answers.transaction() as session:
+            return await sends_left(session, command.target_id) > 0
 
     async def _settle_check(
         self, command: TargetCommand, step: StepContext, decision: str, transition: TargetTransition
@@ -239,6 +247,8 @@ class Publishing:
             if sent_before:
                 await self._claim_answer(command, published)
         except PlatformError as error:
+            if error.status is not None and not step.shows_posts and not await self._may_send_unseen(command):
+                error = error.as_unconfirmed()
             # A platform that calls the second send a duplicate has published the first one after all. If it says so
             # again although the post could not be confirmed, the duplicate is another post.
             was_published = sent_before and error.code == DUPLICATE != step.last_send_code

@@ -50,6 +50,11 @@ class StepContext:
         """Return whether a refusal of the operator's app, by its code, applies to this send."""
         return self.platform.refusal_applies(code, self.connection.credentials, self.context.draft)
 
+    @property
+    def shows_posts(self) -> bool:
+        """Return whether the platform can show whether this send was published."""
+        return self.platform.shows_posts(self.connection.credentials, self.context.draft)
+
     def for_confirmation(self) -> PublishContext[Any]:
         """Return the context of the last send. If the target is prepared again since, it saves nothing."""
         handles = self.keeper.last_sent()

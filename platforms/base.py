@@ -294,6 +294,13 @@ class Platform(ABC, Generic[S, C]):
         carries_files = self.sends_files and bool(draft.media)
         return timedelta(seconds=timeouts.LONGEST_ANSWER_S) if carries_files else timedelta(0)
 
+    def shows_posts(self, credentials: C, draft: Draft[S]) -> bool:
+        """Return whether `confirm` can tell of such a draft that it was not published, or whether a repeat is refused.
+
+        If it cannot, repeats after refusals are bounded: a refusal may lie (`store.publishing.unseen`).
+        """
+        return True
+
     def prepare_rate_limits(self, draft: Draft[S]) -> tuple[RateLimit, ...]:
         """Return how often an account may begin to upload or build such a draft."""
         return self.rules.prepare_rate_limits

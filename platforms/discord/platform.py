@@ -76,6 +76,10 @@ class Discord(Platform[DiscordSettings, DiscordCredentials], ListsChoices[Discor
         """Return False: files are sent with the message itself."""
         return False
 
+    def shows_posts(self, credentials: DiscordCredentials, draft: Draft[DiscordSettings]) -> bool:
+        """Return whether the account is a bot: a webhook's messages cannot be read."""
+        return credentials.webhook is None
+
     async def choices(self, connection: DiscordConnection, name: str, within: str) -> Choices:
         """Return the channels of the bot's server in which it may publish."""
         return await channels.choices(connection)

@@ -90,6 +90,10 @@ class LinkedIn(Platform[LinkedInSettings, LinkedInCredentials], RenewsByRefreshT
         number = page.rpartition(":")[2]
         return Identity(f"{PAGE}{number}", await _page_name(connection, number))
 
+    def shows_posts(self, credentials: LinkedInCredentials, draft: Draft[LinkedInSettings]) -> bool:
+        """Return whether it is a page's post, or a text, whose repeat LinkedIn refuses."""
+        return bool(draft.settings.organization_urn or credentials.organization_urn) or _names_repeats(draft)
+
     async def prepare(self, connection: LinkedInConnection, context: PublishContext[LinkedInSettings]) -> None:
         """Upload the media. Repeatable: continues from the handles."""
         try:
@@ -151,7 +155,8 @@ class LinkedIn(Platform[LinkedInSettings, LinkedInCredentials], RenewsByRefreshT
                     await context.save(context.handles)
                 return finding
         if not is_open:
-            return Absent()
+            refused = _REFUSED_AT in context.handles and not _names_repeats(context.draft)
+            return Unknown(final=True) if refused else Absent()
         is_safe = _names_repeats(context.draft) and not _too_late(context)
         return Absent(is_unread=True) if is_safe else Unknown(final=True)
 

@@ -13,13 +13,13 @@ SENDING = "sending"
 
 @asynccontextmanager
 async def mark_sending(context: PublishContext[Any]) -> AsyncIterator[None]:
-    """Set the marker for the request in this block; remove it if the request surely had no effect."""
+    """Set the marker for the request in this block; remove it if nothing was sent. A refusal may lie."""
     context.handles[SENDING] = True
     await context.save(context.handles)
     try:
         yield
     except PlatformError as error:
-        if error.kind is not ErrorKind.UNCONFIRMED:
+        if error.kind is not ErrorKind.UNCONFIRMED and error.status is None:
             del context.handles[SENDING]
             await context.save(context.handles)
         raise

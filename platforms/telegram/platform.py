@@ -39,6 +39,10 @@ class Telegram(Platform[TelegramSettings, TelegramCredentials]):
         """Return False: files are sent with the message itself, because a bot cannot upload them before."""
         return False
 
+    def shows_posts(self, credentials: TelegramCredentials, draft: Draft[TelegramSettings]) -> bool:
+        """Return False: no bot can read messages back."""
+        return False
+
     async def whoami(self, connection: TelegramConnection) -> Identity:
         """Ask which chat this is, and whether the bot may publish in it."""
         bot = await ask(connection, "getMe")

@@ -56,6 +56,10 @@ class TikTok(Platform[TikTokSettings, TikTokCredentials], RenewsByRefreshToken[T
             return not is_video(draft)
         return code != errors.NOT_AUDITED or not (draft.settings.draft or draft.settings.privacy_level == ONLY_SELF)
 
+    def shows_posts(self, credentials: TikTokCredentials, draft: Draft[TikTokSettings]) -> bool:
+        """Return whether it is a video: photos are listed only after their moderation."""
+        return is_video(draft)
+
     def prepare_rate_limits(self, draft: Draft[TikTokSettings]) -> tuple[RateLimit, ...]:
         """Return how often an upload may begin; photos have no upload, because TikTok fetches them."""
         return self.rules.prepare_rate_limits if is_video(draft) else ()

@@ -162,7 +162,7 @@ class PublishVerdict:
                 listed.append(MatchingPost(Published(str(post["id"]), post.get("share_url")), made_at, like))
         is_cut = isinstance(videos, FirstItems)
         finding = verdict(self._context, listed, since=sent_at, is_whole=not is_cut, is_cut=is_cut)
-        return Unknown() if finding == Absent() and not self._context.is_refused else finding
+        return Unknown(final=self._context.is_refused) if finding == Absent() else finding
 
     async def _save(self) -> None:
         await self._context.save(self._handles)

@@ -209,6 +209,45 @@ async def test_a_gateways_page_before_publishing_only_delays_a_post(stack: Stack
     assert (await public_texts(stack, account), post.status) == (1, PostStatus.PUBLISHED)
 
 
+UNSEEN = [form for form in FORMS if form.confirmed == "never" and form.media != ("report.pdf",)]
+
+
+async def lie_about(stack: Stack, form: Form, account: Account, refusal: str) -> None:
+    answer = getattr(PLAYED[form.platform], refusal)(*([1] if refusal == "rate_limited" else []))
+    lie = {"accountId": account.id, "status": answer.status, "body": json.loads(answer.body), "times": 50}
+    await stack.fault(form.platform, "accept_then_answer", "publish", **lie)
+
+
+async def person_asked(stack: Stack, post: Post) -> Post:
+    """Return the post once its target is unconfirmed and a person is asked."""
+
+    async def asked() -> bool:
+        target = (await stack.read(post.id)).targets[0]
+        return target.status == TargetStatus.UNCONFIRMED and not target.confirming
+
+    assert await stack.outcomes.wait(post.id, asked, 30)
+    return await stack.read(post.id)
+
+
+@pytest.mark.usefixtures("quick_confirms", "quick", "no_read_lag")
+@pytest.mark.parametrize("form", UNSEEN, ids=str)
+@pytest.mark.parametrize("refusal", ["rate_limited", "token_expired"])
+@pytest.mark.thorough
+async def test_refusals_that_lie_make_two_copies_at_most_where_nothing_can_be_read(
+    stack: Stack, form: Form, refusal: str
+) -> None:
+    account = await connect(stack, form)
+    await lie_about(stack, form, account, refusal)
+    post = await person_asked(stack, await start(stack, form, account))
+    copies = await public_texts(stack, account)
+    assert 1 <= copies <= 2
+    # A person looked, and wants it again.
+    await stack.resolve(post, None, published=False)
+    await stack.retry(post)
+    await person_asked(stack, post)
+    assert await public_texts(stack, account) <= copies + 2
+
+
 UNREADABLE = [form for form in FORMS if form.platform in {"discord", "telegram"}]
 KNOWN = {
     "discord": {"message": "Cannot send messages in a non-text channel", "code": 50008},
