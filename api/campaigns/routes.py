@@ -42,14 +42,16 @@ class CampaignEndpoints(Controller):
         # Decided before the body is read. One without a length may be large.
         length = request.headers.get("content-length", "")
         is_large = not length.isdecimal() or int(length) > MAX_BYTES
-        with deps.imports.take(workspace_id) if is_large else nullcontext():
+        async with deps.imports.take_in_turn(workspace_id) if is_large else nullcontext():
             body = await read_large_body(request, ("application/json",))
             campaign = await read_campaign_to_create(body)
             if campaign.has_posts and key is None:
                 required_key(request)
             keyed = key and KeyedRequest(workspace_id, key, hashlib.sha256(_CREATE + body.digest).digest())
             created = CampaignRequest(deps, workspace_id, request_actor(request), keyed or None)
-            with deps.imports.take(workspace_id) if campaign.has_posts and not is_large else nullcontext():
+            async with (
+                deps.imports.take_in_turn(workspace_id) if campaign.has_posts and not is_large else nullcontext()
+            ):
                 return respond(await create_campaign(created, campaign))
 
     @serves(operations.LIST_CAMPAIGNS)

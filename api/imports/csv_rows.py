@@ -19,6 +19,7 @@ from domain.named_media import parse_named_media
 
 _LONGEST_HEADER = 64 * 1024
 _DELIMITERS = (",", ";", "\t")
+_SEPARATORS = frozenset(f"sep={delimiter}" for delimiter in _DELIMITERS)
 _UTF8_MARK, _UTF16_MARKS = b"\xef\xbb\xbf", (b"\xff\xfe", b"\xfe\xff")
 _SAVE_AS = "save it as UTF-8 (in Excel: CSV UTF-8)"
 _DELAY = re.compile(r"P[0-9A-Z]+")
@@ -112,6 +113,10 @@ def _broken(line: int, sentence: str) -> InvalidRequest:
 def _read_header(lines: _Lines) -> tuple[str, list[_Column]]:
     """Return the file's delimiter and its columns. Raises InvalidRequest."""
     header = next(lines, "").rstrip("\r\n")
+    if header.lower() in _SEPARATORS:
+        # Excel reads and writes such a line to say which delimiter follows.
+        lines.begin_row()
+        header = next(lines, "").rstrip("\r\n")
     if not header.strip():
         raise InvalidRequest(Problem("The first line must name the columns, as externalId,content", "invalid_csv"))
     if len(header) > _LONGEST_HEADER:
@@ -120,8 +125,11 @@ def _read_header(lines: _Lines) -> tuple[str, list[_Column]]:
     try:
         (names,) = csv.reader([header], delimiter=delimiter, strict=True)
     except (csv.Error, ValueError) as error:
-        raise _broken(1, f"the header cannot be read: {error}") from None
-    names = [name.strip() for name in names]
+        raise _broken(1, f"the header cannot be read: {_explain(str(error))}") from None
+    names = [_NAMES.get(name.strip().lower(), name.strip()) for name in names]
+    while names and not names[-1]:
+        # Columns to the right of the table, which spreadsheet programs keep although they are empty.
+        names.pop()
     wrong_columns = (problem for at, name in enumerate(names) if (problem := _column_problem(name, names[:at], at)))
     if problems := list(islice(wrong_columns, MAX_PROBLEMS)):
         raise InvalidRequest(problems)
@@ -140,6 +148,8 @@ def _column_problem(name: str, earlier: Sequence[str], at: int) -> Problem | Non
 
 
 def _row(number: int, columns: Sequence[_Column], cells: Sequence[str]) -> Row:
+    if not any(map(str.strip, cells[len(columns) :])):
+        cells = cells[: len(columns)]
     if len(cells) != len(columns):
         sentence = f"The row has {len(cells):,} cells, and the header has {len(columns):,}"
         return Row(number, {}, (Problem(sentence, "invalid_csv"),))
@@ -233,3 +243,5 @@ _COLUMNS = {
     for name in (field.alias or key for key, field in PostBody.model_fields.items())
 }
 """The fields of a post, by the names that columns have. A field without a reader of its own is text."""
+_NAMES = {name.lower(): name for name in _COLUMNS}
+"""The names of columns by their small letters: a spreadsheet may capitalize them."""

@@ -39,7 +39,7 @@ class ImportEndpoints(Controller):
         """Import posts."""
         query, key = _read_head(request)
         # Before the body is read, because it may be large.
-        with deps.imports.take(workspace_id):
+        async with deps.imports.take_in_turn(workspace_id):
             body = await read_large_body(request, (JSON, LINES, CSV))
             keyed = KeyedRequest(workspace_id, key, _digest(query, body.digest))
             return respond(
@@ -83,7 +83,7 @@ class ImportEndpoints(Controller):
         key = idempotency_key(request)
         await read_no_body(request)
         keyed = keyed_request(workspace_id, key, {}, operations.UNDO_IMPORT.route.replace("{importId}", import_id))
-        with deps.imports.take(workspace_id):
+        async with deps.imports.take_in_turn(workspace_id):
             actor = request_actor(request)
             return respond(await ImportUndo(deps, workspace_id, actor, import_id, keyed, dry_run).answer())
 

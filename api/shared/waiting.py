@@ -2,8 +2,8 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 
 from api.http.headers import DEFAULT_WAIT_S
 from domain.errors import Problem, TooManyRequests
@@ -26,6 +26,10 @@ TOO_MANY_IMPORTS = Problem(
     "Another import is being carried out; send this one again when it is done, with the same Idempotency-Key",
     "rate_limited",
 )
+_LONGEST_TURN_S = 10.0
+"""Seconds that an import waits for others before it is refused."""
+_MOST_IN_TURN = 4
+"""Imports of a workspace that wait so in one process."""
 MOST_WRITERS, MOST_WRITERS_OF_ONE = 16, 4
 """Requests that bring files at a time in one process: in all, and of one workspace; our choice."""
 TOO_MANY_WRITERS = Problem("Other files are being uploaded; please send this one a little later", "rate_limited")
@@ -59,11 +63,13 @@ class ConcurrentRequests:
         self._most, self._most_of_one = most, most_of_one
         self._problem, self._retry_after = problem, retry_after
         self._running: Counter[str] = Counter()
+        self._waiting: Counter[str] = Counter()
+        self._ended = asyncio.Event()
 
     @contextmanager
     def take(self, workspace_id: str) -> Iterator[None]:
         """Count one more request for the length of the block. Raises TooManyRequests."""
-        if self._running[workspace_id] >= self._most_of_one or self._running.total() >= self._most:
+        if self._is_full(workspace_id):
             raise TooManyRequests(self._problem, self._retry_after)
         self._running[workspace_id] += 1
         try:
@@ -72,6 +78,29 @@ class ConcurrentRequests:
             self._running[workspace_id] -= 1
             if not self._running[workspace_id]:
                 del self._running[workspace_id]
+            self._ended.set()
+            self._ended.clear()
+
+    @asynccontextmanager
+    async def take_in_turn(self, workspace_id: str) -> AsyncIterator[None]:
+        """Count one more request as `take` does, after some seconds of waiting for others if there are any."""
+        if self._waiting[workspace_id] < _MOST_IN_TURN:
+            self._waiting[workspace_id] += 1
+            try:
+                async with asyncio.timeout(_LONGEST_TURN_S):
+                    while self._is_full(workspace_id):
+                        await self._ended.wait()
+            except TimeoutError:
+                pass
+            finally:
+                self._waiting[workspace_id] -= 1
+                if not self._waiting[workspace_id]:
+                    del self._waiting[workspace_id]
+        with self.take(workspace_id):
+            yield
+
+    def _is_full(self, workspace_id: str) -> bool:
+        return self._running[workspace_id] >= self._most_of_one or self._running.total() >= self._most
 
 
 class WaitingRequests:

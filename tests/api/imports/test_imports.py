@@ -192,7 +192,18 @@ async def test_a_repeat_gets_the_first_answer(api: Client, stack: Stack) -> None
     assert (missing.status_code, problems(missing)[0]["param"]) == (400, "Idempotency-Key")
 
 
-async def test_one_import_of_a_workspace_is_carried_out_at_a_time(api: Client, stack: Stack) -> None:
+async def test_imports_of_a_workspace_are_carried_out_one_after_the_other(api: Client, stack: Stack) -> None:
+    answers = await asyncio.gather(*(send(api, rows(stack, 50)) for _ in range(3)))
+    assert [answer.status_code for answer in answers] == [201, 201, 201]
+    posts, key = rows(stack, 12), new_id("key")
+    first, second = await asyncio.gather(*(send(api, posts, key) for _ in range(2)))
+    assert (first.status_code, first.content) == (201, second.content)
+
+
+async def test_an_import_that_waits_too_long_is_refused(
+    api: Client, stack: Stack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("api.shared.waiting._LONGEST_TURN_S", 0)
     answers = await asyncio.gather(*(send(api, rows(stack, 50)) for _ in range(3)))
     statuses = sorted(answer.status_code for answer in answers)
     assert statuses == [201, 429, 429]
@@ -353,7 +364,7 @@ async def test_an_import_whose_process_dies_after_the_commit_is_answered_to_a_re
 async def test_two_imports_of_the_same_rows_at_once_create_them_once(
     api: Client, stack: Stack, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("api.shared.waiting.ConcurrentRequests.take", lambda *_: nullcontext())
+    monkeypatch.setattr("api.shared.waiting.ConcurrentRequests.take_in_turn", lambda *_: nullcontext())
     posts, key = rows(stack, 200), new_id("key")
     same_key = await asyncio.gather(*(send(api, posts, key) for _ in range(3)))
     assert len({answer.content for answer in same_key}) == 1

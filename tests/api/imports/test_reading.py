@@ -103,7 +103,7 @@ def test_wrong_cells_are_problems_of_their_rows() -> None:
         (b"", "The first line must name the columns"),
         (b"externalId,contnet\n", "contnet is not a known column; did you mean content?"),
         (b"content,content\n", "content is the name of two columns"),
-        (b"content,\n", "Column 2 has no name in the header"),
+        (b"content,,tags\n", "Column 2 has no name in the header"),
         (b"content\n" + b"x" * 200_000, "Line 2: a cell has more than 131,072 characters"),
         (
             b'content\n1\n"never ends\n' + b"x\n" * 100,
@@ -306,3 +306,24 @@ async def test_an_error_of_a_row_has_the_text_of_its_cell(stranger: Client, colu
     errors = [error for error in answer.json()["errors"] if str(error["param"]).startswith(f"rows.2.{column}")]
     assert errors
     assert cell.removeprefix("bf-001 ") in errors[0]["error"]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "sep=;\r\nexternalId;content\r\n1;text\r\n",
+        "ExternalId;CONTENT\n1;text\n",
+        "externalId;content;;\n1;text;;\n",
+        "externalId;content\n1;text;;;\n",
+        "externalId;content;;\n1;text\n",
+    ],
+)
+def test_tables_as_spreadsheet_programs_write_them_are_read(text: str) -> None:
+    ((_, body),) = from_csv(text)
+    assert body == {"externalId": "1", "content": "text"}
+
+
+def test_old_line_ends_are_explained() -> None:
+    with pytest.raises(InvalidRequest) as refusal:
+        list(csv_rows(bytearray(b"externalId,content\r1,text\r")))
+    assert "a line ends with a carriage return alone" in refusal.value.first.error

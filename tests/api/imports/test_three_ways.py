@@ -329,7 +329,7 @@ async def test_the_start_of_a_campaign_is_no_change_of_its_rows(api: Client, sta
 async def test_two_imports_change_different_cells_of_the_same_posts_at_once(
     api: Client, stack: Stack, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("api.shared.waiting.ConcurrentRequests.take", lambda *_: nullcontext())
+    monkeypatch.setattr("api.shared.waiting.ConcurrentRequests.take_in_turn", lambda *_: nullcontext())
     posts, ids = await imported(api, stack, number=20)
     texts = [post | {"content": "another text"} for post in posts]
     tags = [post | {"tags": ["new"]} for post in posts]
