@@ -20,7 +20,7 @@ from activities.options import confirm_wait
 from activities.prepare import prepare_target
 from activities.rate_limiting import RateLimited, RateLimiter
 from activities.step_context import StepContext, StepContextFactory
-from activities.step_results import StepResults
+from activities.step_results import StepResults, another_post
 from domain import decisions, transitions
 from domain.attempts import AttemptResult, AttemptState, AttemptStep
 from domain.outcome import Outcome
@@ -246,6 +246,10 @@ class Publishing:
             published = await _finish_unless_worker_stops(step.platform.publish(step.connection, step.context))
             if sent_before:
                 await self._claim_answer(command, published)
+            step.connection.wire.fence = None
+            result = results.attempt_result(step, AttemptState.DONE, decisions.PUBLISHED)
+            published, incomplete = await completed(step, published)
+            outcome = await self._results.settle_and_log(command, answer, results.published(published), result)
         except PlatformError as error:
             if error.status is not None and not step.shows_posts and not await self._may_send_unseen(command):
                 error = error.as_unconfirmed()
@@ -262,10 +266,6 @@ class Publishing:
             )
             unconfirmed = transitions.unconfirmed(error.code, error.message)
             return await self._results.settle_and_log(command, answer, unconfirmed, result)
-        step.connection.wire.fence = None
-        result = results.attempt_result(step, AttemptState.DONE, decisions.PUBLISHED)
-        published, incomplete = await completed(step, published)
-        outcome = await self._results.settle_and_log(command, answer, results.published(published), result)
         await self._rate_limiter.record_quota(step)
         await self._apps.accept(step.account, step.refusal_applies)
         if step.account.refusal_count:
@@ -287,4 +287,4 @@ class Publishing:
                 )
 
         if not await persist(claim_answer):
-            raise PlatformError(ErrorKind.UNCONFIRMED, "The platform named another post.", code=DUPLICATE)
+            raise another_post()

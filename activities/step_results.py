@@ -32,7 +32,7 @@ from domain.schedule import rfc3339
 from domain.transitions import AnswerTo, Basis, BeforeSend, TargetTransition, WriteResult
 from media.admission import MediaBusy
 from media.shared_files import SharedFiles
-from platforms.errors import PASSING, ErrorKind, PlatformError
+from platforms.errors import DUPLICATE, PASSING, ErrorKind, PlatformError
 from platforms.registry import platforms
 from store.database import Database
 from store.models import Attempt
@@ -43,6 +43,11 @@ from store.publishing.targets import LoadedTarget
 log = structlog.get_logger(__name__)
 
 _LOST = "the worker was lost while sending; confirming on the platform before anything else"
+
+
+def another_post() -> PlatformError:
+    """Return the error of an answer that names the post of another target."""
+    return PlatformError(ErrorKind.UNCONFIRMED, "The platform named another post.", code=DUPLICATE)
 
 
 class StepResults:
@@ -92,11 +97,16 @@ class StepResults:
         result: AttemptResult | None = None,
         entry: AuditEntry | None = None,
     ) -> Outcome:
-        """Write the result of the step; return the target's state after that."""
+        """Write the result of the step; return the target's state after that.
+
+        Raises PlatformError(unconfirmed) if the platform's answer names the post of another target.
+        """
         answers = self._database.answers
         settled = await persist(lambda: settle(answers, command.target_id, basis, transition, result, entry))
         if settled.write is WriteResult.MADE:
             self._meters.record_outcome(command.platform, settled.outcome)
+        elif settled.write is WriteResult.CLAIMED:
+            raise another_post()
         elif isinstance(basis, BeforeSend):
             # The post has changed, or another run of this step has sent it: the present state of the rows counts.
             return await self.current_outcome(command)

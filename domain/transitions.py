@@ -30,6 +30,8 @@ class WriteResult(StrEnum):
     """The target has a status from which this transition may not be made."""
     SENDING = "sending"
     """A send is open: another run of the step has begun it, and may be lost."""
+    CLAIMED = "claimed"
+    """The platform's answer names the post of another target."""
     OVERTAKEN = "overtaken"
     """Another run of the step has continued: it has saved handles, closed the send or begun the next."""
 

@@ -411,3 +411,26 @@ async def test_assigned_key_is_saved_with_the_attempt(
     await ActivityEnvironment().run(parts.publishing().publish, command(post))
     before, sending = rows
     assert (before, sending["key"], sending["version"]) == ({}, "ours", 1)
+
+
+@pytest.mark.parametrize("days", [0, 2])
+async def test_an_old_answer_to_a_first_send_gives_no_post_to_two_targets(
+    stack: Stack, parts: WorkerParts, days: int
+) -> None:
+    """A proxy may send an old answer once more. Ids of other days may come again, as if a group of Telegram moves."""
+    account, run = await stack.connect("twitter"), ActivityEnvironment().run
+    first = await stack.save(f"first of {days} days", [account])
+    second = await stack.save(f"second of {days} days", [account])
+    published = await run(parts.publishing().publish, command(first))
+    async with stack.database.transaction() as session:
+        then = datetime.now(UTC) - timedelta(days=days)
+        await session.execute(update(Target).where(Target.id == first.targets[0].id).values(published_at=then))
+    stale = {"data": {"id": published.platform_post_id, "text": "first"}}
+    await stack.fault("twitter", "reject", "publish", status=201, body=stale)
+    outcome = await run(parts.publishing().publish, command(second))
+    if days:
+        assert (outcome.status, outcome.platform_post_id) == (TargetStatus.PUBLISHED, published.platform_post_id)
+    else:
+        assert (outcome.status, outcome.confirming, outcome.platform_post_id) == (TargetStatus.UNCONFIRMED, True, None)
+        assert (await attempts(stack, second))[-1] == ("publish", "unconfirmed")
+        assert (await stack.read(first.id)).targets[0].platform_post_id == published.platform_post_id

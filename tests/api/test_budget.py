@@ -30,7 +30,7 @@ PUBLISHED = {
 """Events of publishNow, and its wait for edits."""
 SLEPT = {"TIMER_STARTED": 1, "TIMER_FIRED": 1}
 """The additional events of a scheduled post."""
-WRITES = {"create_post_v2": 1, "begin_send_v6": 2, "settle_target_v2": 2, "UPDATE": 1}
+WRITES = {"create_post_v2": 1, "begin_send_v6": 2, "settle_target_v3": 2, "UPDATE": 1}
 """Statements that write, each committed by itself; the last one records that the workflow has the outcome."""
 OPENED = 2
 """Statements that read what a step sends, one for each target."""

@@ -18,7 +18,7 @@ def test_no_statement_of_a_step_notifies() -> None:
         str(value) for module in (sending, targets) for name, value in vars(module).items() if name.startswith("_")
     )
     names = set(re.findall(r"\b[a-z_]+_v\d+\b", statements))
-    assert {"begin_send_v6", "settle_target_v2", "refresh_post_v2"} <= names
+    assert {"begin_send_v6", "settle_target_v3", "refresh_post_v2"} <= names
     while (
         new := {called for name in names for called in re.findall(r"\b[a-z_]+_v\d+\b(?=\()", functions.source(name))}
         - names

@@ -29,7 +29,7 @@ def public(platform_post_id: str = "id on the platform") -> TargetTransition:
 
 
 async def land(database: Database, target: Target, attempt: Attempt) -> Settled:
-    return await settle(database, target.id, AnswerTo(attempt.id), public(), NOTE)
+    return await settle(database, target.id, AnswerTo(attempt.id), public(f"post of {target.id}"), NOTE)
 
 
 async def refuse(database: Database, target: Target, attempt: Attempt) -> Settled:
@@ -81,7 +81,7 @@ class TestSettle:
         (row,) = (await read(database, post)).targets
         is_first = status is TargetStatus.PUBLISHED
         assert settled.write is (WriteResult.WRONG_STATUS if is_first else WriteResult.MADE)
-        assert (row.status, row.platform_post_id) == ("published", "first" if is_first else "id on the platform")
+        assert (row.status, row.platform_post_id) == ("published", "first" if is_first else f"post of {row.id}")
         assert (await attempts(database, post.targets[0]))[0].state == AttemptState.DONE
 
     async def test_a_refusal_of_a_send_that_was_given_up_changes_nothing(
@@ -194,6 +194,18 @@ class TestSettle:
         assert stored.status == (PostStatus.PUBLISHED if end is TargetStatus.PUBLISHED else PostStatus.PARTIAL)
         assert [target.status for target in stored.targets] == [TargetStatus.PUBLISHED, end]
         assert heard == [post.id]
+
+    async def test_of_equal_answers_of_one_moment_only_one_is_written(self, database: Database, workspace: str) -> None:
+        for number in range(ROUNDS):
+            targets = [(await save(database, workspace, targets=1)).targets[0] for _ in range(3)]
+            begun = [await begin(database, target) for target in targets]
+            answers = [
+                settle(database, target.id, AnswerTo(attempt.id), public(f"one post, {number}"), NOTE)
+                for target, attempt in zip(targets, begun, strict=True)
+            ]
+            settled = await asyncio.gather(*answers)
+            assert sorted(one.write for one in settled) == [WriteResult.CLAIMED, WriteResult.CLAIMED, WriteResult.MADE]
+            assert [one.outcome.platform_post_id is not None for one in settled].count(True) == 1
 
     @pytest.mark.parametrize("one_fails", [False, True])
     async def test_targets_that_settle_at_the_same_moment_see_each_other(
