@@ -146,7 +146,7 @@ async def test_post_under_review_at_google_waits_for_the_result(
 ) -> None:
     monkeypatch.setattr("platforms.googlebusiness.platform.CHECK_PAUSES", (0,))
     account = await stack.connect("googlebusiness", refreshToken="1//r")
-    name = f"accounts/1/locations/2/localPosts/{verdict}"
+    name = f"accounts/1/locations/{account.id.removeprefix('gb_')}/localPosts/{verdict}"
     for operation, state in (("publish", "PROCESSING"), ("confirm", "PROCESSING"), ("confirm", verdict)):
         body = {"name": name, "state": state, "searchUrl": "https://local.google.com/place?id=3"}
         await stack.fault("googlebusiness", "reject", operation, status=200, body=body)
