@@ -195,7 +195,8 @@ def post_delete(api: "Api", post_id: str, idempotency_key: str | None, *, yes: b
             _show(client.get(post_path(post_id)), as_json=False, error=True)
         ask("Delete it?", yes=yes, otherwise="Nothing was deleted.", what="delete it")
         deleted = client.change("DELETE", post_path(post_id), idempotency_key).body
-    say(json.dumps(deleted) if as_json else f"{deleted['id']} is deleted.")
+    here = " here. It was published before, and its platforms keep it" if "status" in deleted else ""
+    say(json.dumps(deleted) if as_json else f"{deleted['id']} is deleted{here}.")
 
 
 def _show(shown: Mapping[str, Any], *, as_json: bool, error: bool = False) -> None:

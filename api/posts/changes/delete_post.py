@@ -1,6 +1,7 @@
 """Delete a post: first its row, under its lock; then the change is delivered to its workflow."""
 
 from datetime import datetime
+from functools import partial
 
 from api.posts.answers.answer import Answer, answer_view
 from api.posts.answers.views import DeletedView
@@ -28,13 +29,10 @@ async def delete(change: PostChange, received_at: datetime) -> Answer:
     Conflict, IdempotencyKeyReused.
     """
 
-    async def begin() -> Answer:
-        return await _delete(change, received_at)
-
     async def follow(_: IdempotencyKey) -> Answer:
         raise Conflict(DELETED)
 
-    return await change.answer_once(begin, follow)
+    return await change.answer_once(partial(_delete, change, received_at), follow)
 
 
 async def _delete(change: PostChange, received_at: datetime) -> Answer:

@@ -115,9 +115,11 @@ async def test_ten_thousand_posts_are_shown_in_part(
         )
         assert requests[0] == "/v1/calendar"
         assert set(requests[1:]) <= {"/v1/accounts", "/v1/calendar", "/v1/campaigns", "/v1/events"}
-        await calendar.page.evaluate("document.querySelector('.many').click()")
+        await calendar.page.evaluate("document.querySelector('.many').focus(); document.querySelector('.many').click()")
         await calendar.wait(f"{_READY} && document.getElementById('list')")
         assert await calendar.page.evaluate("document.querySelectorAll('.tile').length") == 360
+        # The button is gone, so the focus is where the posts are.
+        assert await calendar.page.evaluate("document.activeElement.id") == "main"
         await calendar.page.press("l")
         await calendar.wait(f"{_READY} && document.querySelectorAll('.tile').length === 28 * 50")
         assert "310 more posts" in await calendar.page.text()
