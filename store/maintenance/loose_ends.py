@@ -9,10 +9,11 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import aliased, joinedload
 
 from domain.attempts import ROWS_LOST, AttemptState
+from domain.audit import Action
 from domain.ownership import CLOCKS_DIFFER
 from domain.post import PostStatus
 from store.maintenance.late_posts import HAS_NOT_BEGUN
-from store.models import Attempt, IdempotencyKey, Post, Revision, Target
+from store.models import Attempt, AuditEvent, IdempotencyKey, Post, Revision, Target
 from store.posts.idempotency import LIFETIME
 
 
@@ -116,6 +117,9 @@ async def waiting_revisions(session: AsyncSession, before: datetime, workspace_i
 async def loose_keys(session: AsyncSession, now: datetime, workspace_id: str | None, limit: int) -> list[LooseKey]:
     """Return unexpired keys that have no response and whose post is missing."""
     there = select(Post.id).where(Post.id == IdempotencyKey.post_id).exists()
+    # A restore may have lost the workflow that deleted the post.
+    deletion = (AuditEvent.post_id == IdempotencyKey.post_id, AuditEvent.action == Action.DELETED.value)
+    deleted = select(AuditEvent.id).where(*deletion).exists()
     query = select(
         IdempotencyKey.workspace_id,
         IdempotencyKey.key,
@@ -128,6 +132,7 @@ async def loose_keys(session: AsyncSession, now: datetime, workspace_id: str | N
         IdempotencyKey.check_at.between(now, now + LIFETIME + CLOCKS_DIFFER),
         IdempotencyKey.response_body.is_(None),
         ~there,
+        ~deleted,
     )
     if workspace_id is not None:
         query = query.where(IdempotencyKey.workspace_id == workspace_id)

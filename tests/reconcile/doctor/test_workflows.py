@@ -16,7 +16,7 @@ from reconcile.doctor.cases import Counted, suspicious
 from reconcile.doctor.findings import Exit, FindingKind, FixedBy
 from reconcile.recovery import Recovery
 from reconcile.sweep import sweep
-from store.models import Attempt, IdempotencyKey, Post, Revision
+from store.models import Attempt, AuditEvent, IdempotencyKey, Post, Revision
 from store.publishing.sending import settle
 from tests.reconcile.doctor.conftest import (
     agrees,
@@ -320,6 +320,16 @@ async def test_a_key_without_post_is_reported_until_it_expires(own: Stack) -> No
     assert (finding.fixed_by, finding.by) == (FixedBy.SYSTEM, key.expires_at)
     async with own.database.transaction() as session:
         (await session.get_one(IdempotencyKey, (own.workspace_id, "doctor"))).expires_at = now
+    assert await agrees(own)
+
+
+async def test_key_of_a_deleted_post_is_no_finding(own: Stack) -> None:
+    """The audit trail knows the deletion, also if a restore has lost the workflow that made it."""
+    expires_at = datetime.now(UTC) + timedelta(hours=1)
+    named = {"workspace_id": own.workspace_id, "post_id": "post_deleted"}
+    async with own.database.transaction() as session:
+        session.add(IdempotencyKey(**named, key="deleted", generation=1, request_sha256=b"", expires_at=expires_at))
+        session.add(AuditEvent(**named, action="deleted", details={}))
     assert await agrees(own)
 
 
