@@ -34,6 +34,7 @@ ProblemCode = Literal[
     "edit_not_supported",
     "edit_refused",
     "edit_window_closed",
+    "exception_not_carried",
     "external_id_taken",
     "headers_too_large",
     "idempotency_key_reused",

@@ -58,6 +58,8 @@ class OccurrenceReason(StrEnum):
     """A person has deleted its post."""
     BLACKOUT = "blackout"
     OUTSIDE_WINDOW = "outside_window"
+    DAY_TAKEN = "day_taken"
+    """Its day has a post that a change of the series left as it was."""
     MISSED = "missed"
     """Its time had come before a post was made: no worker ran, or the workspace had no room."""
 

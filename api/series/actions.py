@@ -16,6 +16,7 @@ from api.series.bodies import PatchSeriesBody, RulesBody, SeriesBody
 from api.series.reading import (
     check_recurrence,
     read_content,
+    read_exclusions,
     read_recurrence,
     read_start,
     read_wall,
@@ -24,6 +25,7 @@ from api.series.reading import (
     require_room,
     wall_now,
 )
+from api.series.warnings import change_warnings, exclusion_warnings
 from domain.audit import Actor
 from domain.campaigns import CampaignRules, OperationKind
 from domain.delivery import BULK_LEAD
@@ -31,12 +33,14 @@ from domain.errors import Conflict, IdempotencyKeyReused, NotFound, Problem, Too
 from domain.ids import is_campaign_id, is_series_id, new_id
 from domain.pauses import MissedPolicy, series_gate
 from domain.post import PostStatus
-from domain.recurrence.expansion import Pattern, Segment
+from domain.recurrence.exceptions import ChangedDay, carry_exclusions, changed_days
+from domain.recurrence.expansion import FARTHEST, Pattern, Segment
 from domain.series import (
     MOST_SERIES,
     SeriesContent,
     SeriesPattern,
     SeriesSegment,
+    coming_from,
     coming_occurrences,
     occurrences_ahead,
 )
@@ -49,7 +53,7 @@ from store.pauses.pauses import end_pause, find_pause_under_way
 from store.posts.idempotency import KeyedRequest
 from store.series.editing import SeriesChange, change_posts, count_unsent, delete_posts
 from store.series.planning import PlannedPosts, missing_occurrences, plan_series, read_campaign_times
-from store.series.rows import count_series, find_series, lock_series, series_pattern, write_pattern
+from store.series.rows import count_series, find_series, lock_series, series_pattern, series_rules, write_pattern
 
 _ATTEMPTS = 3
 """How often a change is computed again because another was made meanwhile."""
@@ -133,17 +137,19 @@ class SeriesRequests:
         self._deliver(planned, SeriesChange(), now)
         return series.id
 
-    async def change(self, series_id: str, payload: JsonObject) -> tuple[SeriesChange, PatchSeriesBody]:
+    async def change(
+        self, series_id: str, payload: JsonObject
+    ) -> tuple[SeriesChange, Sequence[Problem], PatchSeriesBody]:
         """Change a series and the posts that follow it; with `dryRun`, only compute what would change.
 
-        Raises NotFound, InvalidRequest, Unprocessable, Conflict.
+        Returns what changes, warnings, and the body. Raises NotFound, InvalidRequest, Unprocessable, Conflict.
         """
         body = read_valid(PatchSeriesBody, payload)
         for _ in range(_ATTEMPTS):
             async with self.deps.database.reading() as session:
                 series = await require_series(session, self.workspace_id, series_id)
             now = now_ms()
-            pattern = await self._changed(series, body, payload, now)
+            pattern, days = await self._changed(series, body, payload, now)
             number = sum(1 for _ in occurrences_ahead(pattern, now))
             self.deps.usage.count_bytes(
                 self.workspace_id, number * answer_bytes(pattern.segments[-1].content.contents[0])
@@ -151,7 +157,9 @@ class SeriesRequests:
             # Computed without the lock, which it would hold for long: it is of use only if no one changed it since.
             changed = await self._apply(series, body, pattern, now)
             if changed is not None:
-                return changed, body
+                changed.skipped = sorted({*changed.skipped, *(wall.isoformat() for day in days for wall in day.held)})
+                warnings = (*exclusion_warnings(pattern, now), *change_warnings([*days, *changed.changed_days]))
+                return changed, warnings, body
         raise Conflict(_MEANWHILE)
 
     async def _apply(
@@ -163,11 +171,14 @@ class SeriesRequests:
                 raise NotFound(_UNKNOWN)
             if series.version != known.version:
                 return None
+            before = series_rules(series)
             write_pattern(series, pattern)
             series.name = body.name or series.name
             series.version, series.updated_at = series.version + 1, now
             times = await read_campaign_times(session, series)
-            change = await change_posts(session, series, pattern, times, self.actor, now, override=body.override)
+            change = await change_posts(
+                session, series, before, pattern, times, self.actor, now, override=body.override
+            )
             change.added = await missing_occurrences(session, series, now)
             planned = await plan_series(session, series, now)
             result = {name: len(getattr(change, name)) for name in _COUNTED}
@@ -183,14 +194,11 @@ class SeriesRequests:
 
     async def _changed(
         self, series: Series, body: PatchSeriesBody, payload: JsonObject, now: datetime
-    ) -> SeriesPattern:
-        """Return the pattern that a series has after a change."""
+    ) -> tuple[SeriesPattern, Sequence[ChangedDay]]:
+        """Return the pattern that a series has after a change, and the excluded days whose wall times it changes."""
         before = series_pattern(series)
-        pattern = replace(
-            before,
-            exclude=before.exclude if body.exclude is None else read_walls(body.exclude, "exclude"),
-            include=before.include if body.include is None else read_walls(body.include, "include"),
-        )
+        include = before.include if body.include is None else read_walls(body.include, "include")
+        pattern, days = replace(before, include=include), list[ChangedDay]()
         present = pattern.segment_at(wall_now(now, before.segments[-1].timezone))
         since = wall_now(now, present.timezone, body.timezone or present.timezone)
         if body.from_ is not None:
@@ -199,10 +207,17 @@ class SeriesRequests:
             earlier = [segment for segment in pattern.segments if segment.since < since]
             segments = [await self._changed_segment(segment, body, payload, now) for segment in _from(pattern, since)]
             pattern = replace(pattern, segments=_merged([*earlier, *segments], wall_now(now, present.timezone)))
+        if body.exclude is not None:
+            pattern = replace(pattern, exclude=read_exclusions(body.exclude, pattern, now))
+        if body.model_fields_set & {"start", "recurrence"}:
+            coming = {wall for wall in pattern.exclude if coming_from(now) <= wall <= coming_from(now) + FARTHEST}
+            cuts = {since.date()} if since > wall_now(now, present.timezone) else ()
+            days = list(changed_days(before, pattern, coming, cuts=cuts))
+            pattern = carry_exclusions(pattern, days)
         require_room(pattern)
         if body.model_fields_set & (_OF_SEGMENTS | {"exclude", "include"}):
             require_occurrence(pattern, now)
-        return pattern
+        return pattern, days
 
     async def _changed_segment(
         self, segment: SeriesSegment, body: PatchSeriesBody, payload: JsonObject, now: datetime
@@ -298,7 +313,8 @@ def read_rules(body: RulesBody, now: datetime) -> Pattern[Segment]:
     start = read_start(body.start, now)
     rule = read_recurrence(body.recurrence, start, body.timezone)
     segment = Segment(since=wall_now(now, body.timezone), timezone=body.timezone, start=start, recurrence=rule)
-    pattern = Pattern([segment], read_walls(body.exclude, "exclude"), read_walls(body.include, "include"))
+    pattern = Pattern([segment], include=read_walls(body.include, "include"))
+    pattern = replace(pattern, exclude=read_exclusions(body.exclude or (), pattern, now))
     require_occurrence(pattern, now)
     return pattern
 

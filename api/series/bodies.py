@@ -17,7 +17,7 @@ from api.posts.bodies.schemas import (
 )
 from domain.bounds import MAX_ITEMS
 from domain.pauses import REASON_LENGTH
-from domain.recurrence.rule import LONGEST_INTERVAL, MOST_COUNTED, MOST_TIMES
+from domain.recurrence.rule import LONGEST_INTERVAL, MOST_COUNTED, MOST_TIMES, Frequency
 from domain.series import MOST_SINGLE_WALLS, MOST_VARIATIONS
 from platforms.texts.patterns import TextPattern
 
@@ -30,9 +30,20 @@ _Wall = Annotated[
         "must be a wall time without an offset, such as 2030-03-04T09:00",
     ),
 ]
+_WallOrDay = Annotated[
+    str,
+    TextPattern(
+        r"^[0-9]{4}-[0-9]{2}-[0-9]{2}(T[0-9]{2}:[0-9]{2}(:[0-9]{2})?)?$",
+        "must be a day, or a wall time without an offset, such as 2030-12-24 or 2030-12-24T09:00",
+    ),
+]
 _Clock = Annotated[
     str, TextPattern(r"^([01][0-9]|2[0-3]):[0-5][0-9](:[0-5][0-9])?$", "must be a time of day such as 09:00")
 ]
+
+
+# Others, such as hourly, are a rule that is not supported, and no wrong value: reading refuses them.
+_Frequency = Annotated[str, WithJsonSchema({"type": "string", "enum": list(Frequency)})]
 
 
 class DayBody(RequestModel):
@@ -78,7 +89,7 @@ class RecurrenceBody(RequestModel):
 
     model_config = ConfigDict(title="RecurrenceRule")
 
-    frequency: Literal["daily", "weekly", "monthly", "yearly"] | None = Field(
+    frequency: _Frequency | None = Field(
         None, description="The period; required unless `rrule` is given.", examples=["weekly"]
     )
     interval: int = Field(1, ge=1, le=LONGEST_INTERVAL, description="Every how many periods.", examples=[1])
@@ -173,10 +184,10 @@ class RulesBody(RequestModel):
     recurrence: RecurrenceBody = Field(
         description="The rule.", examples=[{"frequency": "weekly", "byDay": ["mo", "th"], "count": 20}]
     )
-    exclude: list[_Wall] | None = Field(
+    exclude: list[_WallOrDay] | None = Field(
         None,
         max_length=MOST_SINGLE_WALLS,
-        description="Wall times that get no post.",
+        description="Wall times that get no post, and days whose times get none.",
         examples=[["2030-12-24T09:00:00"]],
     )
     include: list[_Wall] | None = Field(
@@ -233,8 +244,8 @@ class PatchSeriesBody(RequestModel):
     variations: list[SeriesPostBody] | None = Field(
         None, max_length=MOST_VARIATIONS, description="All variations; an empty list for none.", examples=[[]]
     )
-    exclude: list[_Wall] | None = Field(
-        None, max_length=MOST_SINGLE_WALLS, description="All wall times that get no post.", examples=[[]]
+    exclude: list[_WallOrDay] | None = Field(
+        None, max_length=MOST_SINGLE_WALLS, description="All wall times and days that get no post.", examples=[[]]
     )
     include: list[_Wall] | None = Field(
         None, max_length=MOST_SINGLE_WALLS, description="All that get one beside the rule.", examples=[[]]

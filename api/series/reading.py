@@ -14,7 +14,8 @@ from domain.bounds import LARGEST_ANSWER
 from domain.content import PostContent
 from domain.errors import InvalidRequest, Problem, Unprocessable
 from domain.loop_share import loop_share
-from domain.recurrence.expansion import Pattern, S
+from domain.recurrence.exceptions import day_walls
+from domain.recurrence.expansion import FARTHEST, Pattern, S
 from domain.recurrence.rrule_text import read_rrule
 from domain.recurrence.rule import (
     DayRule,
@@ -27,7 +28,14 @@ from domain.recurrence.rule import (
     check_rule,
 )
 from domain.schedule import horizon, parse_date_time, rfc3339
-from domain.series import MOST_SEGMENTS, SeriesContent, SeriesPattern, coming_occurrences
+from domain.series import (
+    MOST_SEGMENTS,
+    MOST_SINGLE_WALLS,
+    SeriesContent,
+    SeriesPattern,
+    coming_from,
+    coming_occurrences,
+)
 from domain.zones import zone_named, zone_names
 from store.posts.creating import read_accounts
 
@@ -38,6 +46,11 @@ _TOO_LARGE = Problem(
     f"The series would be larger than {LARGEST_ANSWER // 2**20} MiB, counting its post once for each variation",
     "invalid_field_value",
     "post",
+)
+_TOO_MANY_EXCLUDED = Problem(
+    f"The series would exclude more than {MOST_SINGLE_WALLS} times: give exclude with fewer",
+    "invalid_field_value",
+    "exclude",
 )
 _TOO_MANY_CHANGES = Problem(
     f"A series may have {MOST_SEGMENTS} changes that begin at times to come", "invalid_field_value", "from"
@@ -57,6 +70,22 @@ def read_walls(texts: Sequence[str] | None, param: str) -> frozenset[datetime]:
     return frozenset(read_wall(text, f"{param}.{position}") for position, text in enumerate(texts or ()))
 
 
+def read_exclusions(texts: Sequence[str], pattern: Pattern[S], now: datetime) -> frozenset[datetime]:
+    """Return the wall times that texts exclude: of a day all that a pattern has, or its midnight.
+
+    Raises InvalidRequest.
+    """
+    walls = {
+        text: read_wall(text if "T" in text else f"{text}T00:00:00", f"exclude.{place}")
+        for place, text in enumerate(texts)
+    }
+    days = {wall.date() for text, wall in walls.items() if "T" not in text and wall <= coming_from(now) + FARTHEST}
+    of_days = day_walls(pattern, days)
+    return frozenset(
+        wall for text, at in walls.items() for wall in ("T" not in text and of_days.get(at.date())) or [at]
+    )
+
+
 def read_start(text: str, now: datetime) -> datetime:
     """Return the start of a rule, which lies within a year back and five years ahead. Raises InvalidRequest."""
     start = read_wall(text, "start")
@@ -72,7 +101,8 @@ def read_recurrence(body: RecurrenceBody, start: datetime, zone: str) -> Recurre
         rule = _read_text(body, start, zone) if body.rrule is not None else _read_names(body)
     except RecurrenceFault as fault:
         # Of a text, the part is in the sentence.
-        raise _refusal(fault, "recurrence.rrule") from None
+        param = "rrule" if body.rrule is not None else fault.part
+        raise _refusal(fault, f"recurrence.{param}") from None
     if body.rrule is None:
         check_recurrence(rule, start)
         return rule
@@ -112,6 +142,8 @@ def _read_names(body: RecurrenceBody) -> Recurrence:
     if body.frequency is None:
         param = "recurrence.frequency"
         raise InvalidRequest(Problem(f"{param} is required", "missing_required_field", param))
+    if body.frequency not in set(Frequency):
+        raise RecurrenceFault("frequency", f"must be one of {', '.join(Frequency)}")
     return Recurrence(
         frequency=Frequency(body.frequency),
         interval=body.interval,
@@ -147,6 +179,8 @@ def require_room(pattern: SeriesPattern) -> None:
     """Raise InvalidRequest if a series has too many changes to come, or is too large."""
     if len(pattern.segments) > MOST_SEGMENTS:
         raise InvalidRequest(_TOO_MANY_CHANGES)
+    if len(pattern.exclude) > MOST_SINGLE_WALLS:
+        raise InvalidRequest(_TOO_MANY_EXCLUDED)
     # The same content object is in several segments if only the rules differ, but it is stored with each.
     if sum(len(segment.content.model_dump_json()) for segment in pattern.segments) > LARGEST_ANSWER:
         raise InvalidRequest(_TOO_LARGE)

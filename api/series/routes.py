@@ -81,9 +81,9 @@ class SeriesEndpoints(Controller):
         """Change a series."""
         payload = await read_request(request, partial(read_valid, PatchSeriesBody))
         with existing_zones():
-            change, body = await _requests(request, workspace_id, deps).change(series_id, payload)
+            change, warnings, body = await _requests(request, workspace_id, deps).change(series_id, payload)
         series = await show_series(deps, workspace_id, series_id)
-        return respond_privately(change_view(change, series, dry_run=body.dry_run))
+        return respond_privately(change_view(change, warnings, series, dry_run=body.dry_run))
 
     @serves(operations.PAUSE_SERIES)
     async def pause_series(

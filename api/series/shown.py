@@ -8,7 +8,7 @@ from itertools import islice
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from api.dependencies import Dependencies
-from api.errors import ProblemView, problem_view
+from api.errors import problem_view
 from api.posts.clock import now_ms
 from api.series.actions import read_rules, require_series
 from api.series.bodies import PreviewBody
@@ -24,13 +24,13 @@ from api.series.views import (
     recurrence_view,
     rules_view,
 )
+from api.series.warnings import exclusion_warnings, same_text_warnings
 from domain.errors import Conflict, Problem
 from domain.pauses import series_gate
 from domain.recurrence.expansion import FARTHEST
 from domain.recurrence.rrule_text import write_rrule
-from domain.series import AHEAD, OccurrenceShown, SeriesContent, coming_occurrences
+from domain.series import AHEAD, OccurrenceShown, coming_occurrences
 from domain.zones import UnknownZone
-from platforms.registry import platforms
 from store.models import Series
 from store.pauses.pauses import find_pause_under_way
 from store.series.listing import MOST_SHOWN, ListedOccurrence, list_occurrences
@@ -89,30 +89,8 @@ async def series_view(session: AsyncSession, series: Series) -> SeriesView:
         later=later,
         next=[occurrence_view(listed) for listed in await _next(session, series, now)],
         pauseId=pause.id if pause else None,
-        warnings=_warnings(present.content),
+        warnings=[*map(problem_view, (*same_text_warnings(present.content), *exclusion_warnings(pattern, now)))],
     )
-
-
-def _warnings(content: SeriesContent) -> list[ProblemView]:
-    """Return a warning for each account whose platform refuses the text that all its posts have."""
-    texts: dict[tuple[str, str], set[str]] = {}
-    for variation in content.contents:
-        for target in variation.targets:
-            texts.setdefault((target.platform, target.account_id), set()).add(variation.text_for(target))
-    return [
-        problem_view(
-            Problem(
-                f"All posts to {account_id} have the same text, and {platforms()[platform].label} refuses to publish a "
-                "text again: give variations",
-                "duplicate_content",
-                "variations",
-                platform,
-                account_id,
-            )
-        )
-        for (platform, account_id), texts_of_account in texts.items()
-        if len(texts_of_account) < 2 and platforms()[platform].rules.refuses_repeats
-    ]
 
 
 async def _next(session: AsyncSession, series: Series, now: datetime) -> list[ListedOccurrence]:
@@ -161,4 +139,5 @@ def preview(body: PreviewBody) -> PreviewView:
         recurrence=recurrence_view(rule),
         rrule=write_rrule(rule, segment.start, segment.timezone),
         occurrences=[occurrence_view(ListedOccurrence(one, OccurrenceShown.PLANNED)) for one in coming],
+        warnings=[*map(problem_view, exclusion_warnings(pattern, now))],
     )

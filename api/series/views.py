@@ -1,12 +1,14 @@
 """The answers with series and their occurrences."""
 
+from collections.abc import Iterable
 from typing import Annotated, Any, Literal, NotRequired
 
 from pydantic.alias_generators import to_camel
 from typing_extensions import TypedDict
 
-from api.errors import ProblemView
+from api.errors import ProblemView, problem_view
 from api.views import HasMore, Moment, NextCursor, described, view
+from domain.errors import Problem
 from domain.post import PostStatus
 from domain.recurrence.expansion import RuleSkip, Segment
 from domain.recurrence.rrule_text import write_rrule
@@ -147,6 +149,10 @@ class SeriesChangeView(TypedDict):
         list[str], described("Their posts were changed by themselves, and stay; `override` changes them, too.", [])
     ]
     untouched: Annotated[list[str], described("Their publishing has begun, so they stay.", [])]
+    skipped: Annotated[
+        list[str], described("They get no post, because their days have exceptions.", ["2030-12-24T10:00:00"])
+    ]
+    warnings: Annotated[list[ProblemView], described("Exceptions that the new rule leaves behind.", [])]
     dryRun: Annotated[bool, described("Whether nothing was changed.", False)]
     series: Annotated[SeriesView, described("The series after the change.")]
 
@@ -158,6 +164,7 @@ class PreviewView(TypedDict):
     recurrence: RecurrenceView
     rrule: Annotated[str | None, described("The rule as RRULE text, if it can be said so.", "FREQ=WEEKLY")]
     occurrences: Annotated[list[OccurrenceView], described("The next 50.")]
+    warnings: Annotated[list[ProblemView], described("Exclusions at which there is no occurrence.", [])]
 
 
 @view("DeletedSeries")
@@ -238,7 +245,9 @@ def entry_view(series: Series, segment: Segment, *, is_paused: bool) -> SeriesEn
     )
 
 
-def change_view(change: SeriesChange, series: SeriesView, *, dry_run: bool) -> SeriesChangeView:
+def change_view(
+    change: SeriesChange, warnings: Iterable[Problem], series: SeriesView, *, dry_run: bool
+) -> SeriesChangeView:
     """Return the effect of a change."""
     return SeriesChangeView(
         added=change.added,
@@ -246,6 +255,8 @@ def change_view(change: SeriesChange, series: SeriesView, *, dry_run: bool) -> S
         changed=change.changed,
         keptEdited=change.kept_edited,
         untouched=change.untouched,
+        skipped=change.skipped,
+        warnings=[*map(problem_view, warnings)],
         dryRun=dry_run,
         series=series,
     )

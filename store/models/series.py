@@ -69,7 +69,9 @@ class OccurrenceEntry(Base):
     variation: Mapped[int]
     """How many occurrences had got a post before it."""
     generation: Mapped[int] = mapped_column(server_default=text("1"))
-    """How often a post was made for it: once more after each withdrawal. It is part of the workflow's id."""
+    """How often a post was made for it: once more after each withdrawal. It is part of the workflow's id.
+
+    0: none was made, because its day has an exception, whose post the entry names."""
     content_sha256: Mapped[bytes] = mapped_column(LargeBinary)
     """The digest of what the series wrote: a post with another content was changed alone."""
     made_at: Mapped[datetime]

@@ -2,14 +2,15 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import datetime, time, timedelta
 
 from sqlalchemy import func
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from domain.audit import Actor
 from domain.post import PostStatus
-from domain.recurrence.expansion import Occurrence, expand
+from domain.recurrence.exceptions import ChangedDay, changed_days
+from domain.recurrence.expansion import Occurrence, Pattern, Segment, expand
 from domain.series import OccurrenceState, SeriesPattern, coming_from, content_digest
 from store.models import OccurrenceEntry, Post, Series
 from store.posts.changes import delete_post
@@ -32,6 +33,10 @@ class SeriesChange:
     """Those that a person has changed alone: they stay as they are."""
     untouched: list[str] = field(default_factory=list)
     """Those whose publishing has begun."""
+    skipped: list[str] = field(default_factory=list)
+    """Those that get no post, because their days have exceptions."""
+    changed_days: list[ChangedDay] = field(default_factory=list)
+    """The days with exceptions whose wall times the change of the rules changes."""
     changed_posts: list[tuple[str, datetime]] = field(default_factory=list)
     """Each with its due time."""
     deleted_posts: list[tuple[str, str, int]] = field(default_factory=list)
@@ -41,6 +46,7 @@ class SeriesChange:
 async def change_posts(
     session: AsyncSession,
     series: Series,
+    before: Pattern[Segment],
     pattern: SeriesPattern,
     times: CampaignTimes,
     actor: Actor,
@@ -58,9 +64,62 @@ async def change_posts(
     coming = _occurrences(pattern, entries, times)
     for key, entry in entries.items():
         # A post that is gone was deleted by a person: its occurrence never gets another.
-        if (post := posts.get(entry.post_id)) is not None:
+        if (post := posts.get(entry.post_id)) is not None and post.occurrence == key:
             await _change_post(session, change, post, entry, pattern, coming.get(key), actor, now, override)
+    await _hold_days(session, series, before, pattern, entries, posts, change)
     return change
+
+
+async def _hold_days(
+    session: AsyncSession,
+    series: Series,
+    before: Pattern[Segment],
+    after: SeriesPattern,
+    entries: Mapping[str, OccurrenceEntry],
+    posts: Mapping[str, Post],
+    change: SeriesChange,
+) -> None:
+    """Keep days with exceptions from getting posts that only the new pattern has.
+
+    An occurrence that gets none has an entry with the post of the exception, which was made for another wall time.
+    """
+    begun = set(change.untouched)
+    staying = begun.union(change.kept_edited)
+    exceptions: dict[datetime, OccurrenceEntry] = {}
+    for key, entry in entries.items():
+        post = posts.get(entry.post_id)
+        if post is None or post.occurrence in staying:
+            exceptions[datetime.fromisoformat(key)] = entry
+        elif post.occurrence != key:
+            await _release(session, entry)
+    taken = {wall for wall in exceptions if wall.isoformat() in begun}
+    change.changed_days = list(changed_days(before, after, exceptions.keys() - taken, taken))
+    for day in change.changed_days:
+        for wall, exception in day.held.items():
+            if exception in exceptions and wall not in exceptions:
+                await _hold(session, series, wall.isoformat(), exceptions[exception])
+                change.skipped.append(wall.isoformat())
+        for wall in set(day.before).intersection(exceptions).difference(day.after):
+            if exceptions[wall].generation == 0:
+                await _release(session, exceptions[wall])
+
+
+async def _hold(session: AsyncSession, series: Series, key: str, exception: OccurrenceEntry) -> None:
+    """Let an occurrence have no post of its own, as the exception whose place it takes."""
+    entry = await session.get(OccurrenceEntry, (series.id, key))
+    if entry is None:
+        entry = OccurrenceEntry(series_id=series.id, occurrence=key, variation=exception.variation, generation=0)
+        session.add(entry)
+    entry.state, entry.post_id = OccurrenceState.MADE.value, exception.post_id
+    entry.content_sha256, entry.made_at = exception.content_sha256, exception.made_at
+
+
+async def _release(session: AsyncSession, entry: OccurrenceEntry) -> None:
+    """Let an occurrence that had no post of its own get one."""
+    if entry.generation:
+        entry.state = OccurrenceState.WITHDRAWN.value
+    else:
+        await session.delete(entry)
 
 
 async def delete_posts(session: AsyncSession, series: Series, actor: Actor, now: datetime) -> SeriesChange:
@@ -80,8 +139,9 @@ async def count_unsent(session: AsyncSession, series: Series, now: datetime) -> 
 
 
 async def _coming_entries(session: AsyncSession, series: Series, now: datetime) -> dict[str, OccurrenceEntry]:
-    first = coming_from(now).isoformat()
-    entries = await list_entries(session, series.id, first, _END)
+    # From the beginning of the day: a post of today that has begun keeps the day from getting another.
+    first = datetime.combine(coming_from(now).date(), time())
+    entries = await list_entries(session, series.id, first.isoformat(), _END)
     return {key: entry for key, entry in entries.items() if entry.state == OccurrenceState.MADE}
 
 

@@ -48,7 +48,7 @@ async def list_occurrences(
     posts = await _posts(session, [entry.post_id for entry in entries.values()])
     for key, entry in entries.items():
         # Another rule gave it, and its post is still there.
-        if key not in occurrences and entry.post_id in posts:
+        if key not in occurrences and entry.post_id in posts and posts[entry.post_id].occurrence == key:
             occurrence = _occurrence(pattern, key)
             if first <= occurrence.instant < end:
                 occurrences[key] = occurrence
@@ -106,6 +106,8 @@ def _listed(
         post = posts.get(entry.post_id)
         if post is None:
             return ListedOccurrence(occurrence, OccurrenceShown.SKIPPED, OccurrenceReason.DELETED)
+        if post.occurrence != occurrence.key:
+            return ListedOccurrence(occurrence, OccurrenceShown.SKIPPED, OccurrenceReason.DAY_TAKEN)
         state = OccurrenceShown.SKIPPED if post.skip_reason else OccurrenceShown.MADE
         return ListedOccurrence(occurrence, state, post.skip_reason, post.id, post.status, post.scheduled_for)
     if reason := _reason(occurrence, times, now):

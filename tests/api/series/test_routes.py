@@ -108,6 +108,7 @@ async def test_repeated_request_creates_one_series(api: Client, stack: Stack) ->
     [
         ({"recurrence": {"frequency": "monthly", "byMonthDay": [30]}}, "missing_required_field", "recurrence.skip"),
         ({"recurrence": {"frequency": "weekly", "byMonthDay": [3]}}, "unsupported_recurrence", "recurrence.byMonthDay"),
+        ({"recurrence": {"frequency": "hourly"}}, "unsupported_recurrence", "recurrence.frequency"),
         ({"recurrence": {"rrule": "FREQ=HOURLY"}}, "unsupported_recurrence", "recurrence.rrule"),
         (
             {"recurrence": {"frequency": "monthly", "byDay": ["mo", "tu"], "bySetPosition": [1, 60]}},

@@ -17,7 +17,7 @@ from store.models import Post
 from store.posts.contents import post_content, rewrite
 from store.series.editing import SeriesChange, change_posts, delete_posts
 from store.series.planning import plan_series, read_campaign_times
-from store.series.rows import lock_posts, lock_series, write_pattern
+from store.series.rows import lock_posts, lock_series, series_rules, write_pattern
 from tests.store.series.samples import DAILY, ZONE, add_series, ledger, plan, posts_of_series, segment, text, tomorrow
 
 _MONDAYS = Recurrence(frequency=Frequency.WEEKLY, by_day=(DayRule(day=Weekday.MO),))
@@ -37,9 +37,10 @@ async def _change(
     async with database.transaction() as session:
         series = await lock_series(session, workspace, series_id)
         assert series is not None
+        before = series_rules(series)
         write_pattern(series, pattern)
         times = await read_campaign_times(session, series)
-        change = await change_posts(session, series, pattern, times, WORKER, now, override=override)
+        change = await change_posts(session, series, before, pattern, times, WORKER, now, override=override)
         await plan_series(session, series, now)
         return change
 
