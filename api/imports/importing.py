@@ -20,7 +20,7 @@ from api.imports.comparing import ComparedRows, compare
 from api.imports.csv_rows import csv_rows
 from api.imports.json_rows import line_rows, list_rows
 from api.imports.query import ImportQuery
-from api.imports.results import RowResults, import_view
+from api.imports.results import PAGE, RowResults, import_view
 from api.imports.updating import PostUpdater, UpdatedRows
 from api.imports.views import CellChangeView, ImportRowView
 from api.posts.answers.answer import Answer, answer_view
@@ -170,7 +170,11 @@ class ImportRequest:
             if post.number not in numbers:
                 results.add(post, RowOutcome.CREATED, None)
         self._settle(checked, [*rows.refused, *updated.refused, *unlinked], results)
-        return answer_view(import_view(None, datetime.now(UTC), results.counts, warnings, results.views))
+        views = results.views
+        if len(views) > PAGE:
+            # There are no further pages of a dry run: the rows that do something come first.
+            views.sort(key=lambda view: view["outcome"] == RowOutcome.UNCHANGED)
+        return answer_view(import_view(None, datetime.now(UTC), results.counts, warnings, views))
 
     async def _carry_out(self, checked: CheckedRows, size: int) -> Answer:
         """Write everything together. Raises ExternalIdTakenError, and KeyTakenError if another request used the key."""

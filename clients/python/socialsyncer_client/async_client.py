@@ -112,6 +112,7 @@ class AsyncClient(AsyncOperations):
         campaign_id: str | None = None,
         timezone: str | None = None,
         on_existing: Literal["refuse", "keep", "update"] = "refuse",
+        on_conflict: Literal["refuse", "keep", "overwrite"] = "refuse",
         on_error: Literal["refuse", "skip"] = "refuse",
         dry_run: bool = False,
         idempotency_key: str | None = None,
@@ -123,6 +124,7 @@ class AsyncClient(AsyncOperations):
             campaign_id=campaign_id,
             timezone=timezone,
             on_existing=on_existing,
+            on_conflict=on_conflict,
             on_error=on_error,
             dry_run=dry_run,
             idempotency_key=new_key(idempotency_key),
@@ -135,10 +137,11 @@ class AsyncClient(AsyncOperations):
         campaign: CreateCampaign | Mapping[str, Any],
         *,
         on_existing: Literal["refuse", "keep", "update"] = "update",
+        on_conflict: Literal["refuse", "keep", "overwrite"] = "refuse",
     ) -> CampaignImport:
         """Create a campaign with the posts of a CSV file, or bring it up to date: see `Client.campaign_from_csv`."""
         await asyncio.to_thread(require_external_ids, path)
         body, key = campaign_body(campaign)
         created = await self.create_campaign(body, idempotency_key=key)
-        result = await self.import_file(path, campaign_id=created.id, on_existing=on_existing)
+        result = await self.import_file(path, campaign_id=created.id, on_existing=on_existing, on_conflict=on_conflict)
         return CampaignImport(await self.get_campaign(created.id), result)

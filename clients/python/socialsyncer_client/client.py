@@ -144,6 +144,7 @@ class Client(Operations):
         campaign_id: str | None = None,
         timezone: str | None = None,
         on_existing: Literal["refuse", "keep", "update"] = "refuse",
+        on_conflict: Literal["refuse", "keep", "overwrite"] = "refuse",
         on_error: Literal["refuse", "skip"] = "refuse",
         dry_run: bool = False,
         idempotency_key: str | None = None,
@@ -158,6 +159,7 @@ class Client(Operations):
             campaign_id=campaign_id,
             timezone=timezone,
             on_existing=on_existing,
+            on_conflict=on_conflict,
             on_error=on_error,
             dry_run=dry_run,
             idempotency_key=new_key(idempotency_key),
@@ -170,11 +172,13 @@ class Client(Operations):
         campaign: CreateCampaign | Mapping[str, Any],
         *,
         on_existing: Literal["refuse", "keep", "update"] = "update",
+        on_conflict: Literal["refuse", "keep", "overwrite"] = "refuse",
     ) -> CampaignImport:
         """Create a campaign with the posts of a CSV file, or bring it up to date with the file.
 
         It may be called again at any time: the same `campaign` finds the campaign of the first call, and a post whose
-        `externalId` exists is changed to what its row says now, if its publishing has not begun.
+        `externalId` exists gets the cells that changed in its row, if its publishing has not begun. A field that was
+        changed on the post as well, and a post that was deleted, are errors unless `on_conflict` says what they become.
 
         Raises:
             ValueError: The file has no column externalId.
@@ -184,5 +188,5 @@ class Client(Operations):
         body, key = campaign_body(campaign)
         created = self.create_campaign(body, idempotency_key=key)
         # A key of the file's bytes would answer a file that is again as it was with what was done then.
-        result = self.import_file(path, campaign_id=created.id, on_existing=on_existing)
+        result = self.import_file(path, campaign_id=created.id, on_existing=on_existing, on_conflict=on_conflict)
         return CampaignImport(self.get_campaign(created.id), result)

@@ -34,6 +34,7 @@ def import_request(
     campaign_id: str | None,
     timezone: str | None,
     on_existing: str,
+    on_conflict: str,
     on_error: str,
     dry_run: bool,
     idempotency_key: str,
@@ -44,6 +45,8 @@ def import_request(
     if content_type is None:
         raise ValueError(f"{file.name} must end with one of {', '.join(_TYPES)}")
     params = {"campaignId": campaign_id, "timezone": timezone, "onExisting": on_existing, "onError": on_error}
+    if on_conflict != "refuse":
+        params["onConflict"] = on_conflict
     if dry_run:
         params["dryRun"] = "true"
     return {

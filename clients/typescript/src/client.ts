@@ -4,7 +4,7 @@ import { EventFollower } from "./events.js";
 import { Operations } from "./generated/operations.js";
 import type { components } from "./generated/schema.js";
 import { campaignFromCsv, importContent } from "./imports.js";
-import type { CampaignImport, ImportType } from "./imports.js";
+import type { CampaignImport, ImportType, UpdateOptions } from "./imports.js";
 import { pause } from "./pause.js";
 import { Transport } from "./transport.js";
 import type { ClientOptions } from "./transport.js";
@@ -73,7 +73,7 @@ export class Client extends Operations {
    */
   campaignFromCsv(
     csv: string | Blob | Uint8Array<ArrayBuffer>, campaign: Body<"createCampaign">,
-    options: Options & { onExisting?: "keep" | "update" } = {},
+    options: Options & UpdateOptions = {},
   ): Promise<CampaignImport> {
     return campaignFromCsv(this.#send, csv, campaign, options);
   }

@@ -15,6 +15,12 @@ export interface CampaignImport {
   import: Answer<"createImport">;
 }
 
+/** What becomes of rows whose posts exist, and of conflicts with what was changed on the posts. */
+export interface UpdateOptions {
+  onExisting?: "keep" | "update";
+  onConflict?: "refuse" | "keep" | "overwrite";
+}
+
 export async function importContent(
   send: Send, content: Content, type: ImportType, query: Query<"createImport">, options: Options & Keyed,
 ): Promise<Answer<"createImport">> {
@@ -23,9 +29,9 @@ export async function importContent(
 }
 
 export async function campaignFromCsv(
-  send: Send, csv: Content, campaign: Body<"createCampaign">, options: Options & { onExisting?: "keep" | "update" },
+  send: Send, csv: Content, campaign: Body<"createCampaign">, options: Options & UpdateOptions,
 ): Promise<CampaignImport> {
-  const { onExisting = "update", ...rest } = options;
+  const { onExisting = "update", onConflict, ...rest } = options;
   const data = await new Blob([csv]).arrayBuffer();
   requireExternalIds(new TextDecoder().decode(data.slice(0, 65_536)));
   // The key is that of the campaign's fields, so that a repeat finds the campaign, whatever the file has become.
@@ -33,7 +39,7 @@ export async function campaignFromCsv(
   const made = { method: "POST", path: "/v1/campaigns", body: campaign, keyed: true };
   const created = (await send(made, { ...rest, idempotencyKey })) as Answer<"createCampaign">;
   // A key of the file's bytes would answer a file that is again as it was with what was done then.
-  const query = { campaignId: created.id, onExisting };
+  const query = { campaignId: created.id, onExisting, ...(onConflict && { onConflict }) };
   const imported = await importContent(send, new Blob([data]), "text/csv", query, rest);
   return { campaign: created, import: imported };
 }

@@ -6,7 +6,7 @@ export {
 } from "./errors.js";
 export type { Problem } from "./errors.js";
 export { EventFollower } from "./events.js";
-export type { CampaignImport, ImportType } from "./imports.js";
+export type { CampaignImport, ImportType, UpdateOptions } from "./imports.js";
 export type { Answer, Body, Keyed, Options, Query, Waiting } from "./types.js";
 export type { FetchOptions, UploadOptions } from "./uploads.js";
 export { verifyWebhook } from "./webhooks.js";

@@ -3,7 +3,7 @@ import { openAsBlob } from "node:fs";
 import { basename, extname } from "node:path";
 import type { Client } from "./client.js";
 import { SocialSyncerError } from "./errors.js";
-import type { CampaignImport, ImportType } from "./imports.js";
+import type { CampaignImport, ImportType, UpdateOptions } from "./imports.js";
 import type { Answer, Body, Keyed, Options, Query } from "./types.js";
 import type { UploadOptions } from "./uploads.js";
 
@@ -36,7 +36,7 @@ export async function importFile(
 /** Create a campaign with the posts of a CSV file: `campaignFromCsv` of the client, by the path of the file. */
 export async function campaignFromCsvFile(
   client: Client, path: string, campaign: Body<"createCampaign">,
-  options: Options & { onExisting?: "keep" | "update" } = {},
+  options: Options & UpdateOptions = {},
 ): Promise<CampaignImport> {
   return client.campaignFromCsv(await openAsBlob(path), campaign, options);
 }
