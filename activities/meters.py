@@ -5,6 +5,7 @@ from datetime import timedelta
 from temporalio.common import MetricMeter
 
 from accounts.credentials.renewal_outcomes import RenewalOutcome
+from domain.attempts import ROWS_LOST
 from domain.outcome import Outcome
 from domain.post import RESULTS, TargetStatus
 from domain.preflight import PreflightReason
@@ -91,6 +92,9 @@ class Meters:
         if outcome.status is TargetStatus.HELD:
             self._held.add(1, {"platform": platform})
         elif outcome.confirming:
+            if outcome.error_code == ROWS_LOST:
+                # After a restore, targets are confirmed that nothing was sent for.
+                return
             self._unconfirmed.add(1, {"platform": platform})
         elif outcome.status in RESULTS:
             self._settled.add(1, {"platform": platform, "status": outcome.status.value})

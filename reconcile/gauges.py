@@ -63,6 +63,10 @@ class Gauges:
         self._skew = meter.create_gauge_float(
             "socialsyncer_clock_skew_seconds", "Seconds by which this machine's clock differs from the database's"
         )
+        self._uploads = meter.create_gauge(
+            "socialsyncer_uploads_disk_bytes",
+            "Bytes of the disk that uploads may still take, if they are in a directory",
+        )
         self._found_late.add(0)
         started = meter.create_gauge("socialsyncer_start_time_seconds", "Unix time at which the process was started")
         started.set(round(time.time()))
@@ -91,6 +95,11 @@ class Gauges:
     def clock_skew(self, skew: timedelta) -> None:
         """Set by how much this machine's clock differs, in either direction: a gauge must not become negative."""
         self._skew.set(round(abs(skew.total_seconds()), 3))
+
+    def room_for_uploads(self, room: int | None) -> None:
+        """Set how many bytes uploads may still take, if the store knows."""
+        if room is not None:
+            self._uploads.set(room)
 
     def parts(self, parts: Mapping[str, bool | int | str]) -> None:
         """Set which parts are healthy; a queue is named once it was missing."""

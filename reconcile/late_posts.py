@@ -113,6 +113,7 @@ class LatePostWatch:
             self._readiness.hear(beat)
             if not self._gauges.off:
                 self._gauges.parts(await self._readiness.parts())
+                self._gauges.room_for_uploads(self._readiness.room_for_uploads)
         if beat is not None and beat.state is not None:
             self._measured_at = asyncio.get_running_loop().time() - beat.age.total_seconds()
             samples = [Sample(sample["gauge"], sample["value"], sample["labels"]) for sample in beat.state["samples"]]

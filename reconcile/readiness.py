@@ -73,6 +73,11 @@ class Readiness:
         self._fresh_until = float("-inf")
         self._has_read_state = False
 
+    @property
+    def room_for_uploads(self) -> int | None:
+        """Return how many bytes uploads may still take; None if the store does not know."""
+        return self._storage.room if self._storage else None
+
     async def parts(self) -> Parts:
         """Return the health of each part by name, and the numbers of late posts and refused apps. Never raises.
 

@@ -38,6 +38,8 @@ class StorageCheck:
         self._storage = storage
         self._marker: str | None = None
         self._problem = ""
+        self.room: int | None = None
+        """How many bytes uploads may still take, as of the last check; None if the store does not know."""
 
     def task(self) -> BackgroundTask:
         """Return the task that checks when the process starts, and every half minute."""
@@ -50,6 +52,7 @@ class StorageCheck:
             marker = self._marker or await self._named_marker()
             if not await self._storage.recognize(marker):
                 problem = f"the store has no {object_path(marker)}, which the database names"
+            self.room = await self._storage.room()
         except StorageError as error:
             problem = error_words(error)
         if problem and problem != self._problem:

@@ -76,6 +76,10 @@ class Storage(ABC):
             self._recognized = True
         return not self._foreign
 
+    async def room(self) -> int | None:
+        """Return how many bytes uploads may still take; None if the store does not know."""
+        return None
+
     def refuse_if_foreign(self) -> None:
         """Raise StorageUnavailable if this is not the store of this database."""
         if self._foreign:

@@ -70,6 +70,16 @@ class DirectoryStorage(Storage):
 
         return await self._threads.run(_SHORT_S, exists)
 
+    async def room(self) -> int:
+        """Return how many bytes of the disk uploads may still take."""
+
+        def free() -> int:
+            with failures_of_disk():
+                disk = os.statvfs(self._directory)
+            return max(0, disk.f_bavail * disk.f_frsize - self._least_free)
+
+        return await self._threads.run(_SHORT_S, free)
+
     async def write(self, key: str, chunks: AsyncIterable[bytes], most: int) -> Written:
         """Write a temporary file, and give it its name when it is on the disk."""
         path = self._object(key)

@@ -115,6 +115,8 @@ async def count_waiting(session: AsyncSession, webhook_ids: Sequence[str]) -> di
 async def add_test(session: AsyncSession, workspace_id: str, webhook_id: str) -> str | None:
     """Add a test event for one endpoint, enabled or not; return its delivery's id, None if there is none."""
     delivery_id: str | None = await session.scalar(_TEST, {"workspace_id": workspace_id, "webhook_id": webhook_id})
+    if delivery_id is not None:
+        await session.execute(_NOTIFY, {"webhook_id": webhook_id})
     return delivery_id
 
 

@@ -21,6 +21,7 @@ UP = {
     "socialsyncer_posts_undelivered": 0,
     'up{job="socialsyncer",instance="worker"}': 1,
     'socialsyncer_media_disk_bytes{instance="worker"}': 2**34,
+    'socialsyncer_uploads_disk_bytes{instance="worker"}': 2**34,
     'socialsyncer_part_up{part="database"}': 1,
     'socialsyncer_part_up{part="temporal"}': 1,
     'socialsyncer_part_up{part="worker"}': 1,
@@ -140,6 +141,9 @@ INCIDENTS = {
         within_s=WITHIN_A_MINUTE_S,
         grows={FAILING_STEPS: 3},
     ),
+    "the store of uploads is full": Incident(
+        {'socialsyncer_uploads_disk_bytes{instance="worker"}': 0}, ["UploadsFull"], within_s=WITHIN_A_MINUTE_S
+    ),
     "files are too large for the disk that workers may use": Incident(
         {**waiting("twitter", "operator", 2), **waiting("discord", "operator", 3)},
         ["OperatorMustAct"],
@@ -178,6 +182,9 @@ INCIDENTS = {
     ),
     "an operator cancels many posts": Incident({}, []),
     "a platform is slow for a minute": Incident({}, [], grows={settled("x", "published"): 5}),
+    "steps of several kinds fail": Incident(
+        {}, ["StepsFail"], grows={FAILING_STEPS: 3, FAILING_STEPS.replace("prepare", "confirm"): 3}
+    ),
     "most posts to a platform fail": Incident(
         {}, ["PublicationsFail"], within_s=120, grows={settled("facebook", "failed"): 10}
     ),
@@ -289,12 +296,19 @@ SEQUENCES = {
         },
         ["PartDown"],
     ),
+    "Temporal is full, and takes no changes of posts": (
+        {
+            'socialsyncer_part_up{part="sweep"}': "1x22 0x80",
+            "socialsyncer_posts_undelivered": "0x18 5 9 14x80",
+        },
+        ["PostsUndelivered"],
+    ),
     "the sweep stops": (
         {
             'socialsyncer_part_up{part="sweep"}': "1x18 0x80",
             "socialsyncer_posts_undelivered": "0x18 5 9 14x80",
         },
-        ["PartDown", "PostsUndelivered"],
+        ["PartDown"],
     ),
     "no worker delivers the posts of bulk operations": (
         {"socialsyncer_bulk_turn_age_seconds": "0x16 0+15x20 0x80"},

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from tests.deploy.incidents import BEGINS_S, ENDS_S, INCIDENTS, LAST_S, SEQUENCES, UP, incident_series
+from tests.deploy.incidents import BEGINS_S, ENDS_S, FAILING_STEPS, INCIDENTS, LAST_S, SEQUENCES, UP, incident_series
 
 ALERTS = Path(__file__).parents[2] / "deploy/prometheus/alerts.yml"
 
@@ -98,6 +98,25 @@ def test_an_alert_names_the_processes_that_are_away(tmp_path: Path) -> None:
                 ],
             }
         ],
+    }
+    outcome = promtool(tmp_path, [case])
+    assert outcome.returncode == 0, outcome.stdout + outcome.stderr
+
+
+def test_failing_steps_are_reported_while_they_fail_soon_after_an_outage(
+    tmp_path: Path,
+) -> None:
+    changing = {
+        'socialsyncer_part_up{part="temporal"}': "1x16 0x8 1x80",
+        FAILING_STEPS: "0x16 3+3x8 27x12 30+3x6 48x40",
+    }
+    series = [{"series": metric, "values": f"{value}x150"} for metric, value in UP.items() if metric not in changing]
+    series += [{"series": metric, "values": values} for metric, values in changing.items()]
+    fails_until_s = 15 * (16 + 8 + 12 + 6)
+    case: dict[str, object] = {
+        "interval": "15s",
+        "input_series": series,
+        "promql_expr_test": [firing(15 * (16 + 8 + 12), []), firing(fails_until_s, ["StepsFail"])],
     }
     outcome = promtool(tmp_path, [case])
     assert outcome.returncode == 0, outcome.stdout + outcome.stderr

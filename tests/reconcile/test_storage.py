@@ -52,6 +52,15 @@ async def test_processes_that_start_together_agree_on_one_marker(stack: Stack, f
         assert await markers(storages[0]) == list(await session.scalars(text("SELECT key FROM storage_markers")))
 
 
+async def test_a_full_directory_has_no_room_for_uploads(stack: Stack, folders: list[Path]) -> None:
+    roomy, full = opened(folders[0]), DirectoryStorage(folders[0], least_free=2**62)
+    checks = [StorageCheck(stack.api_database, storage) for storage in (roomy, full)]
+    # The store is still the right one, and is read.
+    assert [await check.check() for check in checks] == [True, True]
+    assert checks[0].room
+    assert checks[1].room == 0
+
+
 async def test_a_directory_that_is_not_shared_is_not_used(stack: Stack, folders: list[Path]) -> None:
     api, worker = map(opened, folders)
     assert await StorageCheck(stack.api_database, api).check()

@@ -5,6 +5,7 @@ import contextlib
 import re
 
 import asyncpg
+from sqlalchemy import text
 
 from store import functions
 from store.announcer import Announcer, announce
@@ -25,6 +26,14 @@ def test_no_statement_of_a_step_notifies() -> None:
     ):
         names |= new
     assert [name for name in sorted(names) if "pg_notify" in functions.source(name)] == []
+
+
+async def test_only_functions_of_former_versions_notify(database: Database) -> None:
+    async with database.transaction() as session:
+        query = text("SELECT proname FROM pg_proc WHERE prosrc LIKE '%PERFORM pg_notify%' ORDER BY proname")
+        names = list(await session.scalars(query))
+    # A process of 0.1.0 settles posts by the one, and the other's trigger is off.
+    assert names == ["make_deliveries_v1", "refresh_post_v1"]
 
 
 async def test_a_rolled_back_change_is_not_announced(database: Database) -> None:
