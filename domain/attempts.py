@@ -38,6 +38,20 @@ class AttemptState(StrEnum):
         return self in {AttemptState.SENDING, AttemptState.UNCONFIRMED}
 
 
+class WhenUnreadable(StrEnum):
+    """The wish for a target that its platform refused and cannot show: the refusal may lie."""
+
+    ASK_ME = "askMe"
+    """A person is asked after any answer but success."""
+    RESEND_ONCE = "resendOnce"
+    """It is sent once more if the refusal would pass; then a person is asked."""
+
+    @property
+    def most_sends(self) -> int:
+        """Return how often such a target is sent until a person asks for another retry."""
+        return 1 if self is WhenUnreadable.ASK_ME else 2
+
+
 class RevisionState(StrEnum):
     """The state of an edit of a published post."""
 

@@ -113,15 +113,17 @@ RIGHTS: Mapping[str, Mapping[Component, str]] = {
     "trusted_server": {Component.API: _READ, Component.WORKER: "SELECT, UPDATE (timeline)"},
     # For the names of workspaces that people see in workflows.
     "workspaces": {
-        Component.API: "SELECT (id, name, page_name, page_logo), UPDATE (page_name, page_logo)",
-        Component.WORKER: "SELECT (id, name, posts_kept_days)",
+        Component.API: "SELECT (id, name, page_name, page_logo, when_unreadable), "
+        "UPDATE (page_name, page_logo, when_unreadable)",
+        Component.WORKER: "SELECT (id, name, posts_kept_days, when_unreadable)",
     },
     "api_keys": {Component.API: "SELECT, UPDATE (last_used_at)"},
     "request_limits": {Component.API: _NOTE, Component.WORKER: "SELECT, DELETE"},
     "calendar_views": {Component.API: "SELECT, INSERT, UPDATE (last_used_at), DELETE"},
     "accounts": {
         # The API asks for an account's removal, and the worker removes it.
-        Component.API: f"SELECT ({_FACTS}), UPDATE (removal_requested_at, removal_requested_by, removal_revokes)",
+        Component.API: f"SELECT ({_FACTS}), "
+        "UPDATE (removal_requested_at, removal_requested_by, removal_revokes, when_unreadable)",
         Component.WORKER: _ALL,
     },
     "app_refusals": {Component.API: _READ, Component.WORKER: _ALL},

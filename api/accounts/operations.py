@@ -2,14 +2,18 @@
 
 from api.accounts.choices import MOST_LISTS, settings_listed
 from api.accounts.schemas import (
+    AccountBody,
     AccountHealthPageView,
     AccountHealthView,
     AccountHistoryView,
     AccountPageView,
+    AccountSettingsBody,
+    AccountSettingsView,
+    AccountView,
     ChoicesView,
     RemovedAccountView,
 )
-from api.http.operation import Operation
+from api.http.operation import WITH_BODY, Operation
 from api.http.parameters import PLATFORM_REF, page, query, required
 from domain.account_health import Health
 from platforms.registry import platforms
@@ -41,6 +45,26 @@ LIST_ACCOUNT_HEALTH = Operation(
     answer=AccountHealthPageView,
     errors=("unknownQuery", "wrongQuery"),
     parameters=(_OF_PLATFORM, _OF_HEALTH, *_PAGE),
+)
+GET_ACCOUNT_SETTINGS = Operation(
+    route="GET /v1/accounts/settings",
+    description="They hold for the accounts without settings of their own.",
+    answer=AccountSettingsView,
+    errors=("unknownQuery",),
+)
+SET_ACCOUNT_SETTINGS = Operation(
+    route="PUT /v1/accounts/settings",
+    description="They hold for the accounts without settings of their own, from the next send on.",
+    answer=AccountSettingsView,
+    errors=WITH_BODY,
+    body=AccountSettingsBody,
+)
+UPDATE_ACCOUNT = Operation(
+    route="PATCH /v1/accounts/{platform}/{accountId}",
+    description="Sets what holds for this account in place of the workspace's setting, from the next send on.",
+    answer=AccountView,
+    errors=("wrongPlatform", *WITH_BODY, "noSuchAccount"),
+    body=AccountBody,
 )
 GET_ACCOUNT_HEALTH = Operation(
     route="GET /v1/accounts/{platform}/{accountId}/health",

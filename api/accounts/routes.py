@@ -11,7 +11,14 @@ from api.accounts.account_history import account_history
 from api.accounts.actions import AccountName, check_account, remove_account, require_account
 from api.accounts.choices import list_choices, read_choices_query
 from api.accounts.queries import AccountsQuery, accounts_cursor, read_accounts_query
-from api.accounts.schemas import AccountHealthPageView, AccountHealthView, AccountPageView
+from api.accounts.schemas import (
+    AccountBody,
+    AccountHealthPageView,
+    AccountHealthView,
+    AccountPageView,
+    AccountSettingsBody,
+    AccountSettingsView,
+)
 from api.accounts.views import account_view, health_view
 from api.auth import AUTHENTICATED, WorkspaceId, request_actor
 from api.dependencies import Dependencies, Deps
@@ -19,9 +26,12 @@ from api.http.body import read_no_body
 from api.http.headers import HttpRequest
 from api.http.operation import serves
 from api.http.query import known_platform, read_query
+from api.http.request import read_body
 from api.posts.answers.response import respond_privately
+from domain.attempts import WhenUnreadable
 from domain.errors import InvalidRequest, Problem
 from store.accounts.pages import page_of_accounts, refusals_of_apps
+from store.publishing.unseen import read_when_unreadable, write_when_unreadable
 
 _MOST_READ = 1_000
 """Accounts that one request reads if it asks for those of a certain health."""
@@ -60,6 +70,36 @@ class AccountEndpoints(Controller):
     async def list_account_health(self, request: HttpRequest, workspace_id: WorkspaceId, deps: Deps) -> Response[bytes]:
         """Get the health of the accounts, and what to do."""
         return respond_privately(await _health_page(deps, workspace_id, read_accounts_query(request)))
+
+    @serves(operations.GET_ACCOUNT_SETTINGS)
+    async def get_account_settings(
+        self, request: HttpRequest, workspace_id: WorkspaceId, deps: Deps
+    ) -> Response[bytes]:
+        """Get the settings of the accounts."""
+        read_query(request)
+        async with deps.database.reading() as session:
+            wish = await read_when_unreadable(session, workspace_id)
+        return respond_privately(AccountSettingsView(whenUnreadable=wish))
+
+    @serves(operations.SET_ACCOUNT_SETTINGS)
+    async def set_account_settings(
+        self, request: HttpRequest, workspace_id: WorkspaceId, deps: Deps
+    ) -> Response[bytes]:
+        """Set the settings of the accounts."""
+        body = await read_body(request, AccountSettingsBody)
+        async with deps.database.transaction() as session:
+            await write_when_unreadable(session, workspace_id, body.when_unreadable)
+        return respond_privately(AccountSettingsView(whenUnreadable=WhenUnreadable(body.when_unreadable)))
+
+    @serves(operations.UPDATE_ACCOUNT)
+    async def update_account(self, request: HttpRequest, named: NamedAccount, deps: Deps) -> Response[bytes]:
+        """Change the settings of an account."""
+        body = await read_body(request, AccountBody)
+        async with deps.database.transaction() as session:
+            await write_when_unreadable(session, named.workspace_id, body.when_unreadable, named.account_id)
+            account = await require_account(session, named)
+            refused_apps = await refusals_of_apps(session, [account])
+        return respond_privately(account_view(account, refused_apps, datetime.now(UTC)))
 
     @serves(operations.GET_ACCOUNT_HEALTH)
     async def get_account_health(self, request: HttpRequest, named: NamedAccount, deps: Deps) -> Response[bytes]:

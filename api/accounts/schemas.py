@@ -1,14 +1,47 @@
 """The answers about connected accounts. They hold no credentials: the api cannot read any."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import ConfigDict, Field
 from typing_extensions import TypedDict
 
 from api.posts.answers.actors import ActorView
+from api.posts.bodies.schemas import RequestModel
 from api.views import HasMore, Moment, NextCursor, PlatformName, described, view
 from domain.account_events import Access, AccountAction
 from domain.account_health import Health, HealthReason
+from domain.attempts import WhenUnreadable
+
+_MEANINGS = (
+    "For a post that its platform refused and cannot show (Telegram, Discord's webhooks, media of members on LinkedIn, "
+    "photos on TikTok): the refusal may lie. `askMe`: after any response but success, the target is `unconfirmed`, and "
+    "you decide. `resendOnce`: it is sent a second time if the refusal would pass, then you decide."
+)
+
+
+class AccountSettingsBody(RequestModel):
+    """The settings of the workspace's accounts."""
+
+    model_config = ConfigDict(title="SetAccountSettings")
+
+    when_unreadable: Literal["askMe", "resendOnce"] = Field(description=_MEANINGS, examples=["askMe"])
+
+
+class AccountBody(RequestModel):
+    """The settings of one account."""
+
+    model_config = ConfigDict(title="UpdateAccount")
+
+    when_unreadable: Literal["askMe", "resendOnce"] | None = Field(
+        description=f"{_MEANINGS} null: as the workspace's setting says.", examples=["askMe"]
+    )
+
+
+@view("AccountSettings")
+class AccountSettingsView(TypedDict):
+    """The settings of the workspace's accounts without a setting of their own."""
+
+    whenUnreadable: Annotated[WhenUnreadable, described(_MEANINGS, "resendOnce")]
 
 
 @view("Account")
@@ -36,6 +69,9 @@ class AccountView(TypedDict):
     expiresAt: Annotated[
         Moment | None,
         described("When the connection ends if its owner does nothing; null if it is renewed, or has no known end."),
+    ]
+    whenUnreadable: Annotated[
+        WhenUnreadable | None, described("Its own setting; null: as the workspace's setting says.", "askMe")
     ]
 
 

@@ -6,6 +6,7 @@ from datetime import datetime
 from accounts.facts import AnyAccount, token_facts
 from api.accounts.schemas import AccountHealthView, AccountView
 from domain.account_health import HealthReport, TokenFacts, report_on
+from domain.attempts import WhenUnreadable
 from domain.schedule import rfc3339
 from store.accounts.pages import AppKey
 
@@ -41,4 +42,5 @@ def _account(account: AnyAccount, facts: TokenFacts, report: HealthReport) -> Ac
         "health": report.health,
         "tokenValid": report.token_valid,
         "expiresAt": rfc3339(ends) if ends else None,
+        "whenUnreadable": WhenUnreadable(account.when_unreadable) if account.when_unreadable else None,
     }

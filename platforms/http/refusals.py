@@ -98,6 +98,8 @@ class Refusals:
     """Whether the platform reports an error before it makes anything. The module names the source."""
     in_success: bool = False
     """Whether the platform reports such errors with a status that means success."""
+    is_plain: bool = False
+    """Whether gateways have the platform's form, so that a code which only repeats the status proves nothing."""
 
     def outcome(self, response: httpx.Response, error: PlatformError) -> PlatformError:
         """Return the error of an answer to a public request: the refusal itself, or an unconfirmed error.
@@ -124,7 +126,7 @@ class Refusals:
         fails = error.kind in {ErrorKind.REJECTED, ErrorKind.AUTH} and not response.is_success
         if not fails or status in {httpx.codes.UNAUTHORIZED, httpx.codes.REQUEST_ENTITY_TOO_LARGE}:
             return False
-        is_bare = error.kind is ErrorKind.REJECTED and repeats_status(error.code, status)
+        is_bare = self.is_plain and error.kind is ErrorKind.REJECTED and repeats_status(error.code, status)
         return (is_bare and status not in _OF_THE_REQUEST) or self._own(response) is None
 
     def _own(self, response: httpx.Response) -> Body | None:

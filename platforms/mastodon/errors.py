@@ -81,7 +81,7 @@ def _is_error(body: Body, status: int) -> bool:
     return _worded(body, status) and words.startswith(_WORDS.get(status, ""))
 
 
-REFUSALS = Refusals(_is_error, _trusts)
+REFUSALS = Refusals(_is_error, _trusts, is_plain=True)
 """Source: docs.joinmastodon.org/entities/Error; for `details` Mastodon's app/lib/validation_error_formatter.rb."""
 
 

@@ -89,7 +89,9 @@ _BEFORE_ALL = codes(
     *(_NOT_AUTHORIZED, "forbidden", "invalid_request", "payment_required", ACCOUNT_LOCKED),
 )
 # "Forbidden" without a reason may be a gateway's: RFC 9457 has the form of X's own problems.
-REFUSALS = Refusals(_FORMS, lambda body, error: _BEFORE_ALL(body, error) and (body.get("detail") != "Forbidden"))
+REFUSALS = Refusals(
+    _FORMS, lambda body, error: _BEFORE_ALL(body, error) and body.get("detail") != "Forbidden", is_plain=True
+)
 
 
 def read_error(response: httpx.Response) -> PlatformError:

@@ -23,6 +23,8 @@ class Workspace(Base):
     """A picture for the same page (domain.connect_pages)."""
     posts_kept_days: Mapped[int | None]
     """Days for which settled posts are kept; 0: for ever, null: as the operator has set it."""
+    when_unreadable: Mapped[str | None]
+    """A domain.attempts.WhenUnreadable for accounts without one; null: the default."""
 
 
 class ApiKey(Base):
@@ -70,6 +72,8 @@ class _AccountColumns:
     """The limits of the account's own server, if they differ from server to server."""
     allowed: Mapped[dict[str, Any]] = mapped_column(server_default=text("'{}'::jsonb"))
     """Other places to which the account may publish: lists of values by the names of the settings."""
+    when_unreadable: Mapped[str | None]
+    """A domain.attempts.WhenUnreadable; null: as the workspace says."""
     connected_at: Mapped[datetime] = mapped_column(server_default=text("now()"))
     refused_at: Mapped[datetime | None]
     """Since when its platform refuses the credentials, so that its posts are held. Null while the account works."""

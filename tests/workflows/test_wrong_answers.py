@@ -10,12 +10,14 @@ from typing import Any
 
 import pytest
 
+from domain.attempts import WhenUnreadable
 from domain.errors import Conflict
 from domain.post import PostStatus, TargetStatus
 from platforms.facebook import videos
 from sandbox.registry import discover
 from sandbox.world import World
 from store.models import Account, Post, Target
+from store.publishing.unseen import write_when_unreadable
 from tests.platforms.forms import FIRST, FORMS, Form, quick
 from tests.stack import Stack
 
@@ -246,6 +248,18 @@ async def test_refusals_that_lie_make_two_copies_at_most_where_nothing_can_be_re
     await stack.retry(post)
     await person_asked(stack, post)
     assert await public_texts(stack, account) <= copies + 2
+
+
+@pytest.mark.usefixtures("quick_confirms", "quick", "no_read_lag")
+@pytest.mark.parametrize("form", [form for form in UNSEEN if form.platform in {"telegram", "discord"}], ids=str)
+@pytest.mark.parametrize("refusal", ["rate_limited", "refused_content"])
+async def test_owner_who_wants_to_be_asked_gets_one_copy_at_most(stack: Stack, form: Form, refusal: str) -> None:
+    account = await connect(stack, form)
+    async with stack.api_database.transaction() as session:
+        await write_when_unreadable(session, account.workspace_id, WhenUnreadable.ASK_ME, account.id)
+    await lie_about(stack, form, account, refusal)
+    await person_asked(stack, await start(stack, form, account))
+    assert await public_texts(stack, account) == 1
 
 
 UNREADABLE = [form for form in FORMS if form.platform in {"discord", "telegram"}]

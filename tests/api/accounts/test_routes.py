@@ -21,6 +21,27 @@ from tests.api.connect.consents import begin, connected, consent, refused, trade
 from tests.stack import Stack
 
 
+class TestSettings:
+    async def test_account_has_its_own_setting_or_that_of_the_workspace(self, stranger: Client, stack: Stack) -> None:
+        account = await connected(stranger, stack, "twitter", "eve")
+        url = f"/v1/accounts/twitter/{account['accountId']}"
+        assert (await stranger.get("/v1/accounts/settings")).json() == {"whenUnreadable": "resendOnce"}
+        for _ in range(2):
+            changed = await stranger.put("/v1/accounts/settings", json={"whenUnreadable": "askMe"})
+            assert (changed.status_code, changed.json()) == (200, {"whenUnreadable": "askMe"})
+        assert (await stranger.get("/v1/accounts/settings")).json() == {"whenUnreadable": "askMe"}
+        for value in ("resendOnce", None):
+            answer = await stranger.patch(url, json={"whenUnreadable": value})
+            assert (answer.status_code, answer.json()["whenUnreadable"]) == (200, value)
+        (listed,) = (await stranger.get("/v1/accounts")).json()["accounts"]
+        assert listed["whenUnreadable"] is None
+        for body in ({}, {"whenUnreadable": "never"}, {"whenUnreadable": "askMe", "name": "x"}):
+            assert (await stranger.patch(url, json=body)).status_code == 400
+            assert (await stranger.put("/v1/accounts/settings", json=body)).status_code == 400
+        missing = await stranger.patch("/v1/accounts/twitter/tw_0", json={"whenUnreadable": "askMe"})
+        assert missing.status_code == 404
+
+
 class TestList:
     async def test_accounts_are_listed_page_by_page(self, stranger: Client, stack: Stack) -> None:
         accounts = [await connected(stranger, stack, "twitter", name) for name in ("ann", "bob", "cyd")]
@@ -38,6 +59,7 @@ class TestList:
             "health": "healthy",
             "tokenValid": True,
             "expiresAt": None,
+            "whenUnreadable": None,
         }
         pages, cursor = list[str](), dict[str, str]()
         while True:
