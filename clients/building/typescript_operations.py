@@ -58,11 +58,12 @@ class _Operation:
         sent += ["query"] if self._query else []
         sent += [self._sent_body()] if self._body else []
         sent += ["keyed: true"] if "Idempotency-Key" in self._headers else []
+        sent += ["eachKeyed: true"] if self._name == "createPosts" else []
         sent += ["repeatable: true"] if self._name in _REPEATABLE else []
         return f"""
   /** {self._comment()} */
-  {self._name}({", ".join(self._parameters())}): Promise<Answer<"{self._name}">> {{
-    return this.send({{ {", ".join(sent)} }}, options) as Promise<Answer<"{self._name}">>;
+  async {self._name}({", ".join(self._parameters())}): Promise<Answer<"{self._name}">> {{
+    return (await this.send({{ {", ".join(sent)} }}, options)) as Answer<"{self._name}">;
   }}
 """
 

@@ -75,6 +75,15 @@ export class UploadFailed extends SocialSyncerError {
   }
 }
 
+/** A file has not arrived whole: `upload` with `resume: mediaId` and the same file continues it, within two days. */
+export class UploadInterrupted extends SocialSyncerError {
+  override name = "UploadInterrupted";
+
+  constructor(readonly mediaId: string, options: ErrorOptions) {
+    super(`${mediaId} was not uploaded whole`, options);
+  }
+}
+
 /** A request does not come from the service, or is too old. */
 export class WebhookVerificationError extends SocialSyncerError {
   override name = "WebhookVerificationError";

@@ -2,7 +2,7 @@
 export { Client } from "./client.js";
 export type { ClientOptions } from "./transport.js";
 export {
-  ConnectionFailed, ResponseError, SocialSyncerError, UploadFailed, WaitTimeout, WebhookVerificationError,
+  ConnectionFailed, ResponseError, SocialSyncerError, UploadFailed, UploadInterrupted, WaitTimeout, WebhookVerificationError,
 } from "./errors.js";
 export type { Problem } from "./errors.js";
 export { EventFollower } from "./events.js";

@@ -11,6 +11,7 @@ const NOTHING_DONE = new Set([429, 503]);
 const NOT_CONNECTED = new Set(["ECONNREFUSED", "ENOTFOUND", "EAI_AGAIN", "UND_ERR_CONNECT_TIMEOUT"]);
 /** Addresses of the API that take bytes. */
 const OWN_PATH = /\/(media\/upload\/[^/]+|v1\/media\/multipart\/[^/]+\/parts\/\d+)$/;
+const LOOPBACK = /^(localhost|.+\.localhost|127\.\d+\.\d+\.\d+|\[::1\])$/;
 const LONGEST_WAIT_S = 60;
 const TIMEOUT_S = 65;
 
@@ -22,6 +23,10 @@ export interface ClientOptions {
   key?: string | undefined;
   /** Attempts of a request that may be repeated, in all. Default: 4. */
   attempts?: number;
+  /** The most seconds to wait before a request or a repeat, as the API says. Default: 60; with one attempt, 0 before a request. */
+  maxWait?: number;
+  /** Whether the key may go over http to another machine than this one. */
+  allowHttp?: boolean;
   /** A function to be called in place of the global fetch. */
   fetch?: typeof fetch;
 }
@@ -31,6 +36,7 @@ export class Transport {
   readonly #address: string;
   readonly #key: string;
   readonly #attempts: number;
+  readonly #maxWait: number;
   readonly #fetch: typeof fetch;
   /** No request leaves before, because the API said that no request remains until then. */
   #free = 0;
@@ -49,9 +55,13 @@ export class Transport {
     if (!address || !/^https?:$/.test(address.protocol) || address.username || address.search || address.hash) {
       throw new SocialSyncerError("`api` must be an address such as https://posts.example.com");
     }
+    if (!options.allowHttp && address.protocol === "http:" && !LOOPBACK.test(address.hostname)) {
+      throw new SocialSyncerError("`api` must begin with https://, or the key can be read on its way (allowHttp)");
+    }
     this.#address = address.href.replace(/\/+$/, "");
     this.#key = key;
     this.#attempts = Math.max(1, options.attempts ?? 4);
+    this.#maxWait = options.maxWait ?? LONGEST_WAIT_S;
     this.#fetch = options.fetch ?? ((...request) => globalThis.fetch(...request));
   }
 
@@ -60,7 +70,8 @@ export class Transport {
     const headers = this.#headers(sent, options);
     const safe = sent.method === "GET" || sent.repeatable || headers.has("Idempotency-Key");
     const attempts = safe ? this.#attempts : 1;
-    const request = { method: sent.method, headers, redirect: "manual" as const, body: bodyOf(sent) };
+    const body = sent.eachKeyed ? withKeys(sent.body, headers.get("Idempotency-Key") ?? "") : sent.body;
+    const request = { method: sent.method, headers, redirect: "manual" as const, body: bodyOf({ ...sent, body }) };
     let mayHaveArrived = false;
     for (let attempt = 1; ; attempt += 1) {
       await pause(this.#turn(), options.signal);
@@ -74,7 +85,7 @@ export class Transport {
         if (response.ok && body !== undefined) return body;
         const refused = refusal(response, body);
         const { retryAfter = wait } = refused;
-        if (!REPEATABLE.has(response.status) || attempt >= attempts || retryAfter > LONGEST_WAIT_S) throw refused;
+        if (!REPEATABLE.has(response.status) || attempt >= attempts || retryAfter > this.#maxWait) throw refused;
         mayHaveArrived ||= !NOTHING_DONE.has(response.status);
         wait = retryAfter;
       } catch (error) {
@@ -117,7 +128,7 @@ export class Transport {
         const mayPass = REPEATABLE.has(response.status) || response.status === 409;
         const refused = refusal(response, body);
         const { retryAfter = wait } = refused;
-        if (!mayPass || attempt >= this.#attempts || retryAfter > LONGEST_WAIT_S) throw refused;
+        if (!mayPass || attempt >= this.#attempts || retryAfter > this.#maxWait) throw refused;
         wait = retryAfter;
       } catch (error) {
         signal?.throwIfAborted();
@@ -145,7 +156,7 @@ export class Transport {
   #turn(): number {
     const now = Date.now();
     const wait = Math.max(0, this.#free - now);
-    if (wait > LONGEST_WAIT_S * 1000) return 0;
+    if (wait > (this.#attempts > 1 ? this.#maxWait : 0) * 1000) return 0;
     this.#free = now + wait + this.#interval;
     return wait / 1000;
   }
@@ -186,6 +197,13 @@ export function segment(part: string | number): string {
   const value = String(part);
   if (/^\.{0,2}$/.test(value)) throw new SocialSyncerError(`An id is missing in the path: ${JSON.stringify(value)}`);
   return encodeURIComponent(value);
+}
+
+/** Return the body of many posts, in which each without an id gets a part of the call's key: the same in all attempts. */
+function withKeys(body: unknown, key: string): unknown {
+  const { posts } = body as { posts: { externalId?: string; idempotencyKey?: string }[] };
+  const keyed = posts.map((post, at) => (post.externalId || post.idempotencyKey ? post : { ...post, idempotencyKey: `${key}/${at}` }));
+  return { ...(body as object), posts: keyed };
 }
 
 function bodyOf(sent: Sent): BodyInit | null {

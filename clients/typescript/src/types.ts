@@ -51,6 +51,8 @@ export interface Sent {
   content?: { type?: string; data: BodyInit };
   /** The operation takes an Idempotency-Key, so it may be repeated. */
   keyed?: boolean;
+  /** Each post of the body has a key, too. */
+  eachKeyed?: boolean;
   /** The operation does the same if it is repeated, without a key. */
   repeatable?: boolean;
 }

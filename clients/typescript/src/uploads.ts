@@ -1,6 +1,6 @@
 /** Uploads: a file in one request, or in parts if it is large. */
 import type { Client } from "./client.js";
-import { SocialSyncerError, UploadFailed } from "./errors.js";
+import { ConnectionFailed, ResponseError, SocialSyncerError, UploadFailed, UploadInterrupted } from "./errors.js";
 import type { components } from "./generated/schema.js";
 import { pause } from "./pause.js";
 import type { Keyed, Options } from "./types.js";
@@ -18,6 +18,8 @@ export interface UploadOptions {
   filename?: string;
   /** Default: the type of the `Blob`. The first bytes of a file decide about it. */
   contentType?: string;
+  /** The `mediaId` of an upload that was interrupted. */
+  resume?: string;
   signal?: AbortSignal;
 }
 
@@ -32,13 +34,30 @@ export async function upload(client: Client, put: Put, file: Blob, options: Uplo
     size: file.size,
   };
   const rest = signal ? { signal } : {};
-  if (file.size <= LARGEST_WHOLE) {
+  if (options.resume === undefined && file.size <= LARGEST_WHOLE) {
     const place = await client.presignUpload(about, rest);
     await put(place.uploadUrl, file, place.headers, signal);
     return settled(await client.completeUpload(place.id, rest));
   }
-  const begun = await client.beginMultipart(about, rest);
-  const waiting = begun.parts.map((part) => ({ ...part, from: (part.number - 1) * begun.partSize }));
+  const id = options.resume ?? (await client.beginMultipart(about, rest)).id;
+  try {
+    return await sendParts(client, put, file, id, signal);
+  } catch (error) {
+    // A bucket refuses addresses of parts that are too old, by 403.
+    const passes = error instanceof ResponseError && (error.status >= 500 || error.status === 429 || error.status === 403);
+    if (!passes && !(error instanceof ConnectionFailed)) throw error;
+    throw new UploadInterrupted(id, { cause: error });
+  }
+}
+
+async function sendParts(client: Client, put: Put, file: Blob, id: string, signal?: AbortSignal): Promise<MediaFile> {
+  const rest = signal ? { signal } : {};
+  // An upload that is complete has no parts: then only the answer was lost.
+  const begun = await client.getMultipart(id, rest).catch((error: unknown) => {
+    if (error instanceof ResponseError && error.status === 404) return { parts: [], partSize: 0 };
+    throw error;
+  });
+  const waiting = begun.parts.filter((part) => !part.received).map((part) => ({ ...part, from: (part.number - 1) * begun.partSize }));
   const send = async (): Promise<void> => {
     for (let part = waiting.shift(); part; part = waiting.shift()) {
       const bytes = file.slice(part.from, part.from + part.size);
@@ -46,7 +65,7 @@ export async function upload(client: Client, put: Put, file: Blob, options: Uplo
     }
   };
   await Promise.all(Array.from({ length: AT_A_TIME }, send));
-  return settled(await client.completeMultipart(begun.id, { timeout: 120, ...rest }));
+  return settled(await client.completeMultipart(id, { timeout: 120, ...rest }));
 }
 
 /** How a file is fetched from an address. */

@@ -38,7 +38,8 @@ def test_the_package_is_small_typed_and_of_the_products_version(project: Path) -
 
 
 async def test_requests_are_repeated_only_if_that_is_safe(program: Program) -> None:
-    assert await program("retries") == "done\n"
+    missing_ids = (ROOT / "tests/clients/missing_ids.json").read_text()
+    assert await program("retries", missing_ids) == "done\n"
 
 
 async def test_calls_side_by_side_wait_for_a_used_up_limit(program: Program, limited_api: LimitedApi) -> None:

