@@ -12,7 +12,7 @@ from platforms.facebook.settings import FacebookSettings
 from platforms.http.answers import FirstItems
 from platforms.http.untrusted import moment
 from platforms.http.wire import segment
-from platforms.steps.matching import CLOCKS_APART, Likeness, MatchingPost, earliest_unclaimed, likeness, verdict
+from platforms.steps.matching import Likeness, MatchingPost, earliest_unclaimed, likeness, verdict_of_newest
 
 PAGE = 50
 POST_FIELDS = "id,message,created_time,permalink_url,attachments"
@@ -26,11 +26,8 @@ async def find_post(
     """Look for the post among the Page's newest. Raises PlatformError if the search fails."""
     path = f"/{segment(connection.account.user_id)}/published_posts"
     posts = await GRAPH.get_list(connection, path, fields=POST_FIELDS, limit=str(PAGE))
-    recent = [post for post in posts if moment(post["created_time"]) >= sent_at - CLOCKS_APART]
-    matching = (_matching_post(connection, post, _likeness(post, context)) for post in recent)
-    # If even the last post of a full page is recent, ours may be on the next page.
-    is_cut = isinstance(posts, FirstItems)
-    return verdict(context, matching, is_whole=len(recent) < (len(posts) if is_cut else PAGE), is_cut=is_cut)
+    matching = (_matching_post(connection, post, _likeness(post, context)) for post in posts)
+    return verdict_of_newest(context, posts, matching, since=sent_at, most=PAGE)
 
 
 async def find_video(

@@ -9,7 +9,6 @@ from platforms.base import AccountFacts, Draft, Finding, Identity, Platform, Pub
 from platforms.capabilities import ReportsQuota
 from platforms.errors import ErrorKind, PlatformError
 from platforms.files import MediaPulls
-from platforms.http.answers import FirstItems
 from platforms.http.untrusted import moment
 from platforms.http.wire import segment
 from platforms.instagram import errors, fields, rules
@@ -23,7 +22,7 @@ from platforms.meta.credentials import applies_to
 from platforms.meta.errors import REQUEST_ID_HEADER
 from platforms.meta.quota import read_quota
 from platforms.rules import FileRule
-from platforms.steps.matching import CLOCKS_APART, Likeness, MatchingPost, likeness, verdict
+from platforms.steps.matching import Likeness, MatchingPost, likeness, verdict_of_newest
 
 MEDIA_FIELDS = "id,caption,permalink,timestamp"
 PAGE = 50
@@ -119,10 +118,8 @@ async def _find(
     story = choose_post_type(context.draft) is InstagramPostType.STORY
     edge = f"/{segment(connection.account.user_id)}/{'stories' if story else 'media'}"
     newest = await GRAPH.get_list(connection, edge, fields=MEDIA_FIELDS, limit=str(PAGE))
-    posts = [_matching_post(media, None if story else context.draft.text) for media in newest]
-    is_cut = isinstance(newest, FirstItems)
-    is_whole = (len(posts) < PAGE and not is_cut) or any(post.made_at < since - CLOCKS_APART for post in posts)
-    return verdict(context, posts, since=since, is_whole=is_whole, is_cut=is_cut)
+    posts = (_matching_post(media, None if story else context.draft.text) for media in newest)
+    return verdict_of_newest(context, newest, posts, since=since, most=PAGE)
 
 
 def _matching_post(media: dict[str, Any], caption: str | None) -> MatchingPost:

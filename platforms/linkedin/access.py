@@ -12,7 +12,7 @@ from platforms.access.registered_apps import App
 from platforms.access.renewal import Reuse, TokenRules, reported_lifetimes
 from platforms.access.token_endpoint import TokenEndpoint
 from platforms.base import Connection
-from platforms.errors import ErrorKind, PlatformError
+from platforms.errors import ErrorKind, PlatformError, unreadable
 from platforms.http.wire import json_object
 from platforms.linkedin.connection import BASE_URL, LinkedInConnection, call
 from platforms.linkedin.settings import LinkedInCredentials
@@ -113,9 +113,7 @@ async def introspect(connection: LinkedInConnection) -> Inspection:
     url = f"{SIGN_IN}/oauth/v2/introspectToken"
     answer = json_object(await ENDPOINT.post(connection.wire, BASE_URL, app, form, url=url))
     if not isinstance(answer.get("active"), bool):
-        raise PlatformError(
-            ErrorKind.TRANSIENT, "LinkedIn did not say whether the token works.", code="unreadable_answer"
-        )
+        raise unreadable("LinkedIn")
     if not answer["active"]:
         message = "LinkedIn no longer accepts this account's connection. Reconnect the account."
         raise PlatformError(ErrorKind.AUTH, message, code="token_inactive")

@@ -5,15 +5,15 @@ from datetime import datetime
 from typing import Any
 
 from platforms.base import Finding, PublishContext, Published
-from platforms.errors import ErrorKind, PlatformError, require_same
-from platforms.http.answers import FirstItems, ListAt
+from platforms.errors import require_same, unreadable
+from platforms.http.answers import ListAt
 from platforms.http.untrusted import moment
 from platforms.http.wire import json_object
 from platforms.linkedin.connection import LinkedInConnection, call
 from platforms.linkedin.little import little
 from platforms.linkedin.rules import RULES
 from platforms.linkedin.settings import LinkedInSettings
-from platforms.steps.matching import CLOCKS_APART, Likeness, MatchingPost, likeness, verdict
+from platforms.steps.matching import Likeness, MatchingPost, likeness, verdict_of_newest
 
 PAGE = 50
 _BITS_OF_THE_REST = 22
@@ -41,18 +41,17 @@ async def find(
     listed_at = ListAt(("elements",))
     posts = json_object(await call(connection, "GET", "/rest/posts", params=query, listed=listed_at)).get("elements")
     if not isinstance(posts, list):
-        raise PlatformError(ErrorKind.TRANSIENT, "LinkedIn's list of posts cannot be read.", code="unreadable_answer")
+        raise unreadable("LinkedIn")
     for post in posts:
         require_same("LinkedIn", post.get("author"), author)
-    likenesses = ((post, _likeness(post, context)) for post in posts if post.get("lifecycleState") in _SHOWN)
-    listed = [MatchingPost(published(str(post["id"])), _made_at(post), like) for post, like in likenesses if like]
-    is_cut = isinstance(posts, FirstItems)
-    is_whole = (len(posts) < PAGE and not is_cut) or _made_at(posts[-1]) < since - CLOCKS_APART
-    return verdict(context, listed, since=since, is_whole=is_whole, is_cut=is_cut)
+    matching = (MatchingPost(published(str(post["id"])), _made_at(post), _likeness(post, context)) for post in posts)
+    return verdict_of_newest(context, posts, matching, since=since, most=PAGE)
 
 
 def _likeness(post: dict[str, Any], context: PublishContext[LinkedInSettings]) -> Likeness:
     """Return how like ours a post is. One that shows other media is another; one that shows none may be ours."""
+    if post.get("lifecycleState") not in _SHOWN:
+        return Likeness.OTHER
     commentary, text = str(post.get("commentary") or ""), context.draft.text
     uploads = {upload.get("urn") for upload in context.handles.get("media", {}).values()}
     shown = _urns(post.get("content"))

@@ -10,7 +10,7 @@ from typing import Any
 from platforms.access.inspection import Inspection, reported_end
 from platforms.access.renewal import reported_lifetimes
 from platforms.base import Connection
-from platforms.errors import ErrorKind, PlatformError
+from platforms.errors import ErrorKind, PlatformError, unreadable
 from platforms.http.wire import json_object
 from platforms.meta.credentials import MetaCredentials, app_proof
 
@@ -27,10 +27,7 @@ async def debugged(connection: Connection[Any], path: str, asking: str) -> tuple
     response = await connection.wire.send("GET", path, params=params, headers={"Authorization": f"Bearer {asking}"})
     data = json_object(response).get("data")
     if not isinstance(data, dict) or not isinstance(data.get("is_valid"), bool):
-        label = connection.wire.label
-        raise PlatformError(
-            ErrorKind.TRANSIENT, f"{label} did not say whether the token works.", code="unreadable_answer"
-        )
+        raise unreadable(connection.wire.label)
     if not data["is_valid"]:
         message = f"{connection.wire.label} no longer accepts this account's connection. Reconnect the account."
         raise PlatformError(ErrorKind.AUTH, message, code="token_invalid")

@@ -5,7 +5,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from platforms.base import Finding, PublishContext, Published
-from platforms.errors import ErrorKind, PlatformError, require_same
+from platforms.errors import ErrorKind, PlatformError, require_same, unreadable
 from platforms.http.answers import FirstItems, ListAt
 from platforms.http.untrusted import moment
 from platforms.http.wire import segment
@@ -34,9 +34,7 @@ async def find(
         page = await call(connection, "GET", path, params=query, listed=ListAt(("items",)))
         pins = page.get("items")
         if not isinstance(pins, list):
-            raise PlatformError(
-                ErrorKind.TRANSIENT, "Pinterest's list of pins cannot be read.", code="unreadable_answer"
-            )
+            raise unreadable("Pinterest")
         for pin in pins:
             require_same("Pinterest", pin.get("board_id"), context.draft.settings.board_id)
         likenesses = ((pin, _likeness(pin, context)) for pin in pins)

@@ -6,14 +6,14 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from platforms.base import Finding, PublishContext, Published
-from platforms.errors import ErrorKind, PlatformError, require_same
-from platforms.http.answers import FirstItems, ListAt
+from platforms.errors import require_same, unreadable
+from platforms.http.answers import ListAt
 from platforms.http.untrusted import moment
 from platforms.http.wire import segment
 from platforms.reddit.connection import RedditConnection, call
 from platforms.reddit.rules import RedditPostType, choose_post_type, title_and_text
 from platforms.reddit.settings import RedditSettings
-from platforms.steps.matching import CLOCKS_APART, Likeness, MatchingPost, likeness, verdict
+from platforms.steps.matching import Likeness, MatchingPost, likeness, verdict_of_newest
 
 PAGE = 100
 """Posts per page, the most that Reddit returns."""
@@ -31,13 +31,11 @@ async def find(connection: RedditConnection, context: PublishContext[RedditSetti
     data = listing.get("data")
     children = data.get("children") if isinstance(data, dict) else None
     if not isinstance(children, list):
-        raise PlatformError(ErrorKind.TRANSIENT, "Reddit's list of posts cannot be read.", code="unreadable_answer")
+        raise unreadable("Reddit")
     for child in children:
         require_same("Reddit", child["data"].get("author"), connection.account.username)
-    posts = [_matching_post(child["data"], context) for child in children]
-    is_cut = isinstance(children, FirstItems)
-    is_whole = (len(posts) < PAGE and not is_cut) or any(post.made_at < sent_at - CLOCKS_APART for post in posts)
-    return verdict(context, posts, since=sent_at, is_whole=is_whole, is_cut=is_cut)
+    posts = (_matching_post(child["data"], context) for child in children)
+    return verdict_of_newest(context, children, posts, since=sent_at, most=PAGE)
 
 
 def _matching_post(post: dict[str, Any], context: PublishContext[RedditSettings]) -> MatchingPost:

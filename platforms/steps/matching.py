@@ -14,6 +14,7 @@ from typing import Any
 import regex
 
 from platforms.base import Absent, Finding, PublishContext, Published, Unknown
+from platforms.http.answers import FirstItems
 from platforms.texts.entities import readable
 from platforms.texts.unicode import compatible_length, nfkc
 
@@ -77,6 +78,16 @@ def verdict(
     if same or (is_whole and not similar):
         return same or Absent()
     return Unknown(is_cut=is_cut and not similar)
+
+
+def verdict_of_newest(
+    context: PublishContext[Any], page: list[Any], posts: Iterable[MatchingPost], *, since: datetime, most: int
+) -> Finding:
+    """Return the finding of a search in a page of up to `most` items, newest first; `posts` are what they are."""
+    listed, is_cut = list(posts), isinstance(page, FirstItems)
+    reaches_back = any(post.made_at < since - CLOCKS_APART for post in listed)
+    is_whole = reaches_back or (len(page) < most and not is_cut)
+    return verdict(context, listed, since=since, is_whole=is_whole, is_cut=is_cut)
 
 
 def earliest_unclaimed(

@@ -13,7 +13,6 @@ from platforms.base import Absent, Draft, Finding, Identity, Platform, PublishCo
 from platforms.capabilities import ReportsQuota
 from platforms.errors import ErrorKind, PlatformError
 from platforms.files import MediaPulls
-from platforms.http.answers import FirstItems
 from platforms.http.untrusted import moment
 from platforms.http.wire import segment
 from platforms.meta.access import RenewsLongLived
@@ -21,7 +20,7 @@ from platforms.meta.containers import POST, Containers
 from platforms.meta.credentials import applies_to
 from platforms.meta.errors import REQUEST_ID_HEADER
 from platforms.meta.quota import read_quota
-from platforms.steps.matching import CLOCKS_APART, MatchingPost, likeness, verdict
+from platforms.steps.matching import CLOCKS_APART, MatchingPost, likeness, verdict_of_newest
 from platforms.steps.thread import LONGEST_WAIT, ended_early, unconfirmed_item
 from platforms.threads import errors, rules
 from platforms.threads.connection import API, CONTAINERS, GRAPH, ThreadsConnection
@@ -200,10 +199,8 @@ async def _find(
     start = str(int((since - CLOCKS_APART).timestamp()))
     posts = await _read_own(GRAPH.get_list(connection, edge, fields=POST_FIELDS, since=start, limit=str(PAGE)))
     thread = {post.get("id") for post in context.handles.get("thread", {}).values()}
-    matching = [_matching_post(post, text) for post in posts if post["id"] not in thread]
-    is_cut = isinstance(posts, FirstItems)
-    is_whole = (len(posts) < PAGE and not is_cut) or any(post.made_at < since - CLOCKS_APART for post in matching)
-    return verdict(context, matching, since=since, is_whole=is_whole, is_cut=is_cut)
+    matching = (_matching_post(post, text) for post in posts if post["id"] not in thread)
+    return verdict_of_newest(context, posts, matching, since=since, most=PAGE)
 
 
 def _matching_post(post: dict[str, Any], text: str) -> MatchingPost:

@@ -7,9 +7,9 @@ from typing import Any
 
 from platforms.base import Absent, Finding, PublishContext, Published, Unknown
 from platforms.errors import ErrorKind, PlatformError
-from platforms.http.answers import FirstItems, ListAt
+from platforms.http.answers import ListAt
 from platforms.http.untrusted import moment
-from platforms.steps.matching import MatchingPost, likeness, verdict
+from platforms.steps.matching import MatchingPost, likeness, verdict_of_newest
 from platforms.tiktok import errors
 from platforms.tiktok.connection import TikTokConnection, call
 from platforms.tiktok.fields import caption_text
@@ -152,17 +152,15 @@ class PublishVerdict:
                 raise
             # The account was connected without the permission video.list, which publishing does not need.
             return Unknown(final=True)
-        caption = caption_text(self._context.draft)
-        listed: list[MatchingPost] = []
         videos = data.get("videos") or []
-        for post in videos:
-            made_at = moment(post.get("create_time") or 0)
-            like = max(likeness(post.get(name), caption) for name in ("title", "video_description"))
-            if like:
-                listed.append(MatchingPost(Published(str(post["id"]), post.get("share_url")), made_at, like))
-        is_cut = isinstance(videos, FirstItems)
-        finding = verdict(self._context, listed, since=sent_at, is_whole=not is_cut, is_cut=is_cut)
+        posts = (_matching_post(post, caption_text(self._context.draft)) for post in videos)
+        finding = verdict_of_newest(self._context, videos, posts, since=sent_at, most=NEWEST)
         return Unknown(final=self._context.is_refused) if finding == Absent() else finding
 
     async def _save(self) -> None:
         await self._context.save(self._handles)
+
+
+def _matching_post(post: dict[str, Any], caption: str) -> MatchingPost:
+    like = max(likeness(post.get(name), caption) for name in ("title", "video_description"))
+    return MatchingPost(Published(str(post["id"]), post.get("share_url")), moment(post.get("create_time") or 0), like)

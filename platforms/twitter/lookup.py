@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from platforms.base import Finding, PublishContext, Published
-from platforms.errors import ErrorKind, PlatformError, require_same
+from platforms.errors import ErrorKind, PlatformError, require_same, unreadable
 from platforms.http.answers import FirstItems, ListAt
 from platforms.http.untrusted import moment
 from platforms.http.wire import segment
@@ -97,7 +97,7 @@ def read_posts(timeline: dict[str, Any]) -> list[dict[str, Any]]:
         for post in posts:
             require_fields(post)
         return posts
-    raise PlatformError(ErrorKind.TRANSIENT, "X's timeline cannot be read.", code="unreadable_answer")
+    raise unreadable("X")
 
 
 def require_fields(post: dict[str, Any]) -> None:

@@ -13,11 +13,10 @@ from platforms.base import (
     Published,
 )
 from platforms.choices import Choices, ListsChoices
-from platforms.errors import ErrorKind, PlatformError, require_same
+from platforms.errors import ErrorKind, PlatformError, require_same, unreadable
 from platforms.google.access import APP, ENDPOINT, TOKENS
-from platforms.http.answers import FirstItems
 from platforms.http.untrusted import moment
-from platforms.steps.matching import CLOCKS_APART, MatchingPost, likeness, verdict
+from platforms.steps.matching import MatchingPost, likeness, verdict_of_newest
 from platforms.youtube import choices, errors, rules
 from platforms.youtube.connection import BASE_URL, YouTubeConnection, read
 from platforms.youtube.extras import Extras
@@ -130,17 +129,13 @@ async def _find(connection: YouTubeConnection, context: PublishContext[YouTubeSe
     [channel, *_] = await read(connection, "channels", part="contentDetails", mine="true") or [{}]
     uploads = ((channel.get("contentDetails") or {}).get("relatedPlaylists") or {}).get("uploads")
     if not uploads:
-        raise PlatformError(
-            ErrorKind.TRANSIENT, "YouTube did not name the channel's uploads.", code="unreadable_answer"
-        )
+        raise unreadable("YouTube")
     listed = await read(connection, "playlistItems", part="snippet", playlistId=uploads, maxResults=str(NEWEST))
     title, text = video_title(context.draft), context.draft.text
     videos: list[MatchingPost] = []
     for snippet in (item.get("snippet") or {} for item in listed):
         require_same("YouTube", snippet.get("channelId"), connection.account.user_id)
-        if like := min(likeness(snippet.get("title"), title), likeness(snippet.get("description"), text)):
-            published = _published(str(snippet["resourceId"]["videoId"]))
-            videos.append(MatchingPost(published, moment(snippet["publishedAt"]), like))
-    is_cut = isinstance(listed, FirstItems)
-    is_whole = not is_cut or moment(listed[-1]["snippet"]["publishedAt"]) < sent_at - CLOCKS_APART
-    return verdict(context, videos, since=sent_at, is_whole=is_whole, is_cut=is_cut)
+        like = min(likeness(snippet.get("title"), title), likeness(snippet.get("description"), text))
+        published = _published(str(snippet["resourceId"]["videoId"]))
+        videos.append(MatchingPost(published, moment(snippet["publishedAt"]), like))
+    return verdict_of_newest(context, listed, videos, since=sent_at, most=NEWEST)
