@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from typing import Final
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -16,6 +17,8 @@ from domain.loop_share import LoopShare
 from domain.schedule import rfc3339
 from store.posts.imports import KnownPost, RowBefore, find_known, find_posts, find_rows_before
 
+CHANGED: Final = "changed_since_import"
+"""The code of a conflict of a cell, whose sentence has both values after a colon."""
 _QUEUE = Problem(
     "queue cannot be given for a post that exists: give scheduledFor, or PATCH the post", "invalid_field_value", "queue"
 )
@@ -229,7 +232,7 @@ def conflict(existing: ExistingRow, post: Cells, name: str) -> Problem:
         f"{name} was changed in the row and on the post: {row_value} in the row, {post_value} on the post. "
         "Send onConflict=keep or overwrite, or correct it"
     )
-    return Problem(sentence, "changed_since_import", name, post_id=existing.post_id)
+    return Problem(sentence, CHANGED, name, post_id=existing.post_id)
 
 
 def _deleted(before: RowBefore) -> Problem:

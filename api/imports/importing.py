@@ -16,7 +16,7 @@ from api.http.body_validation import read_valid
 from api.http.large_body import LargeBody, split_body
 from api.imports.bodies import ImportBody
 from api.imports.cells import Cells, Digests
-from api.imports.comparing import ComparedRows, compare
+from api.imports.comparing import CHANGED, ComparedRows, compare
 from api.imports.csv_rows import csv_rows
 from api.imports.json_rows import line_rows, list_rows
 from api.imports.query import ImportQuery
@@ -180,6 +180,10 @@ class ImportRequest:
         """Write everything together. Raises ExternalIdTakenError, and KeyTakenError if another request used the key."""
         deps, workspace_id, results = self.deps, self.workspace_id, RowResults()
         actor, import_id = api_key(self.api_key_id), new_id("imp")
+        for row in checked.posts:
+            if row.parsed.queue is not None:
+                # The slot of an earlier try, which the post did not get.
+                row.parsed.content.scheduled_for = None
         async with deps.database.reading() as session:
             rows = await self._compared(session, checked, results, size)
         if self.query.on_error is OnError.REFUSE:
@@ -267,11 +271,13 @@ async def _written(views: Sequence[ImportRowView], size: int) -> str:
 
 
 def _without_values(view: ImportRowView) -> ImportRowView:
-    """Return a result as it is stored: with the names of changed cells, without their content."""
-    if "changes" not in view:
-        return view
-    changes = [CellChangeView(field=change["field"], conflict=change["conflict"]) for change in view["changes"]]
-    return {**view, "changes": changes}
+    """Return a result as it is stored: without the content of posts, which may be deleted before."""
+    stored = view.copy()
+    if "changes" in view:
+        stored["changes"] = [CellChangeView(field=item["field"], conflict=item["conflict"]) for item in view["changes"]]
+    if any(item["code"] == CHANGED for item in view.get("errors", ())):
+        stored["errors"] = [{**item, "error": item["error"].partition(":")[0]} for item in view["errors"]]
+    return stored
 
 
 def _limited(rows: Iterator[Row]) -> Iterator[Row]:

@@ -27,7 +27,8 @@ from store.posts.imports import (
     ImportedPost,
     RowBefore,
     find_rows_before,
-    forget_imported,
+    forget_posts,
+    forget_rows,
     posts_of_import,
     read_import,
     read_imported,
@@ -43,6 +44,8 @@ class _Undone:
 
     views: list[UndonePostView] = field(default_factory=list)
     deleted_ids: list[str] = field(default_factory=list)
+    deleted_names: list[str] = field(default_factory=list)
+    """Their external ids."""
     restored_ids: list[str] = field(default_factory=list)
     """Posts that have all their old values again."""
     due_soon: list[str] = field(default_factory=list)
@@ -86,7 +89,7 @@ class ImportUndo:
         page = await read_import(session, self.workspace_id, self.import_id, 0, 1)
         if page is None:
             raise NotFound(NO_IMPORT)
-        post_ids = [post_id for post_id, _ in await posts_of_import(session, self.import_id)]
+        post_ids = await posts_of_import(session, self.import_id)
         updater = PostUpdater(self.deps, session, self.workspace_id, self.actor, writes=not self.dry_run)
         async for batch in updater.batches(post_ids):
             imported = await read_imported(session, self.import_id, list(batch))
@@ -102,8 +105,8 @@ class ImportUndo:
             with_workflow = await delete_posts(
                 session, self.workspace_id, undone.deleted_ids, self.actor, importId=self.import_id
             )
-            ids = [*undone.deleted_ids, *undone.restored_ids]
-            await forget_imported(session, self.workspace_id, self.import_id, ids)
+            await forget_rows(session, self.workspace_id, undone.deleted_names)
+            await forget_posts(session, self.import_id, undone.restored_ids)
         answer = answer_view(self._view(undone, page.counts["created"] + page.counts["updated"]))
         if self.request is not None and not self.dry_run:
             response = (answer.status, answer.body)
@@ -141,6 +144,7 @@ class ImportUndo:
         elif imported.before is None:
             if not changed:
                 undone.deleted_ids.append(post.id)
+                undone.deleted_names += [post.external_id] if post.external_id is not None else []
                 view["outcome"] = UndoOutcome.DELETED
         elif names := imported.written.keys() - changed:
             parsed, problems = await updater.change(post, cells, Cells.from_json(imported.before), names)

@@ -34,10 +34,7 @@ _BEFORE = text(
     " WHERE workspace_id = :workspace_id AND external_id = ANY(:external_ids)"
 )
 _FORGET_POSTS = text("DELETE FROM imported_posts WHERE import_id = :import_id AND post_id = ANY(:post_ids)")
-_FORGET_ROWS = text(
-    "DELETE FROM imported_rows WHERE workspace_id = :workspace_id AND post_id = ANY(:post_ids)"
-    " AND deleted_at IS NOT NULL"
-)
+_FORGET_ROWS = text("DELETE FROM imported_rows WHERE workspace_id = :workspace_id AND external_id = ANY(:external_ids)")
 _REPLACE = (
     "ON CONFLICT (workspace_id, external_id) DO UPDATE SET post_id = excluded.post_id,"
     " row_cells = excluded.row_cells, post_cells = excluded.post_cells, deleted_at = NULL"
@@ -188,11 +185,10 @@ async def list_imports(
     return (await session.execute(query.order_by(Import.id.desc()).limit(limit))).all()
 
 
-async def posts_of_import(session: AsyncSession, import_id: str) -> list[tuple[str, bool]]:
-    """Return the ids of the posts that an import has created or changed, and whether it created each; in order."""
-    query = select(models.ImportedPost.post_id, models.ImportedPost.before.is_(None))
-    query = query.where(models.ImportedPost.import_id == import_id).order_by(models.ImportedPost.post_id)
-    return [(post_id, is_new) for post_id, is_new in await session.execute(query)]
+async def posts_of_import(session: AsyncSession, import_id: str) -> Sequence[str]:
+    """Return the ids of the posts that an import has created or changed, in order."""
+    query = select(models.ImportedPost.post_id).where(models.ImportedPost.import_id == import_id)
+    return (await session.scalars(query.order_by(models.ImportedPost.post_id))).all()
 
 
 async def read_imported(session: AsyncSession, import_id: str, post_ids: Sequence[str]) -> dict[str, ImportedPost]:
@@ -203,11 +199,14 @@ async def read_imported(session: AsyncSession, import_id: str, post_ids: Sequenc
     return {row.post_id: ImportedPost(*row) for row in rows}
 
 
-async def forget_imported(session: AsyncSession, workspace_id: str, import_id: str, post_ids: Sequence[str]) -> None:
-    """Forget what an import has done to posts because it is undone, and the rows of those that are deleted."""
-    ids = {"workspace_id": workspace_id, "import_id": import_id, "post_ids": list(post_ids)}
-    await session.execute(_FORGET_POSTS, ids)
-    await session.execute(_FORGET_ROWS, ids)
+async def forget_posts(session: AsyncSession, import_id: str, post_ids: Sequence[str]) -> None:
+    """Forget what an import has done to posts, because it is undone."""
+    await session.execute(_FORGET_POSTS, {"import_id": import_id, "post_ids": list(post_ids)})
+
+
+async def forget_rows(session: AsyncSession, workspace_id: str, external_ids: Sequence[str]) -> None:
+    """Forget the rows before of these external ids, as if they were never imported."""
+    await session.execute(_FORGET_ROWS, {"workspace_id": workspace_id, "external_ids": list(external_ids)})
 
 
 async def delete_old_imports(session: AsyncSession, now: datetime, limit: int) -> int:

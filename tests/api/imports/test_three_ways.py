@@ -136,6 +136,19 @@ async def test_a_conflict_can_be_decided_for_the_row(api: Client, stack: Stack, 
     assert stored["results"][0]["changes"] == [{"field": cell, "conflict": True}]
 
 
+async def test_a_skipped_conflict_is_stored_without_its_values(api: Client, stack: Stack) -> None:
+    posts, ids = await imported(api, stack, number=2)
+    await patch(content="secret of the post")(api, ids[0])
+    posts[0] = posts[0] | {"content": "secret of the file"}
+    answer = await send(api, posts, onExisting="update", onError="skip")
+    assert outcomes(answer) == ["failed", "unchanged"]
+    (error,) = answer.json()["results"][0]["errors"]
+    assert "“secret of the file” in the row, “secret of the post” on the post" in error["error"]
+    stored = await api.get(f"/v1/imports/{answer.json()['id']}")
+    assert "content was changed in the row and on the post" in stored.text
+    assert "secret" not in stored.text
+
+
 async def test_an_embargo_holds_if_a_word_is_corrected_after_a_shift(api: Client, stack: Stack) -> None:
     posts, ids = await imported(api, stack, number=3)
     for post_id in ids:
