@@ -9,7 +9,7 @@ from typing_extensions import TypedDict
 from api.auth import AUTHENTICATED, WorkspaceId
 from api.dependencies import Deps
 from api.http.headers import HttpRequest
-from api.http.operation import Operation, serves
+from api.http.operation import Operation
 from api.http.query import read_query
 from api.views import PlatformName, described, view, write_json
 from domain.post import MediaType
@@ -203,24 +203,21 @@ def _written(with_app: frozenset[str]) -> bytes:
     return write_json(PlatformsView(platforms=views))
 
 
-LIST_PLATFORMS = Operation(
-    route="GET /v1/platforms",
-    description=(
-        "The limits of texts and how they are counted, the numbers and types of media, the limits of files, and "
-        "the JSON Schema of every platform's settings. Posts are checked against the same rules when they are "
-        "created or validated; files when they are fetched, before anything is sent."
-    ),
-    answer=PlatformsView,
-    errors=("unknownQuery",),
-)
-
-
 class PlatformEndpoints(Controller):
     """Endpoints of the rules, which are the same for all callers."""
 
     dependencies = AUTHENTICATED
 
-    @serves(LIST_PLATFORMS)
+    @Operation(
+        route="GET /v1/platforms",
+        description=(
+            "The limits of texts and how they are counted, the numbers and types of media, the limits of files, and "
+            "the JSON Schema of every platform's settings. Posts are checked against the same rules when they are "
+            "created or validated; files when they are fetched, before anything is sent."
+        ),
+        answer=PlatformsView,
+        errors=("unknownQuery",),
+    )
     async def list_platforms(self, request: HttpRequest, workspace_id: WorkspaceId, deps: Deps) -> Response[bytes]:
         """List the platforms and their rules."""
         read_query(request)

@@ -12,13 +12,11 @@ from api.bulk.bodies import MOST_POSTS, read_create_many, read_select_many, read
 from api.bulk.views import BulkItemView, BulkResultView
 from api.dependencies import Dependencies
 from api.http.body import JsonObject, body_size, sized
-from api.http.operation import Operation
 from api.posts.answers.answer import Answer, answer_view
 from api.posts.changes import create, delete_post, retry, update
 from api.posts.changes.idempotency import EXPIRED, find_use, keep, keyed_request
 from api.posts.changes.post_change import PostChange
 from api.posts.listing import cursor_after
-from api.posts.operations import DELETE_POST, RETRY_POST, UPDATE_POST
 from api.shared.waiting import Deadline
 from domain.audit import Actor, api_key
 from domain.errors import Unavailable
@@ -70,7 +68,9 @@ class ManyPosts:
 
         async def call(post_id: str, key: str | None) -> Answer:
             change = sized(changes.get(post_id, of_all))
-            return await update.update_post(self._post_change(post_id, change, key, UPDATE_POST), Deadline(0))
+            return await update.update_post(
+                self._post_change(post_id, change, key, "PATCH /v1/posts/{postId}"), Deadline(0)
+            )
 
         return await self._change(payload, "update", list(changes), selection, call)
 
@@ -78,7 +78,7 @@ class ManyPosts:
         """Delete each post as DELETE /v1/posts/{postId} does. Raises as `create` does."""
 
         async def call(post_id: str, key: str | None) -> Answer:
-            change = self._post_change(post_id, {}, key, DELETE_POST)
+            change = self._post_change(post_id, {}, key, "DELETE /v1/posts/{postId}")
             return await delete_post.delete(change, self.received_at)
 
         return await self._change(payload, "delete", *read_select_many(payload), call)
@@ -87,12 +87,12 @@ class ManyPosts:
         """Retry what failed of each post as POST /v1/posts/{postId}/retry does. Raises as `create` does."""
 
         async def call(post_id: str, key: str | None) -> Answer:
-            return await retry.retry(self._post_change(post_id, {}, key, RETRY_POST), Deadline(0))
+            return await retry.retry(self._post_change(post_id, {}, key, "POST /v1/posts/{postId}/retry"), Deadline(0))
 
         return await self._change(payload, "retry", *read_select_many(payload), call)
 
-    def _post_change(self, post_id: str, payload: JsonObject, key: str | None, operation: Operation) -> PostChange:
-        return PostChange.from_operation(self.deps, self.workspace_id, self.actor, post_id, payload, key, operation)
+    def _post_change(self, post_id: str, payload: JsonObject, key: str | None, route: str) -> PostChange:
+        return PostChange.from_route(self.deps, self.workspace_id, self.actor, post_id, payload, key, route)
 
     async def _change(
         self,

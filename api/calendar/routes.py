@@ -4,19 +4,32 @@ from litestar import Controller, Response
 from litestar.params import FromPath
 
 from api.auth import AUTHENTICATED, FOR_VIEWERS, WorkspaceId, request_viewer
-from api.calendar import calendar_views, operations
-from api.calendar.calendar_views import CalendarViewBody
+from api.calendar import calendar_views
+from api.calendar.calendar_views import (
+    CalendarViewBody,
+    CalendarViewEntryView,
+    CalendarViewsView,
+    DeletedCalendarViewView,
+)
 from api.calendar.following import MOST_FOLLOWERS, read_changed_days
-from api.calendar.queries import read_calendar_query, read_zone
-from api.calendar.timeline import read_timeline
+from api.calendar.queries import FULL, MOST_DAYS, PLANS, read_calendar_query, read_zone
+from api.calendar.timeline import TimelineView, read_timeline
+from api.calendar.views import CalendarView
 from api.dependencies import Deps
 from api.http.etags import respond_tagged
 from api.http.headers import HttpRequest, preferred_wait
-from api.http.operation import serves
+from api.http.operation import Json, Operation
+from api.http.parameters import IF_NONE_MATCH, prefer_wait, query, required
 from api.http.query import read_query
 from api.http.request import read_bare_request, read_body
 from api.posts.answers.response import respond_privately
+from api.posts.list_parameters import FILTERS
 from api.views import write_json
+
+_SELECTING = ("status", "campaignId", "platform", "accountId", "tag", "importId", "timezone")
+"""The conditions of lists of posts that select those of a calendar, and its time zone."""
+_PREFER = prefer_wait("another answer than that of `If-None-Match`", default=0, example=25)
+_DATE: Json = {"type": "string", "format": "date"}
 
 
 class CalendarEndpoints(Controller):
@@ -24,7 +37,36 @@ class CalendarEndpoints(Controller):
 
     dependencies = FOR_VIEWERS
 
-    @serves(operations.GET_CALENDAR)
+    @Operation(
+        route="GET /v1/calendar",
+        description=(
+            "The posts of each day of a time zone, the soonest first: those with a `scheduledFor`, and those that were "
+            "published at once. A day begins and ends with its date in `timezone`, also when clocks change. The answer "
+            f"has at most {MOST_DAYS} days and 50 posts of each; `more` counts the others, which `GET /v1/posts` lists."
+            " To follow changes, ask again with `If-None-Match` and `Prefer: wait=25`: the answer comes as soon as it "
+            "is another one, or is 304 after that time. Changes without an event are seen at its end. The token of a "
+            "calendar view opens it, too, as far as the view shows it. With `plans=true` each day also has the free "
+            "`slots` of queues, the occurrences of series that get their posts later (`planned`), and the `blackouts` "
+            "of campaigns and queues."
+        ),
+        answer=CalendarView,
+        errors=("wrongQuery", "dayMissing"),
+        has_tag=True,
+        parameters=(
+            required(query("from", "The first day, an ISO 8601 date.", _DATE, "2030-12-03")),
+            required(query("to", f"The last day; at most {MOST_DAYS} days in all.", _DATE, "2030-12-04")),
+            *(parameter for parameter in FILTERS if parameter["name"] in _SELECTING),
+            query(
+                PLANS,
+                "Whether days have `slots`, `planned` and `blackouts`; not for calendar views.",
+                {"type": "boolean", "default": False},
+                True,
+            ),
+            query(FULL, "Whether one day has its first 1,000 posts.", {"type": "boolean", "default": False}, False),
+            IF_NONE_MATCH,
+            _PREFER,
+        ),
+    )
     async def get_calendar(self, request: HttpRequest, workspace_id: WorkspaceId, deps: Deps) -> Response[bytes]:
         """See the posts of each day, and wait for a change of them."""
         query = read_calendar_query(request)
@@ -38,11 +80,29 @@ class CalendarEndpoints(Controller):
             headers["Preference-Applied"] = f"wait={preferred}"
         return respond_tagged(request, body, "application/json", headers)
 
-    @serves(operations.GET_TIMELINE)
+    @Operation(
+        route="GET /v1/campaigns/{campaignId}/timeline",
+        answer=TimelineView,
+        errors=("wrongQuery", "noSuchCampaign"),
+        has_tag=True,
+        parameters=(
+            query(
+                "timezone",
+                "The IANA time zone of the days; the campaign's by default.",
+                {"type": "string"},
+                "Asia/Tokyo",
+            ),
+            IF_NONE_MATCH,
+        ),
+    )
     async def get_timeline(
         self, request: HttpRequest, campaign_id: FromPath[str], workspace_id: WorkspaceId, deps: Deps
     ) -> Response[bytes]:
-        """Count the posts of a campaign by day."""
+        """Count the posts of a campaign by day.
+
+        The number of its posts on each day, by status and by platform. The token of a calendar view that shows the
+        campaign opens it, too; if it shows times only, without platforms.
+        """
         zone = read_zone(request)
         view = await read_timeline(deps, workspace_id, request_viewer(request), campaign_id, zone)
         return respond_tagged(request, write_json(view), "application/json", {"Cache-Control": "no-store"})
@@ -53,24 +113,45 @@ class CalendarViewEndpoints(Controller):
 
     dependencies = AUTHENTICATED
 
-    @serves(operations.CREATE_VIEW)
+    @Operation(
+        route="POST /v1/calendar/views",
+        answer=CalendarViewEntryView,
+        errors=("wrongValue", "campaignUnknown", "tooManyViews"),
+        status=201,
+        body=CalendarViewBody,
+    )
     async def create_calendar_view(
         self, request: HttpRequest, workspace_id: WorkspaceId, deps: Deps
     ) -> Response[bytes]:
-        """Create a calendar view."""
+        """Create a calendar view.
+
+        Everybody who has the addresses in the answer may read the calendar there, as a page or in a calendar program,
+        until the view is deleted, also after its key has ended. They are answered once. The key needs the scope `read`,
+        too.
+        """
         body = await read_body(request, CalendarViewBody)
         return respond_privately(await calendar_views.create(deps, request, workspace_id, body), 201)
 
-    @serves(operations.LIST_VIEWS)
+    @Operation(route="GET /v1/calendar/views", answer=CalendarViewsView)
     async def list_calendar_views(self, request: HttpRequest, workspace_id: WorkspaceId, deps: Deps) -> Response[bytes]:
-        """List the calendar views."""
+        """List the calendar views.
+
+        Without their tokens, which are kept nowhere.
+        """
         read_query(request)
         return respond_privately(await calendar_views.list_all(deps, workspace_id))
 
-    @serves(operations.DELETE_VIEW)
+    @Operation(
+        route="DELETE /v1/calendar/views/{viewId}",
+        answer=DeletedCalendarViewView,
+        errors=("unknownField", "invalidJson", "viewNotFound", "tooLarge", "notJson"),
+    )
     async def delete_calendar_view(
         self, request: HttpRequest, view_id: FromPath[str], workspace_id: WorkspaceId, deps: Deps
     ) -> Response[bytes]:
-        """Revoke a calendar view."""
+        """Revoke a calendar view.
+
+        Its page and its feed are refused within a second.
+        """
         await read_bare_request(request)
         return respond_privately(await calendar_views.delete(deps, workspace_id, view_id))

@@ -7,23 +7,28 @@ from litestar import Controller, Response
 from litestar.params import FromPath
 
 from api.auth import AUTHENTICATED, WorkspaceId, request_actor
-from api.campaigns import operations
+from api.campaigns.bodies import CampaignBody, PatchCampaignBody
 from api.campaigns.changing import change, read_change
 from api.campaigns.creating import create_campaign, read_campaign_to_create
 from api.campaigns.ending import delete, end, read_unsent
 from api.campaigns.lists import list_page, operations_page, read_list_query
 from api.campaigns.requests import CampaignRequest, require_campaign, shown_campaigns
 from api.campaigns.starting import start
+from api.campaigns.views import CampaignPageView, CampaignView, DeletedCampaignView, OperationPageView
 from api.dependencies import Dependencies, Deps
 from api.http.body import MAX_BYTES, read_no_body
 from api.http.headers import HttpRequest, idempotency_key, required_key
-from api.http.large_body import read_large_body
-from api.http.operation import serves
+from api.http.large_body import LARGE_BYTES, read_large_body
+from api.http.operation import Operation
+from api.http.parameters import KEY, KEY_OF_OPERATION, page, query
 from api.http.query import read_query
 from api.http.request import read_bare_request, read_head, read_keyed_request
 from api.posts.answers.response import respond, respond_privately
+from domain.campaigns import CampaignStatus, UnsentPosts
 from domain.errors import InvalidRequest
 from store.posts.idempotency import KeyedRequest
+
+_ID = "{campaignId}"
 
 _CREATE = b"POST /v1/campaigns\n"
 
@@ -33,9 +38,27 @@ class CampaignEndpoints(Controller):
 
     dependencies = AUTHENTICATED
 
-    @serves(operations.CREATE_CAMPAIGN)
+    @Operation(
+        route="POST /v1/campaigns",
+        answer=CampaignView,
+        errors=(
+            "keyMissing",
+            *("missingField", "wrongValue", "invalidJson", "unknownField", "tooLargeImport", "notJson"),
+            *("tooManyCampaigns", "otherImport"),
+        ),
+        most_bytes=LARGE_BYTES,
+        status=201,
+        body=CampaignBody,
+        parameters=(KEY,),
+    )
     async def create_campaign(self, request: HttpRequest, workspace_id: WorkspaceId, deps: Deps) -> Response[bytes]:
-        """Create a campaign."""
+        """Create a campaign.
+
+        Posts join it by their `campaignId`; up to 10,000 are created with it by `posts`, as by an import. Its
+        `timezone` is their default; they may be due from `startsAt` until `endsAt`, but not in a blackout. Nothing of
+        it is published in a blackout or from `endsAt` on, whatever happens. The posts of a draft campaign are drafts
+        until it is started.
+        """
         key, head_problems = read_head(request)
         if head_problems:
             raise InvalidRequest(head_problems)
@@ -54,37 +77,83 @@ class CampaignEndpoints(Controller):
             ):
                 return respond(await create_campaign(created, campaign))
 
-    @serves(operations.LIST_CAMPAIGNS)
+    @Operation(
+        route="GET /v1/campaigns",
+        answer=CampaignPageView,
+        errors=("wrongQuery",),
+        parameters=(
+            query(
+                "status", "Only campaigns of this status.", {"type": "string", "enum": list(CampaignStatus)}, "active"
+            ),
+            query("tag", "Only campaigns with this tag.", {"type": "string", "minLength": 1}, "bf30"),
+            *page("campaigns"),
+        ),
+    )
     async def list_campaigns(self, request: HttpRequest, workspace_id: WorkspaceId, deps: Deps) -> Response[bytes]:
-        """List the campaigns."""
+        """List the campaigns.
+
+        The newest first, each with its progress.
+        """
         return respond_privately(await list_page(deps, workspace_id, read_list_query(request)))
 
-    @serves(operations.GET_CAMPAIGN)
+    @Operation(route=f"GET /v1/campaigns/{_ID}", answer=CampaignView, errors=("noSuchCampaign",))
     async def get_campaign(
         self, request: HttpRequest, campaign_id: FromPath[str], workspace_id: WorkspaceId, deps: Deps
     ) -> Response[bytes]:
-        """Get a campaign."""
+        """Get a campaign.
+
+        With its progress, which is counted at most once a second, and with its pause.
+        """
         read_query(request)
         async with deps.database.reading() as session:
             campaign = await require_campaign(session, workspace_id, campaign_id)
         (view,) = await shown_campaigns(deps, [campaign])
         return respond_privately(view)
 
-    @serves(operations.UPDATE_CAMPAIGN)
+    @Operation(
+        route=f"PATCH /v1/campaigns/{_ID}",
+        answer=CampaignView,
+        errors=("wrongValue", "noSuchCampaign", "postsOutsideWindow", "postsInBlackout"),
+        body=PatchCampaignBody,
+        parameters=(KEY,),
+    )
     async def update_campaign(
         self, request: HttpRequest, campaign_id: FromPath[str], workspace_id: WorkspaceId, deps: Deps
     ) -> Response[bytes]:
-        """Change a campaign."""
+        """Change a campaign.
+
+        A field that is left out stays as it is; `blackouts` and `tags` are whole lists. Scheduled posts that the new
+        times would not allow are named (409), or become drafts with `conflicts: skip`. Of a campaign that has ended,
+        only name and tags can be changed.
+        """
         payload, key = await read_keyed_request(request, read_change)
         route = f"PATCH /v1/campaigns/{campaign_id}"
         keyed = CampaignRequest.from_route(deps, workspace_id, request_actor(request), payload, key, route)
         return respond(await change(keyed, campaign_id, payload))
 
-    @serves(operations.DELETE_CAMPAIGN)
+    @Operation(
+        route=f"DELETE /v1/campaigns/{_ID}",
+        answer=DeletedCampaignView,
+        errors=("wrongQuery", "noSuchCampaign", "campaignHasUnsentPosts", "campaignPaused"),
+        parameters=(
+            KEY,
+            query(
+                "posts",
+                "What becomes of its drafts and of its posts that are not published yet.",
+                {"type": "string", "enum": list(UnsentPosts)},
+                "delete",
+            ),
+        ),
+    )
     async def delete_campaign(
         self, request: HttpRequest, campaign_id: FromPath[str], workspace_id: WorkspaceId, deps: Deps
     ) -> Response[bytes]:
-        """Delete a campaign."""
+        """Delete a campaign.
+
+        Deletes the campaign. If it has drafts or posts that are not published yet, `posts` says what becomes of them:
+        `keep` takes them out of the campaign, `delete` deletes those whose publishing has not begun. Public posts stay,
+        and keep their `campaignId`.
+        """
         unsent = read_unsent(request)
         await read_no_body(request)
         # With another choice it is another request.
@@ -94,25 +163,53 @@ class CampaignEndpoints(Controller):
         )
         return respond(await delete(keyed, campaign_id, unsent))
 
-    @serves(operations.START_CAMPAIGN)
+    @Operation(
+        route=f"POST /v1/campaigns/{_ID}/start",
+        answer=CampaignView,
+        errors=("noSuchCampaign", "notADraft", "draftRefused"),
+        parameters=(KEY_OF_OPERATION,),
+    )
     async def start_campaign(
         self, request: HttpRequest, campaign_id: FromPath[str], workspace_id: WorkspaceId, deps: Deps
     ) -> Response[bytes]:
-        """Start a draft campaign."""
+        """Start a draft campaign.
+
+        Schedules the drafts of a draft campaign that have a `scheduledFor`, all of them or none: they are checked as
+        new posts are, and all problems are listed, each with its `postId`. Drafts without a time stay drafts.
+        """
         return respond(await start(await _bare_request(request, campaign_id, workspace_id, deps, "start"), campaign_id))
 
-    @serves(operations.END_CAMPAIGN)
+    @Operation(
+        route=f"POST /v1/campaigns/{_ID}/end",
+        answer=CampaignView,
+        errors=("noSuchCampaign", "campaignOver"),
+        parameters=(KEY_OF_OPERATION,),
+    )
     async def end_campaign(
         self, request: HttpRequest, campaign_id: FromPath[str], workspace_id: WorkspaceId, deps: Deps
     ) -> Response[bytes]:
-        """End a campaign."""
+        """End a campaign.
+
+        Ends the campaign for good: posts of which nothing was sent become drafts with `skipReason: campaign_ended`. A
+        post that is being sent finishes. Targets that have not gone out by then fail with `campaign_ended`, if others
+        of their post are public. A paused campaign can be ended, too.
+        """
         return respond(await end(await _bare_request(request, campaign_id, workspace_id, deps, "end"), campaign_id))
 
-    @serves(operations.LIST_OPERATIONS)
+    @Operation(
+        route=f"GET /v1/campaigns/{_ID}/operations",
+        answer=OperationPageView,
+        errors=("wrongQuery", "noSuchCampaign"),
+        parameters=page("operations"),
+    )
     async def list_operations(
         self, request: HttpRequest, campaign_id: FromPath[str], workspace_id: WorkspaceId, deps: Deps
     ) -> Response[bytes]:
-        """List the operations on a campaign."""
+        """List the operations on a campaign.
+
+        Who did what with the campaign, the newest first. It is kept as long as the history of posts, also if the
+        campaign is deleted.
+        """
         return respond_privately(await operations_page(deps, workspace_id, campaign_id, request))
 
 

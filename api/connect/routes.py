@@ -11,23 +11,79 @@ from litestar import Controller, Response
 from litestar.params import FromPath
 
 from api.auth import AUTHENTICATED, WorkspaceId, request_actor
-from api.connect import operations
 from api.connect.begin import begin
 from api.connect.outcomes import connected_accounts, selection_options
 from api.connect.page import replace_page, show_page
 from api.connect.receive import connect, read_connect, select
-from api.connect.schemas import ConnectPageBody, SelectBody, SelectedView
+from api.connect.schemas import (
+    ConnectBody,
+    ConnectedView,
+    ConnectionView,
+    ConnectPageBody,
+    ConnectPageView,
+    ProgressView,
+    SelectBody,
+    SelectedView,
+)
 from api.connect.views import connected_view, progress_view, selection_view
 from api.dependencies import Deps
 from api.http.body_validation import read_valid
 from api.http.headers import HttpRequest
-from api.http.operation import serves
+from api.http.operation import Json, Operation
+from api.http.parameters import query
 from api.http.query import known_platform, read_query
 from api.http.request import read_body, read_request
 from api.posts.answers.response import respond_privately
 from domain.errors import NotFound, Problem
+from domain.selection import SelectionBy
+from platforms.access.connector import connectors
+from platforms.registry import platforms
 from store.accounts.connected import find_accounts
 from store.accounts.pending_connections import find_connection
+
+_REFUSED = (
+    "connectionExpired",
+    "authorizationPending",
+    "codeRejected",
+    "permissionMissing",
+    "noAccounts",
+    "differentAccount",
+    "credentialsRejected",
+    "notConfigured",
+    "appRefused",
+)
+_MEANINGS = {
+    "as": "which kind of account to connect",
+    "identifier": "the handle or DID of the account whose owner is to authorize; without it ask for an app password",
+    "kind": "a webhook in one channel, or this service's bot",
+    "instance": "the server that has the account; needed",
+}
+_EXAMPLES = {"identifier": "alice.bsky.social", "instance": "https://mastodon.social"}
+
+
+def _options() -> list[Json]:
+    """Return the parameters that only some platforms know."""
+    known: dict[str, tuple[list[str], list[str]]] = {}
+    for platform, connector in connectors().items():
+        for name, values in connector.options.items():
+            labels, choices = known.setdefault(name, ([], []))
+            labels.append(platforms()[platform].label)
+            choices += [value for value in values if value not in choices]
+    return [
+        query(
+            name,
+            f"Of {' and '.join(labels)} only: {_MEANINGS[name]}.",
+            {"type": "string", **({"enum": choices} if choices else {"minLength": 1})},
+            choices[0] if choices else _EXAMPLES[name],
+        )
+        for name, (labels, choices) in known.items()
+    ]
+
+
+_PAGE = (
+    "The name and the picture of the workspace on the page that `hosted=true` shows to people, before they go to the "
+    "platform."
+)
 
 _UNKNOWN = Problem("This workspace has no such connection; it is forgotten a day after it has ended", "not_found")
 
@@ -37,27 +93,87 @@ class ConnectEndpoints(Controller):
 
     dependencies = AUTHENTICATED
 
-    @serves(operations.GET_PAGE)
+    @Operation(route="GET /v1/connect/page", description=_PAGE, answer=ConnectPageView)
     async def get_connect_page(self, request: HttpRequest, workspace_id: WorkspaceId, deps: Deps) -> Response[bytes]:
         """Get the look of the page on which people connect accounts."""
         read_query(request)
         return respond_privately(await show_page(deps.database, workspace_id))
 
-    @serves(operations.SET_PAGE)
+    @Operation(
+        route="PUT /v1/connect/page",
+        description=f"{_PAGE} What is left out is removed. The picture is a part of the page: no other host is asked.",
+        answer=ConnectPageView,
+        errors=("wrongLogo",),
+        body=ConnectPageBody,
+    )
     async def set_connect_page(self, request: HttpRequest, workspace_id: WorkspaceId, deps: Deps) -> Response[bytes]:
         """Set the look of the page on which people connect accounts."""
         body = await read_body(request, ConnectPageBody)
         return respond_privately(await replace_page(deps.database, workspace_id, body))
 
-    @serves(operations.BEGIN_CONNECTION)
+    @Operation(
+        route="GET /v1/connect/{platform}",
+        answer=ConnectionView,
+        errors=("wrongPlatform", "wrongRedirect", "reconnectNotFound", "notConfigured"),
+        parameters=(
+            query(
+                "redirect_url",
+                (
+                    "The address to which the platform sends the person back: https, or http on localhost. Needed by "
+                    "platforms with an authorization. With `hosted`: the address to which this service sends the "
+                    "person at the end; if it is left out, a page shows the result."
+                ),
+                {"type": "string", "format": "uri", "maxLength": 512},
+                "https://app.example.com/connected",
+            ),
+            query(
+                "accountId",
+                "The account to reconnect. If the answer is for another account, nothing is changed.",
+                {"type": "string", "minLength": 1},
+                "tw_456",
+            ),
+            query(
+                "hosted",
+                (
+                    "Whether this service receives the platform's answer. It needs a public address; the "
+                    "address to register at the platform is its public address with `/v1/connect/callback`."
+                ),
+                {"type": "string", "enum": ["true", "false"], "default": "false"},
+                "true",
+            ),
+            query(
+                "choose",
+                (
+                    "With `hosted`, if there are several accounts: whether a `page` of this service asks which to "
+                    "connect, or the `caller` does, by `POST /v1/connect/{platform}/select`. The person is then sent "
+                    "back with `selectionId`."
+                ),
+                {"type": "string", "enum": [choice.value for choice in SelectionBy], "default": SelectionBy.PAGE.value},
+                SelectionBy.CALLER.value,
+            ),
+            *_options(),
+        ),
+    )
     async def begin_connection(
         self, request: HttpRequest, platform: FromPath[str], workspace_id: WorkspaceId, deps: Deps
     ) -> Response[bytes]:
-        """Begin to connect an account."""
+        """Begin to connect an account.
+
+        Send the person to `authUrl`; the platform sends them back to `redirect_url` with `code` and `state`, or with
+        `error`. `redirect_url` must be registered at the platform for this service's app. A platform without an
+        authorization answers with the `fields` of its credentials. At most 60 an hour. With `hosted=true` this service
+        receives the platform's answer, and `authUrl` is a page of this service; at the end the person is sent to
+        `redirect_url` with `connectionId`, `platform` and either `accountId`, once for each account, or `error` and
+        `message`.
+        """
         await deps.restoring.require_finished()
         return respond_privately(await begin(deps, workspace_id, known_platform(platform), request))
 
-    @serves(operations.GET_CONNECTION)
+    @Operation(
+        route="GET /v1/connect/{platform}/{connectionId}",
+        answer=ProgressView,
+        errors=("wrongPlatform", "connectionNotFound"),
+    )
     async def get_connection(
         self,
         request: HttpRequest,
@@ -66,7 +182,10 @@ class ConnectEndpoints(Controller):
         workspace_id: WorkspaceId,
         deps: Deps,
     ) -> Response[bytes]:
-        """Get the state of a connection."""
+        """Get the state of a connection.
+
+        For callers that wait while a person is at the platform, mainly with `hosted`. Ask every second or two.
+        """
         read_query(request)
         async with deps.database.reading() as session:
             row = await find_connection(session, connection_id) if connection_id.isprintable() else None
@@ -77,11 +196,23 @@ class ConnectEndpoints(Controller):
             )
         return respond_privately(progress_view(row, known, datetime.now(UTC)))
 
-    @serves(operations.CONNECT_ACCOUNT)
+    @Operation(
+        route="POST /v1/connect/{platform}",
+        answer=ConnectedView,
+        errors=("wrongPlatform", "missingCode", "wrongRedirect", "reconnectNotFound", *_REFUSED),
+        status=201,
+        other_status=200,
+        body=ConnectBody,
+    )
     async def connect_account(
         self, request: HttpRequest, platform: FromPath[str], workspace_id: WorkspaceId, deps: Deps
     ) -> Response[bytes]:
-        """Connect an account."""
+        """Connect an account.
+
+        Uses the code immediately: platforms accept one for as little as 30 seconds. 201 is a new account; 200 is one
+        that was known and is reconnected, or a `selection` if there are several pages, channels or locations. A repeat
+        within 10 minutes gets the same answer, and continues if the platform did not answer.
+        """
         payload = await read_request(request, partial(read_connect, platform=platform))
         row = await connect(deps, workspace_id, known_platform(platform), payload, request_actor(request))
         if (selection := selection_options(row)) is not None:
@@ -91,11 +222,20 @@ class ConnectEndpoints(Controller):
         account = connected_accounts(row)[0]
         return respond_privately(connected_view(row.platform, account), 201 if account["created"] else 200)
 
-    @serves(operations.SELECT_ACCOUNTS)
+    @Operation(
+        route="POST /v1/connect/{platform}/select",
+        answer=SelectedView,
+        errors=("wrongPlatform", "missingIds", "wrongIds", "selectionExpired", *_REFUSED),
+        status=201,
+        body=SelectBody,
+    )
     async def select_accounts(
         self, request: HttpRequest, platform: FromPath[str], workspace_id: WorkspaceId, deps: Deps
     ) -> Response[bytes]:
-        """Choose which accounts to connect."""
+        """Choose which accounts to connect.
+
+        Connects the accounts that the person chose from a `selection`, once. A repeat gets the same answer.
+        """
         row = await select(
             deps, workspace_id, known_platform(platform), await read_request(request, partial(read_valid, SelectBody))
         )

@@ -2,7 +2,8 @@
 
 import re
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from inspect import cleandoc
 from typing import Any, Self
 
 from litestar import Controller
@@ -21,16 +22,18 @@ _OPERATION = "operation"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Operation:
-    """One operation of the API. Its handler's name and docstring are its id and its summary.
+    """One operation of the API, as the decorator of its handler, whose name and first line are its id and its summary.
 
-    `errors` names its entries of `error_examples.errors.ERRORS`, beside those that all have.
+    `errors` names its entries of `error_examples.errors.ERRORS`, beside those that follow from its
+    body and its headers.
     """
 
     route: str
     """Its method and path."""
-    description: str
+    description: str = ""
+    """What it does, if that is not in the docstring of its handler, after the first line."""
     answer: type[Any]
-    errors: tuple[str, ...]
+    errors: tuple[str, ...] = ()
     status: int = 200
     body: type[BaseModel] | None = None
     body_required: bool = True
@@ -48,6 +51,16 @@ class Operation:
     """Whether its answer has an ETag, and a caller that has the answer gets 304."""
     writes_post: bool = False
     """Whether it creates or changes one post, and so counts as one of the posts a minute of its workspace."""
+
+    @property
+    def all_errors(self) -> dict[str, None]:
+        """Return the names of its errors in order: those of any body or query, of a key, and its own."""
+        key = self.headers.get("Idempotency-Key")
+        not_of_all = {"tooLarge": self.most_bytes != MAX_BYTES, "notJson": bool(self.texts)}
+        of_body = [name for name in WITH_BODY if not not_of_all.get(name)]
+        generic = of_body if self.body else () if self.files else ("unknownQuery",)
+        of_key = () if key is None else ("keyMissing", "keyReused") if key.get("required") else ("keyReused",)
+        return dict.fromkeys((*generic, *of_key, *self.errors))
 
     @property
     def method(self) -> str:
@@ -68,6 +81,18 @@ class Operation:
     def headers(self) -> dict[str, Json]:
         """Return the parameters that its headers may have, by name."""
         return {parameter["name"]: parameter for parameter in self.parameters if parameter["in"] == "header"}
+
+    def __call__(self, handler: Callable[..., Any]) -> HTTPRouteHandler:
+        """Return the handler as the one that serves the operation, under its method and path, with its status."""
+        path = re.sub(r"\{(\w+)\}", lambda parameter: f"{{{to_snake(parameter[1])}:str}}", self.path)
+        description = self.description or cleandoc(handler.__doc__ or "").partition("\n\n")[2].replace("\n", " ")
+        return HTTPRouteHandler(
+            path,
+            http_method=[self.method],  # type: ignore[list-item]
+            status_code=self.status,
+            request_max_body_size=self.most_bytes,
+            opt={_OPERATION: replace(self, description=description)},
+        )(handler)
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Self:
         """Return the operation itself, which does not change: Litestar copies what a handler has with the handler."""

@@ -10,10 +10,10 @@ from api.auth import AUTHENTICATED, WorkspaceId, request_caller, request_key
 from api.dependencies import Dependencies, Deps
 from api.http.cursors import encode_cursor
 from api.http.headers import HttpRequest
-from api.http.operation import serves
+from api.http.operation import Operation
+from api.http.parameters import page
 from api.http.query import read_id_page, read_query
 from api.http.request import read_bare_request, read_body
-from api.keys import operations
 from api.keys.actions import Issuer, create, key_view, moment_or_none, require_key, revoke, rotate
 from api.keys.schemas import (
     CallerKeyView,
@@ -22,7 +22,9 @@ from api.keys.schemas import (
     CallerWorkspaceView,
     KeyBody,
     KeyPageView,
+    KeyView,
     LimitView,
+    NewKeyView,
     RotationBody,
     UsageView,
     WorkspaceUsageView,
@@ -42,9 +44,13 @@ class KeyEndpoints(Controller):
 
     dependencies = AUTHENTICATED
 
-    @serves(operations.GET_CALLER)
+    @Operation(route="GET /v1/me", answer=CallerView)
     async def get_caller(self, request: HttpRequest, workspace_id: WorkspaceId, deps: Deps) -> Response[bytes]:
-        """Get what the key may do, and what its workspace uses."""
+        """Get what the key may do, and what its workspace uses.
+
+        The workspace of the key, the key's scopes, what is left of its limits, and what the workspace uses. Every key
+        may ask.
+        """
         read_query(request)
         caller = request_caller(request)
         usage = await deps.usage.read(workspace_id)
@@ -57,10 +63,7 @@ class KeyEndpoints(Controller):
             CallerView(
                 workspace=CallerWorkspaceView(id=workspace_id, name=name or ""),
                 key=CallerKeyView(
-                    id=key.id,
-                    name=key.name,
-                    scopes=in_order(caller.scopes),
-                    expiresAt=moment_or_none(key.expires_at),
+                    id=key.id, name=key.name, scopes=in_order(caller.scopes), expiresAt=moment_or_none(key.expires_at)
                 ),
                 limits=CallerLimitsView(requests=_limit_view(requests), posts=_limit_view(posts)),
                 usage=WorkspaceUsageView(
@@ -74,17 +77,31 @@ class KeyEndpoints(Controller):
             )
         )
 
-    @serves(operations.CREATE_KEY)
+    @Operation(
+        route="POST /v1/api-keys",
+        answer=NewKeyView,
+        errors=("missingField", "keyGivesMore", "keyOutlives", "keyFaster", "tooManyKeys"),
+        status=201,
+        body=KeyBody,
+    )
     async def create_key(self, request: HttpRequest, workspace_id: WorkspaceId, deps: Deps) -> Response[bytes]:
-        """Create a key."""
+        """Create a key.
+
+        The new key belongs to the workspace of the caller's key. It has no scope that the caller's lacks, ends no
+        later, and may make no more requests. The answer is the only one with the key itself; if it is lost, revoke the
+        key and create another.
+        """
         body = await read_body(request, KeyBody)
         expires_at, issuer = read_expiry(body.expires_in_days, body.expires_at), _issuer(request, deps)
         created = await create(deps.database, issuer, body.name, body.scopes, expires_at, body.rate_per_minute)
         return respond_privately(created, 201)
 
-    @serves(operations.LIST_KEYS)
+    @Operation(route="GET /v1/api-keys", answer=KeyPageView, errors=("wrongQuery",), parameters=page("keys"))
     async def list_keys(self, request: HttpRequest, workspace_id: WorkspaceId, deps: Deps) -> Response[bytes]:
-        """List the keys."""
+        """List the keys.
+
+        Without the keys themselves, the newest first.
+        """
         limit, before_id = read_id_page(request)
         async with deps.database.reading() as session:
             rows = await list_page_of_keys(session, workspace_id, limit + 1, before_id)
@@ -92,20 +109,35 @@ class KeyEndpoints(Controller):
         views = [key_view(row) for row in rows[:limit]]
         return respond_privately(KeyPageView(keys=views, cursor=cursor, hasMore=cursor is not None))
 
-    @serves(operations.ROTATE_KEY)
+    @Operation(
+        route="POST /v1/api-keys/{keyId}/rotate",
+        answer=NewKeyView,
+        errors=("keyGivesMore", "keyOutlives", "keyFaster", "keyNotFound", "keyEnded", "tooManyKeys"),
+        status=201,
+        body=RotationBody,
+        body_required=False,
+    )
     async def rotate_key(
         self, request: HttpRequest, key_id: FromPath[str], workspace_id: WorkspaceId, deps: Deps
     ) -> Response[bytes]:
-        """Replace a key."""
+        """Replace a key.
+
+        Creates a key of the same name, scopes and rate, which expires when the old one would have; the old one ends
+        after the overlap. A key that is being replaced is not replaced again.
+        """
         body = await read_body(request, RotationBody)
         overlap = timedelta(hours=body.overlap_hours)
         return respond_privately(await rotate(deps.database, _issuer(request, deps), key_id, overlap), 201)
 
-    @serves(operations.REVOKE_KEY)
+    @Operation(route="DELETE /v1/api-keys/{keyId}", answer=KeyView, errors=("keyNotFound",))
     async def revoke_key(
         self, request: HttpRequest, key_id: FromPath[str], workspace_id: WorkspaceId, deps: Deps
     ) -> Response[bytes]:
-        """Revoke a key."""
+        """Revoke a key.
+
+        Every API process refuses it within 2 seconds. A key that is revoked already stays as it is. Only an operator
+        revokes a key with a scope that the caller's lacks.
+        """
         await read_bare_request(request)
         return respond_privately(await revoke(deps.database, _issuer(request, deps), key_id))
 

@@ -203,7 +203,7 @@ def _operation(operation: Operation) -> Json:
                 if status
             },
             **_unchanged(operation),
-            **_error_responses((*operation.errors, *_ALWAYS, *(("insufficientScope",) if scope else ()))),
+            **_error_responses((*operation.all_errors, *_ALWAYS, *(("insufficientScope",) if scope else ()))),
         },
     }
     if operation.files:

@@ -7,12 +7,12 @@ from api.auth import AUTHENTICATED, WorkspaceId, request_actor
 from api.dependencies import Deps
 from api.http.cursors import encode_cursor
 from api.http.headers import HttpRequest, preferred_wait
-from api.http.operation import serves
+from api.http.operation import Operation
+from api.http.parameters import PREFER_PAUSED, page
 from api.http.query import read_id_page, read_query
 from api.http.request import read_body
-from api.pauses import operations
 from api.pauses.actions import pause, pause_view, read_gate, require_pause, resume
-from api.pauses.schemas import PauseBody, PausePageView, ResumeBody
+from api.pauses.schemas import PauseBody, PausePageView, PauseView, ResumeBody
 from api.posts.answers.response import respond_privately
 from store.pauses.pauses import list_pauses
 
@@ -25,17 +25,34 @@ class PauseEndpoints(Controller):
 
     dependencies = AUTHENTICATED
 
-    @serves(operations.CREATE_PAUSE)
+    @Operation(
+        route="POST /v1/pauses",
+        answer=PauseView,
+        errors=("wrongScope", "accountNotConnected"),
+        status=201,
+        other_status=200,
+        body=PauseBody,
+        parameters=(PREFER_PAUSED,),
+    )
     async def create_pause(self, request: HttpRequest, workspace_id: WorkspaceId, deps: Deps) -> Response[bytes]:
-        """Pause a workspace or an account."""
+        """Pause a workspace or an account.
+
+        Stops all posts of the workspace, or those to one account. It waits up to 10 seconds for `paused`. From then on
+        no request that publishes a post leaves any process, until the pause ends. Nothing fails, is late or is unready
+        because of a pause: posts that fall due are held, and their `publishWithin` stands still. 200 is a pause that
+        was under way already. Edits and first comments of public posts are not stopped.
+        """
         body = await read_body(request, PauseBody)
         gate = await read_gate(deps.database, workspace_id, body)
         view, is_new = await pause(deps, workspace_id, gate, body.reason, request_actor(request), pause_wait(request))
         return respond_privately(view, 201 if is_new else 200)
 
-    @serves(operations.LIST_PAUSES)
+    @Operation(route="GET /v1/pauses", answer=PausePageView, errors=("wrongQuery",), parameters=page("pauses"))
     async def list_pauses(self, request: HttpRequest, workspace_id: WorkspaceId, deps: Deps) -> Response[bytes]:
-        """List the pauses."""
+        """List the pauses.
+
+        Those that are under way, and those that have ended, the newest first.
+        """
         limit, before_id = read_id_page(request)
         async with deps.database.reading() as session:
             rows = await list_pauses(session, workspace_id, limit + 1, before_id)
@@ -43,20 +60,33 @@ class PauseEndpoints(Controller):
         cursor = encode_cursor({"id": rows[limit - 1].id}) if len(rows) > limit else None
         return respond_privately(PausePageView(pauses=views, cursor=cursor, hasMore=cursor is not None))
 
-    @serves(operations.GET_PAUSE)
+    @Operation(route="GET /v1/pauses/{pauseId}", answer=PauseView, errors=("pauseNotFound",))
     async def get_pause(
         self, request: HttpRequest, pause_id: FromPath[str], workspace_id: WorkspaceId, deps: Deps
     ) -> Response[bytes]:
-        """Get a pause."""
+        """Get a pause.
+
+        With what may still become public, and how many posts fell due and wait for its end.
+        """
         read_query(request)
         async with deps.database.reading() as session:
             return respond_privately(await pause_view(session, await require_pause(session, workspace_id, pause_id)))
 
-    @serves(operations.RESUME_PAUSE)
+    @Operation(
+        route="POST /v1/pauses/{pauseId}/resume",
+        answer=PauseView,
+        errors=("missedUnsaid", "pauseNotFound"),
+        body=ResumeBody,
+        body_required=False,
+    )
     async def resume_pause(
         self, request: HttpRequest, pause_id: FromPath[str], workspace_id: WorkspaceId, deps: Deps
     ) -> Response[bytes]:
-        """End a pause."""
+        """End a pause.
+
+        Publishes, moves or skips the posts that were missed, and ends the pause, together. With `dryRun` nothing
+        changes, and `result` says what would be done. A pause that has ended answers as before.
+        """
         body = await read_body(request, ResumeBody)
         return respond_privately(await resume(deps, workspace_id, pause_id, body, request_actor(request)))
 

@@ -6,26 +6,35 @@ from litestar.params import FromPath
 from api.auth import AUTHENTICATED, WorkspaceId, request_actor
 from api.dependencies import Dependencies, Deps
 from api.http.headers import HttpRequest, preferred_wait
-from api.http.operation import served_operation, serves
+from api.http.operation import WITH_BODY, Operation, served_operation
+from api.http.parameters import KEY, PREFER, page
 from api.http.query import read_query
 from api.http.request import BodyCheck, read_bare_request, read_keyed_request, read_request
-from api.posts import operations
 from api.posts.answers.answer import answer_post, answer_posts, answer_view
 from api.posts.answers.rendering import render_attempts
 from api.posts.answers.response import respond
+from api.posts.answers.views import AttemptsView, DeletedView, PageView, PostView, VerdictView
 from api.posts.bodies.parse_patch import check_change
 from api.posts.bodies.parse_post import read_create
+from api.posts.bodies.schemas import EditBody, PatchBody, PostBody, ResolveBody, RetryBody, ValidateBody
 from api.posts.changes import create, delete_post, edit, resolve, retry, update
 from api.posts.changes.post_change import PostChange
 from api.posts.clock import now_ms
-from api.posts.counts import count, read_counts_query
-from api.posts.deleted import list_deleted
-from api.posts.history import history
+from api.posts.counts import MOST_COUNTED, MOST_DAYS, CountsView, count, read_counts_query
+from api.posts.deleted import DeletionsView, list_deleted
+from api.posts.history import HistoryView, history
+from api.posts.list_parameters import COUNTS, LIST
 from api.posts.listing import cursor_after, read_history_query, read_list_query, read_numbered_query
 from api.posts.lookup import require_post, require_shown_post
 from api.posts.validate import validate
 from store.posts.lists import list_posts
 from store.publishing.attempts import list_attempts
+
+_SHAPE = ("missingField", "wrongValue", "duplicateTarget", *WITH_BODY)
+_KEYED = ("keyReused", "deletedSince")
+_RULES = ("platformRule", "accountNotFound", "unknownSetting", "queueFull", "queueUnknown", "ambiguousQueue")
+_CHAIN = ("afterUnknown", "chainCircle", "chainTooLong", "afterFailed")
+_CAMPAIGN = ("campaignUnknown", "outsideWindow", "campaignEnded")
 
 PostId = FromPath[str]
 
@@ -35,81 +44,186 @@ class PostEndpoints(Controller):
 
     dependencies = AUTHENTICATED
 
-    @serves(operations.CREATE_POST)
+    @Operation(
+        route="POST /v1/posts",
+        answer=PostView,
+        errors=(*_SHAPE, *_RULES, *_CAMPAIGN, *_CHAIN, "paused", *_KEYED, "externalIdTaken"),
+        status=201,
+        other_status=200,
+        body=PostBody,
+        parameters=(KEY, PREFER),
+        writes_post=True,
+    )
     async def create_post(self, request: HttpRequest, workspace_id: WorkspaceId, deps: Deps) -> Response[bytes]:
-        """Create and optionally publish a post."""
+        """Create and optionally publish a post.
+
+        `publishNow` publishes immediately and waits for the outcome on every platform; `scheduledFor` publishes at that
+        time, never early, and `queue` in the first free slot of a queue; otherwise the post is a draft. Shape errors
+        (400) are listed together; if there are none, all that platforms and accounts would refuse (422). A repeat of a
+        body with an `externalId` is answered 200 with the existing post and `Idempotent-Replayed`.
+        """
         payload, key = await read_keyed_request(request, lambda body: read_create(body, now_ms()))
         with deps.waiting.deadline(workspace_id, preferred_wait(request)) as deadline:
             answer = await create.create(deps, workspace_id, request_actor(request), payload, key, deadline)
         return respond(answer, deadline)
 
-    @serves(operations.LIST_POSTS)
+    @Operation(route="GET /v1/posts", answer=PageView, errors=("wrongQuery",), parameters=LIST)
     async def list_posts(self, request: HttpRequest, workspace_id: WorkspaceId, deps: Deps) -> Response[bytes]:
-        """List posts."""
+        """List posts.
+
+        Newest first, unless `sort` says otherwise. Pages neither skip nor repeat a post while posts are being added. A
+        page holds fewer posts than `limit` if it would be larger than 4 MiB; `hasMore` is then true.
+        """
         query, limit = read_list_query(request)
         page = await list_posts(deps.database, workspace_id, query, limit)
         cursor = cursor_after(page.last) if page.last else None
         return respond(answer_posts(page.posts, cursor))
 
-    @serves(operations.COUNT_POSTS)
+    @Operation(
+        route="GET /v1/posts/counts",
+        description=(
+            "The numbers of the posts that `GET /v1/posts` lists for the same filters: in all, and of each status, "
+            f"platform or day. To count by a day, give the first and the last one: at most {MOST_DAYS} days. At most "
+            f"{MOST_COUNTED:,} posts may match."
+        ),
+        answer=CountsView,
+        errors=("wrongQuery",),
+        parameters=COUNTS,
+    )
     async def count_posts(self, request: HttpRequest, workspace_id: WorkspaceId, deps: Deps) -> Response[bytes]:
         """Count posts."""
         query = read_counts_query(request)
         return respond(answer_view(await count(deps, workspace_id, query)))
 
-    @serves(operations.LIST_DELETED_POSTS)
+    @Operation(route="GET /v1/posts/deleted", answer=DeletionsView, errors=("wrongQuery",), parameters=page("posts"))
     async def list_deleted_posts(self, request: HttpRequest, workspace_id: WorkspaceId, deps: Deps) -> Response[bytes]:
-        """List deleted posts."""
+        """List deleted posts.
+
+        Who deleted which posts, the last one first. It is kept for a year, or as long as the operator has set. The
+        content of a deleted post is kept nowhere; `GET /v1/posts/{postId}/history` has what happened to it.
+        """
         before_id, limit = read_numbered_query(request)
         return respond(answer_view(await list_deleted(deps, workspace_id, before_id, limit)))
 
-    @serves(operations.VALIDATE_POST)
+    @Operation(route="POST /v1/posts/validate", answer=VerdictView, body=ValidateBody)
     async def validate_post(self, request: HttpRequest, workspace_id: WorkspaceId, deps: Deps) -> Response[bytes]:
-        """Check a post without creating it."""
+        """Check a post without creating it.
+
+        Returns the problems that creating it would return. For drafts, refusals by platforms are warnings. With
+        `checkMedia` the files are checked too, if nothing else is wrong: fetched, and compared with the platforms'
+        rules.
+        """
         return respond(await validate(deps, workspace_id, await read_request(request)))
 
-    @serves(operations.GET_POST)
+    @Operation(route="GET /v1/posts/{postId}", answer=PostView, errors=("notFound",))
     async def get_post(
         self, request: HttpRequest, post_id: PostId, workspace_id: WorkspaceId, deps: Deps
     ) -> Response[bytes]:
-        """Get one post."""
+        """Get one post.
+
+        With all details, and the status of each target.
+        """
         read_query(request)
         return respond(answer_post(await require_shown_post(deps.database, workspace_id, post_id)))
 
-    @serves(operations.UPDATE_POST)
+    @Operation(
+        route="PATCH /v1/posts/{postId}",
+        answer=PostView,
+        errors=(*_SHAPE, *_RULES, *_CAMPAIGN, *_CHAIN, "notFound", "publishingHasBegun", "paused", *_KEYED),
+        body=PatchBody,
+        parameters=(KEY, PREFER),
+        writes_post=True,
+    )
     async def update_post(
         self, request: HttpRequest, post_id: PostId, workspace_id: WorkspaceId, deps: Deps
     ) -> Response[bytes]:
-        """Change a post, or correct its failed targets."""
+        """Change a post, or correct its failed targets.
+
+        Any field of the create body; a field that is left out stays as it is, in each entry of `platforms` too. A new
+        `scheduledFor` schedules or reschedules, a draft as well unless `isDraft` true is in the same body; `shiftBy`
+        moves the time it has; `queue` gives it the first free slot of a queue; `publishNow` true publishes and keeps
+        the planned time as `plannedFor`; `isDraft` true takes a post off the schedule. A new `timezone` alone moves a
+        time that was given without an offset. `null` is refused except for `scheduledFor`, for `campaignId`, which
+        takes the post out of its campaign, for `after`, which ends its waiting, and for a target's `customContent` and
+        `customMedia`, which it removes. The body of an answer can be sent back: read-only fields are ignored if they
+        equal the post's. Once publishing has begun, only targets that have failed or wait can be changed: a failed one
+        sends the change when it is retried, and `platforms` names those to correct; before, it is the whole list, and a
+        target that it does not name is removed. A change of a target that is public, may be public or is being
+        published is 409. If a target is held and nothing was sent, publishing starts again with the change.
+        """
         change = await _read_change(request, post_id, workspace_id, deps, check_change)
         with deps.waiting.deadline(workspace_id, preferred_wait(request)) as deadline:
             answer = await update.update_post(change, deadline)
         return respond(answer, deadline)
 
-    @serves(operations.DELETE_POST)
+    @Operation(
+        route="DELETE /v1/posts/{postId}",
+        answer=DeletedView,
+        errors=("unknownField", "invalidJson", "notFound", "isPublishing", "tooLarge", "notJson", *_KEYED),
+        parameters=(KEY,),
+        writes_post=True,
+    )
     async def delete_post(
         self, request: HttpRequest, post_id: PostId, workspace_id: WorkspaceId, deps: Deps
     ) -> Response[bytes]:
-        """Delete a post."""
-        key, operation = await read_bare_request(request), operations.DELETE_POST
-        change = PostChange.from_operation(deps, workspace_id, request_actor(request), post_id, {}, key, operation)
+        """Delete a post.
+
+        Removes the post from this service. A scheduled post is certainly not published afterwards; if it is being
+        published, or was published after the request had come, it is not removed, and the answer is 409. A published
+        one stays on the platforms, and the answer has its `status`.
+        """
+        key, route = await read_bare_request(request), served_operation(request).route
+        change = PostChange.from_route(deps, workspace_id, request_actor(request), post_id, {}, key, route)
         return respond(await delete_post.delete(change, request.state.received_at))
 
-    @serves(operations.EDIT_POST)
+    @Operation(
+        route="POST /v1/posts/{postId}/edit",
+        answer=PostView,
+        errors=(
+            "missingField",
+            "notEditable",
+            "noPremium",
+            "windowClosed",
+            "limitReached",
+            "textOnly",
+            "notFound",
+            *_KEYED,
+        ),
+        body=EditBody,
+        parameters=(KEY, PREFER),
+        writes_post=True,
+    )
     async def edit_post(
         self, request: HttpRequest, post_id: PostId, workspace_id: WorkspaceId, deps: Deps
     ) -> Response[bytes]:
-        """Edit a published tweet."""
+        """Edit a published tweet.
+
+        Only on X, with X Premium, within 1 hour of being published, at most 5 times, and only the text. An edit gives
+        the tweet a new id and keeps its pictures or video; earlier versions stay in `editHistory`.
+        """
         change = await _read_change(request, post_id, workspace_id, deps, edit.read_edit)
         with deps.waiting.deadline(workspace_id, preferred_wait(request)) as deadline:
             answer = await edit.edit(change, deadline)
         return respond(answer, deadline)
 
-    @serves(operations.RETRY_POST)
+    @Operation(
+        route="POST /v1/posts/{postId}/retry",
+        answer=PostView,
+        errors=("wrongValue", "targetNotFound", "notFound", "nothingToRetry", "paused", *_KEYED),
+        body=RetryBody,
+        body_required=False,
+        parameters=(KEY, PREFER),
+        writes_post=True,
+    )
     async def retry_post(
         self, request: HttpRequest, post_id: PostId, workspace_id: WorkspaceId, deps: Deps
     ) -> Response[bytes]:
-        """Retry the platforms that failed."""
+        """Retry the platforms that failed.
+
+        Without a body all failed targets are tried again, with `platforms` only the named ones. Published targets are
+        skipped. Unconfirmed ones are looked for on their platform first, and never sent again blindly. If a platform
+        refused the content, correct it by PATCH first.
+        """
         change = await _read_change(request, post_id, workspace_id, deps, retry.read_retry)
         with deps.waiting.deadline(workspace_id, preferred_wait(request)) as deadline:
             answer = await retry.retry(change, deadline)
@@ -121,11 +235,19 @@ class OutcomeEndpoints(Controller):
 
     dependencies = AUTHENTICATED
 
-    @serves(operations.LIST_ATTEMPTS)
+    @Operation(
+        route="GET /v1/posts/{postId}/attempts",
+        answer=AttemptsView,
+        errors=("wrongQuery", "notFound"),
+        parameters=page("attempts"),
+    )
     async def list_attempts(
         self, request: HttpRequest, post_id: PostId, workspace_id: WorkspaceId, deps: Deps
     ) -> Response[bytes]:
-        """List a post's attempts."""
+        """List a post's attempts.
+
+        Every step towards the platforms with its times, the platform's answer and the decision on it.
+        """
         after_id, limit = read_numbered_query(request)
         async with deps.database.reading() as session:
             await require_post(session, workspace_id, post_id)
@@ -134,19 +256,41 @@ class OutcomeEndpoints(Controller):
         cursor = cursor_after(page[-1][0].id) if more else None
         return respond(answer_view(render_attempts(page, cursor)))
 
-    @serves(operations.GET_HISTORY)
+    @Operation(
+        route="GET /v1/posts/{postId}/history",
+        answer=HistoryView,
+        errors=("wrongQuery", "notFound"),
+        parameters=page("events"),
+    )
     async def get_history(
         self, request: HttpRequest, post_id: PostId, workspace_id: WorkspaceId, deps: Deps
     ) -> Response[bytes]:
-        """List who did what to a post."""
+        """List who did what to a post.
+
+        Who created, changed, retried or deleted the post, the steps towards the platforms, and their outcome. It is
+        kept for a year after the post, or as long as the operator has set. It holds the 500 newest actions of people.
+        Of content it holds only the names of changed fields.
+        """
         after, limit = read_history_query(request)
         return respond(answer_view(await history(deps, workspace_id, post_id, after, limit)))
 
-    @serves(operations.RESOLVE_POST)
+    @Operation(
+        route="POST /v1/posts/{postId}/resolve",
+        answer=PostView,
+        errors=("missingField", "wrongValue", "targetNotFound", "notFound", "nothingToResolve", *_KEYED),
+        body=ResolveBody,
+        parameters=(KEY,),
+        writes_post=True,
+    )
     async def resolve_post(
         self, request: HttpRequest, post_id: PostId, workspace_id: WorkspaceId, deps: Deps
     ) -> Response[bytes]:
-        """Settle an unconfirmed target."""
+        """Settle an unconfirmed target.
+
+        If a platform's answer was lost and the service cannot confirm the post, report what you found there. A target
+        that is `not_published` can be retried. `platformPostId` may be the address of the post's page. A report can be
+        corrected in the same way for 7 days, unless the target was retried since.
+        """
         change = await _read_change(request, post_id, workspace_id, deps, resolve.read_resolution)
         return respond(await resolve.resolve(change))
 
@@ -155,5 +299,5 @@ async def _read_change(
     request: HttpRequest, post_id: str, workspace_id: str, deps: Dependencies, check_body: BodyCheck
 ) -> PostChange:
     payload, key = await read_keyed_request(request, check_body)
-    operation = served_operation(request)
-    return PostChange.from_operation(deps, workspace_id, request_actor(request), post_id, payload, key, operation)
+    route = served_operation(request).route
+    return PostChange.from_route(deps, workspace_id, request_actor(request), post_id, payload, key, route)

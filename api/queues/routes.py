@@ -10,12 +10,12 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from api.auth import AUTHENTICATED, WorkspaceId, request_actor
 from api.dependencies import Deps
 from api.http.headers import HttpRequest
-from api.http.operation import serves
+from api.http.operation import Operation
+from api.http.parameters import query
 from api.http.query import read_query
 from api.http.request import read_bare_request, read_body
 from api.posts.answers.response import respond_privately
 from api.posts.bodies.blackouts import blackout_view
-from api.queues import operations
 from api.queues.actions import change_queue, create_queue, delete_queue, require_queue
 from api.queues.schemas import (
     DeletedQueueView,
@@ -24,12 +24,17 @@ from api.queues.schemas import (
     QueueListView,
     QueuePatchBody,
     QueueView,
+    SlotListView,
     SlotRuleView,
 )
 from api.queues.slot_lists import list_slots, read_range
+from domain.queues import MOST_DAYS
 from domain.schedule import rfc3339
 from store.models import Queue
 from store.queues.queues import accounts_of_queues, list_queues
+
+_BOUND = {"type": "string", "minLength": 1}
+_MEANING = "a date, or a date and time, in the queue's zone if it has no offset"
 
 QueueId = FromPath[str]
 
@@ -39,36 +44,68 @@ class QueueEndpoints(Controller):
 
     dependencies = AUTHENTICATED
 
-    @serves(operations.CREATE_QUEUE)
+    @Operation(
+        route="POST /v1/queues",
+        answer=QueueView,
+        errors=("queueNameTaken", "accountNotConnected", "accountInAnotherQueue", "tooManyQueues"),
+        status=201,
+        body=QueueBody,
+    )
     async def create_queue(self, request: HttpRequest, workspace_id: WorkspaceId, deps: Deps) -> Response[bytes]:
-        """Create a queue."""
+        """Create a queue.
+
+        Weekly times at which the posts of some accounts go out. A post with `"queue": "next"` instead of `scheduledFor`
+        gets the first free one. Slots are wall times in `timezone`, right on both clock changes.
+        """
         body = await read_body(request, QueueBody)
         queue = await create_queue(deps, workspace_id, body)
         async with deps.database.reading() as session:
             return respond_privately((await _views(session, [queue]))[0], 201)
 
-    @serves(operations.LIST_QUEUES)
+    @Operation(route="GET /v1/queues", answer=QueueListView)
     async def list_queues(self, request: HttpRequest, workspace_id: WorkspaceId, deps: Deps) -> Response[bytes]:
-        """List the queues."""
+        """List the queues.
+
+        All queues of the workspace, the oldest first.
+        """
         read_query(request)
         async with deps.database.reading() as session:
             queues = await _views(session, await list_queues(session, workspace_id))
         return respond_privately(QueueListView(queues=queues))
 
-    @serves(operations.GET_QUEUE)
+    @Operation(route="GET /v1/queues/{queueId}", answer=QueueView, errors=("queueNotFound",))
     async def get_queue(
         self, request: HttpRequest, queue_id: QueueId, workspace_id: WorkspaceId, deps: Deps
     ) -> Response[bytes]:
-        """Get a queue."""
+        """Get a queue.
+
+        With its slots as they were given; `GET /v1/queues/{queueId}/slots` lists their dates.
+        """
         read_query(request)
         async with deps.database.reading() as session:
             return respond_privately((await _views(session, [await require_queue(session, workspace_id, queue_id)]))[0])
 
-    @serves(operations.UPDATE_QUEUE)
+    @Operation(
+        route="PATCH /v1/queues/{queueId}",
+        answer=QueueView,
+        errors=(
+            "queueNameTaken",
+            "zoneNeedsReflow",
+            "accountNotConnected",
+            "accountInAnotherQueue",
+            "reflowFull",
+            "queueNotFound",
+        ),
+        body=QueuePatchBody,
+    )
     async def update_queue(
         self, request: HttpRequest, queue_id: QueueId, workspace_id: WorkspaceId, deps: Deps
     ) -> Response[bytes]:
-        """Change a queue."""
+        """Change a queue.
+
+        Posts that wait in the queue keep their times, unless `reflow` is true: then they get new slots in their order,
+        all of them or none. A new `timezone` needs `reflow` while posts wait.
+        """
         body = await read_body(request, QueuePatchBody)
         queue, moved = await change_queue(deps, workspace_id, queue_id, body, request_actor(request))
         async with deps.database.reading() as session:
@@ -77,16 +114,32 @@ class QueueEndpoints(Controller):
             shown["moved"] = len(moved)
         return respond_privately(shown)
 
-    @serves(operations.DELETE_QUEUE)
+    @Operation(
+        route="DELETE /v1/queues/{queueId}",
+        answer=DeletedQueueView,
+        errors=("unknownField", "invalidJson", "queueNotFound", "tooLarge", "notJson"),
+    )
     async def delete_queue(
         self, request: HttpRequest, queue_id: QueueId, workspace_id: WorkspaceId, deps: Deps
     ) -> Response[bytes]:
-        """Delete a queue."""
+        """Delete a queue.
+
+        Posts that wait in it keep their times.
+        """
         await read_bare_request(request)
         await delete_queue(deps, workspace_id, queue_id)
         return respond_privately(DeletedQueueView(id=queue_id, deleted=True))
 
-    @serves(operations.LIST_SLOTS)
+    @Operation(
+        route="GET /v1/queues/{queueId}/slots",
+        description=f"The dates of its slots, and the posts that have them; at most {MOST_DAYS} days at once.",
+        answer=SlotListView,
+        errors=("wrongRange", "queueNotFound"),
+        parameters=(
+            query("from", f"The first instant: {_MEANING}. Now by default.", _BOUND, "2030-12-02"),
+            query("to", f"The last instant: {_MEANING}. 30 days later by default.", _BOUND, "2030-12-31"),
+        ),
+    )
     async def list_queue_slots(
         self, request: HttpRequest, queue_id: QueueId, workspace_id: WorkspaceId, deps: Deps
     ) -> Response[bytes]:

@@ -8,7 +8,6 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from api.dependencies import Dependencies
 from api.http.body import JsonObject
-from api.http.operation import Operation
 from api.posts.answers.answer import Answer
 from api.posts.changes.idempotency import DELETED, EXPIRED, KeyTakenError, find_use, keep, keyed_request, take_key
 from api.posts.lookup import require_post
@@ -30,7 +29,7 @@ class PostChange:
     request: KeyedRequest | None
 
     @classmethod
-    def from_operation(
+    def from_route(
         cls,
         deps: Dependencies,
         workspace_id: str,
@@ -38,10 +37,10 @@ class PostChange:
         post_id: str,
         payload: JsonObject,
         key: str | None,
-        operation: Operation,
+        route: str,
     ) -> "PostChange":
-        """Return the change that an operation on the post asks for with this body."""
-        request = keyed_request(workspace_id, key, payload, operation.route.replace("{postId}", post_id))
+        """Return the change that an operation's route on the post asks for with this body."""
+        request = keyed_request(workspace_id, key, payload, route.replace("{postId}", post_id))
         return cls(deps, workspace_id, actor, post_id, payload, request)
 
     async def answer_once(
