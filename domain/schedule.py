@@ -37,7 +37,10 @@ class ScheduledTime:
     @property
     def is_moved(self) -> bool:
         """Return whether a clock change skips the wall time, so that the instant is later by the gap."""
-        local = self.instant.astimezone(zone_named(self.zone)).replace(tzinfo=None)
+        try:
+            local = self.instant.astimezone(zone_named(self.zone)).replace(tzinfo=None)
+        except UnknownZone:
+            return False
         return self.wall is not None and local != datetime.fromisoformat(self.wall)
 
     def in_zone(self, zone: str) -> "ScheduledTime":

@@ -173,11 +173,14 @@ def _checked(row: Row, parsed: ParsedPost, digest: str, after_external_id: str |
 
 
 def _read_past(body: JsonObject, error: InvalidRequest, campaign: CampaignRules | None) -> ParsedPost | None:
-    """Return the post of a row of which only the time is wrong, because it has passed; None for any other error."""
+    """Return the post of a row of which only the time is wrong, because it has passed; None for any other row."""
     if error.problems != (TIME_PASSED,):
         return None
     zone = body.get("timezone") or (campaign.timezone if campaign else "UTC")
-    return read_create(body, resolve(body["scheduledFor"], zone).instant, campaign)
+    try:
+        return read_create(body, resolve(body["scheduledFor"], zone).instant, campaign)
+    except InvalidRequest:
+        return None
 
 
 class _Check:
@@ -313,8 +316,8 @@ class _Check:
         fields: Any = to_body(refused.post.parsed.content) if body is None and refused.post else body
         problems = [
             replace(problem.within(where), row=refused.number, value=problem.value or show_value(problem, fields))
-            for problem in refused.problems
+            for problem in refused.problems[:shown]
         ]
-        for key in map(problem_key, problems[shown:]):
+        for key in map(problem_key, refused.problems[shown:]):
             self.checked.unlisted[key] += key in self.checked.unlisted or len(self.checked.unlisted) < MOST_ROW_PROBLEMS
-        self.checked.refused.append(replace(refused, problems=problems[:shown]))
+        self.checked.refused.append(replace(refused, problems=problems))

@@ -46,7 +46,7 @@ def show_value(problem: Problem, body: Any) -> str | None:
             value = value[int(part[:6])] if int(part[:6]) < len(value) else None
         else:
             value = None
-    if value is None or isinstance(value, BaseModel | list) or value == "":
+    if value is None or isinstance(value, BaseModel | Mapping | list) or value == "":
         return None
     text = value if isinstance(value, str) else json.dumps(value)
     hint = _hint(text.strip()) if parts == ["scheduledFor"] else ""
@@ -65,10 +65,11 @@ def _hint(text: str) -> str:
 
 
 def problem_key(problem: Problem) -> ProblemKey:
-    """Return what problems of several rows have in common if they are equal."""
+    """Return what problems of several rows have in common if they are equal, whether they name their row or not."""
     row = f".{problem.row}."
-    param = problem.param and problem.param.partition(row)[2]
-    return problem.code, param, problem.error.replace(row, ".", 1)
+    param, (name, _, rest) = problem.param, problem.error.partition(row)
+    is_named = bool(rest) and " " not in name
+    return problem.code, param.rpartition(row)[2] if param else None, rest if is_named else problem.error
 
 
 def grouped(problems: Sequence[Problem], unlisted: Counter[ProblemKey], total: int) -> Iterator[Problem]:

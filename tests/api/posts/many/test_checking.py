@@ -75,3 +75,13 @@ async def test_rows_that_only_a_platform_refuses_are_unprocessable(deps: Depende
     with pytest.raises(Unprocessable) as refusal:
         (await check(deps, stack, rows)).require_sound()
     assert len(refusal.value.problems) == MOST_ROW_PROBLEMS
+
+
+async def test_errors_that_are_not_listed_are_counted(deps: Dependencies, stack: Stack) -> None:
+    number = MOST_ROW_PROBLEMS + 500
+    rows = [body | {"publishWithin": 1, "timezone": "Berlin"} for body in bodies(stack, number)]
+    with pytest.raises(InvalidRequest) as refusal:
+        (await check(deps, stack, rows)).require_sound()
+    problems = {(problem.param, problem.count) for problem in refusal.value.problems}
+    assert problems == {("rows.0.publishWithin", number), ("rows.0.timezone", number)}
+    assert len(refusal.value.problems) == 2
