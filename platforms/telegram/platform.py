@@ -57,7 +57,7 @@ class Telegram(Platform[TelegramSettings, TelegramCredentials]):
         return Identity(str(chat["id"]), str(chat.get("username") or chat.get("title") or chat.get("first_name") or ""))
 
     async def publish(self, connection: TelegramConnection, context: PublishContext[TelegramSettings]) -> Published:
-        """Send the message or album with its files; if a group has moved, send to its new id, once."""
+        """Send the message or album with its files; if a group has moved, the next attempt sends to its new id."""
         async with AsyncExitStack() as opened:
             files = [await opened.enter_async_context(context.media.open(item)) for item in context.draft.media]
             if files:
@@ -82,7 +82,11 @@ async def _followed(connection: TelegramConnection, call: Call) -> Published:
     except ChatMovedError as moved:
         chat = str(moved.chat_id)
         connection.credentials = await connection.keep(lambda now: now.model_copy(update={"user_id": chat}))
-        return _published(await send(connection, call.method, call.fields | {"chat_id": moved.chat_id}, call.parts))
+        # The next attempt sends there: attempts are counted, because this refusal may lie as well.
+        again = timedelta(0)
+        raise PlatformError(
+            ErrorKind.TRANSIENT, moved.message, code=moved.code, status=moved.status, retry_after=again
+        ) from moved
 
 
 def _chat(connection: TelegramConnection) -> str:

@@ -262,6 +262,17 @@ async def test_owner_who_wants_to_be_asked_gets_one_copy_at_most(stack: Stack, f
     assert await public_texts(stack, account) == 1
 
 
+@pytest.mark.usefixtures("quick_confirms", "quick", "no_read_lag")
+async def test_telegram_that_moves_a_chat_after_each_success_makes_two_copies_at_most(stack: Stack) -> None:
+    account = await stack.connect("telegram")
+    moved = {"ok": False, "error_code": 400, "description": "Bad Request: group chat was upgraded to a supergroup chat"}
+    body = moved | {"parameters": {"migrate_to_chat_id": int(account.user_id)}}
+    lie = {"accountId": account.id, "status": 400, "body": body, "times": 50}
+    await stack.fault("telegram", "accept_then_answer", "publish", **lie)
+    await person_asked(stack, await start(stack, Form("telegram"), account))
+    assert await public_texts(stack, account) == 2
+
+
 UNREADABLE = [form for form in FORMS if form.platform in {"discord", "telegram"}]
 KNOWN = {
     "discord": {"message": "Cannot send messages in a non-text channel", "code": 50008},
