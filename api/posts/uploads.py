@@ -1,7 +1,8 @@
 """Checks that the uploads which a post names have come: a look at their rows, and at the storage once if need be."""
 
 import asyncio
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -11,10 +12,16 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from api.dependencies import Dependencies
 from domain.content import PostContent
 from domain.errors import Problem, Unavailable
-from domain.post import Media
+from domain.post import Media, MediaType
 from domain.upload_addresses import OwnHosts, named_addresses, upload_token
 from domain.uploads import UploadState
+from media.limits import check
 from media.upload_arrivals import look_for_arrival
+from platforms.base import AccountFacts
+from platforms.drafts import read_draft
+from platforms.errors import PlatformError
+from platforms.files import MediaFile
+from platforms.registry import platforms
 from storage.errors import StorageError
 from store.models import Upload
 from store.uploads.rows import find_uploads_by_token
@@ -69,7 +76,10 @@ async def find_upload_problems_in_posts(
     await look_for_uploads(deps, workspace_id, {upload.token for uploads in named for upload in uploads})
     async with deps.database.reading() as session:
         rows = await _read_rows(session, workspace_id, [upload for uploads in named for upload in uploads])
-    return [_problems(deps, uploads, rows) for uploads in named]
+    return [
+        [*_problems(deps, uploads, rows), *_refused_files(content, rows)]
+        for content, uploads in zip(contents, named, strict=True)
+    ]
 
 
 async def look_for_uploads(
@@ -124,6 +134,40 @@ def _problems(deps: Dependencies, named: Iterable[NamedUpload], rows: Mapping[st
             sentence = "No file has been uploaded to this address: send it to its uploadUrl first"
             problems.append(Problem(sentence, "media_not_uploaded", upload.param))
     return problems
+
+
+def _refused_files(content: PostContent, rows: Mapping[str, Upload]) -> Iterator[Problem]:
+    """Yield a problem for each upload whose type or size, as its row says, its platform refuses for every account."""
+    for position, target in enumerate(content.targets):
+        platform = platforms()[target.platform]
+        # Settings that the platform does not take are reported as such.
+        with suppress(PlatformError):
+            draft = read_draft(platform, *content.sent_to(target))
+            most = AccountFacts(target.account_id, "", "", premium=True)
+            rules = {rule.kind: rule for rule in platform.file_rules(draft, most)}
+            for at, item in enumerate(content.media_for(target)):
+                row, rule = rows.get(upload_token(item.url) or ""), rules.get(item.type)
+                # Pictures are converted.
+                if (
+                    row is None
+                    or rule is None
+                    or item.type is MediaType.IMAGE
+                    or not row.sniffed_type
+                    or row.size is None
+                ):
+                    continue
+                try:
+                    check(platform.label, rule, MediaFile(row.sniffed_type, row.size, _unread), None)
+                except PlatformError as error:
+                    where = f"platforms.{position}.customMedia" if target.custom_media is not None else "mediaItems"
+                    names = (f"{where}.{at}", target.platform, target.account_id)
+                    yield Problem(error.message, "media_refused", *names)
+
+
+async def _unread(size: int, start: int = 0) -> AsyncIterator[bytes]:
+    """Yield nothing: only the row of the file is looked at."""
+    return
+    yield bytes(size - start)
 
 
 def _in_media(items: Iterable[Media], where: str) -> Iterator[NamedUpload]:

@@ -28,15 +28,16 @@ def _fault(url: str, hosts: LocalHosts) -> str | None:
         return "must name its host alone, without a user and without a dot at its end"
     if "#" in url:
         return "must not have a fragment"
-    if hosts.allowed.allows(host, port or (443 if parts.scheme == "https" else 80)):
+    default_port = 443 if parts.scheme == "https" else 80
+    if hosts.allowed.allows(host, port or default_port):
         return None
-    if parts.scheme == "http":
-        return "must begin with https://"
     if hosts.refuses(readable):
         return (
-            "names a private address or this service's own machine; the operator may allow it "
-            "(SOCIALSYNCER_PRIVATE_WEBHOOK_HOSTS)"
+            "names a private address or this service's own machine; the operator may allow it, also by http "
+            f"(SOCIALSYNCER_PRIVATE_WEBHOOK_HOSTS={parts.netloc if port else f'{parts.netloc}:{default_port}'})"
         )
+    if parts.scheme == "http":
+        return "must begin with https://"
     if hosts.why_refused(url) is not None:
         return "must have a port that is called: 80, 443 or one from 1024 on"
     return None

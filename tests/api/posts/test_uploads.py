@@ -195,3 +195,21 @@ def test_only_files_of_the_changed_targets_are_meant() -> None:
     )
     assert [upload.param for upload in named_uploads(content, {0})] == ["platforms.0.customMedia.0.url"]
     assert [upload.param for upload in named_uploads(content, {1})] == ["mediaItems.0.url"]
+
+
+async def test_a_video_whose_type_a_platform_refuses_is_refused_at_once(api: Client, stack: Stack) -> None:
+    video = await add_upload(stack.database, stack.workspace_id, bytes(9), content_type="video/quicktime")
+    item = {"type": "video", "url": address(video, PUBLIC_URL)}
+    for network, refuses in (("linkedin", True), ("bluesky", True), ("twitter", False), ("mastodon", False)):
+        account = await stack.connect(network, workspace_id=stack.workspace_id)
+        target = {"platform": network, "accountId": account.id}
+        post: Body = {"content": "x", "platforms": [target], "mediaItems": [item], "scheduledFor": AT}
+        verdict = (await api.post("/v1/posts/validate", json=post)).json()
+        created = await api.post("/v1/posts", json=post)
+        expected = [("media_refused", "mediaItems.0", network)] if refuses else []
+        assert verdict["valid"] is not refuses
+        assert [(row["code"], row["param"], row["platform"]) for row in verdict["errors"]] == expected
+        assert created.status_code == (422 if refuses else 201)
+        draft = await api.post("/v1/posts", json={**post, "isDraft": True})
+        assert draft.status_code == 201
+        assert [row["code"] for row in draft.json().get("warnings", [])] == ["media_refused"] * refuses

@@ -247,6 +247,16 @@ async def test_a_wrong_endpoint_is_refused(api: Client, change: dict[str, Any], 
     assert (response.status_code, problems(response)[0]["param"]) == (400, param), response.text
 
 
+@pytest.mark.parametrize(
+    "place", ["http://127.0.0.1:8088", "http://localhost:80", "https://10.0.0.7:443", "http://[::1]:9"]
+)
+async def test_a_refused_private_address_names_the_setting_that_allows_it(api: Client, place: str) -> None:
+    for url in (place, place.removesuffix(":80").removesuffix(":443")):
+        response = await api.post("/v1/webhooks/settings", json={"url": f"{url}/hook", "events": NAMES})
+        assert response.status_code == 400
+        assert f"SOCIALSYNCER_PRIVATE_WEBHOOK_HOSTS={place.partition('//')[2]})" in response.json()["error"]
+
+
 async def test_a_misspelled_event_is_suggested(api: Client) -> None:
     body = {"url": "https://hooks.example.com/", "events": ["post.publised"]}
     response = await api.post("/v1/webhooks/settings", json=body)
