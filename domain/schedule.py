@@ -17,7 +17,8 @@ _DATE_TIME = re.compile(
     r"(?P<offset>[Zz]|[+-]\d{2}(?::?\d{2})?)?",
     re.ASCII,
 )
-_DATE = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
+DATE = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
+"""The form of a date without a time."""
 
 
 def horizon(now: datetime) -> datetime:
@@ -59,7 +60,7 @@ def parse_date_time(text: str) -> datetime:
     """
     match = _DATE_TIME.fullmatch(text)
     if match is None:
-        if _DATE.fullmatch(text):
+        if DATE.fullmatch(text):
             # A day that does not exist would be wrong with a time, too.
             _parse_date(text)
         raise ValueError("not an ISO 8601 date and time such as 2026-02-01T14:00:00Z")
@@ -73,7 +74,7 @@ def parse_date_time(text: str) -> datetime:
 
 def parse_date(text: str) -> date:
     """Parse an ISO 8601 date. Raises NoSuchTime if only the form is right, ValueError if it is not."""
-    if not _DATE.fullmatch(text):
+    if not DATE.fullmatch(text):
         raise ValueError("not an ISO 8601 date such as 2026-02-01")
     return _parse_date(text)
 
@@ -187,7 +188,7 @@ def parse_bound(text: str, *, end: bool, zone: tzinfo = UTC) -> datetime:
 
     `end` asks for the last instant covered. Raises NoSuchTime, ValueError for anything else, OverflowError.
     """
-    if _DATE.fullmatch(text):
+    if DATE.fullmatch(text):
         clock = time.max if end else time.min
         # Of a time that a clock change repeats, the day ends with the second.
         moment = datetime.combine(_parse_date(text), clock, zone).replace(fold=int(end))

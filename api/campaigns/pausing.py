@@ -12,6 +12,7 @@ from api.campaigns.pausing_bodies import PauseCampaignBody, ResumeCampaignBody, 
 from api.campaigns.requests import CampaignRequest, DoneOperation, require_campaign, shown_campaigns
 from api.http.body import JsonObject
 from api.http.body_validation import read_valid
+from api.http.moments import require_moment
 from api.pauses.actions import ASK_EVERY_S, missed_unsaid, read_policy
 from api.posts.answers.answer import Answer
 from api.posts.clock import now_ms
@@ -21,8 +22,7 @@ from domain.campaigns import CampaignRules
 from domain.errors import Conflict, InvalidRequest, Problem
 from domain.moves import MoveRefused
 from domain.pauses import MissedPolicy, campaign_gate
-from domain.schedule import NoSuchTime, parse_bound, parse_shift, resolve
-from domain.zones import UnknownZone, zone_named
+from domain.schedule import parse_shift
 from store.campaigns.campaigns import campaign_rules
 from store.campaigns.pausing import (
     find_pause_of_campaign,
@@ -92,11 +92,7 @@ async def _wait_for_sends(request: CampaignRequest, campaign_id: str, wait_s: fl
 
 
 def _read_resume_at(text: str, campaign: Campaign) -> datetime:
-    try:
-        resume_at = resolve(text, campaign.timezone).instant
-    except (ValueError, UnknownZone):
-        sentence = "resumeAt must be an ISO 8601 date and time such as 2030-02-01T14:00 or 2030-02-01T14:00:00Z"
-        raise InvalidRequest(Problem(sentence, "invalid_field_value", "resumeAt")) from None
+    resume_at = require_moment("resumeAt", text, campaign.timezone)
     if resume_at <= now_ms():
         raise InvalidRequest(_NOT_AHEAD)
     return resume_at
@@ -175,21 +171,12 @@ async def shift(request: CampaignRequest, campaign_id: str, payload: JsonObject)
 
 
 def _read_shift(body: ShiftCampaignBody, campaign: CampaignRules) -> ShiftRequest:
-    begin = None if body.from_ is None else _read_bound("from", body.from_, campaign, end=False)
-    end = None if body.to is None else _read_bound("to", body.to, campaign, end=True)
+    zone = campaign.timezone
+    begin = None if body.from_ is None else require_moment("from", body.from_, zone, end=False)
+    end = None if body.to is None else require_moment("to", body.to, zone, end=True)
     if begin is not None and end is not None and begin > end:
         raise InvalidRequest(Problem("from is after to", "invalid_field_value", "from"))
     return ShiftRequest(parse_shift(body.by), begin, end)
-
-
-def _read_bound(param: str, text: str, campaign: CampaignRules, *, end: bool) -> datetime:
-    try:
-        return parse_bound(text, end=end, zone=zone_named(campaign.timezone))
-    except NoSuchTime as error:
-        sentence = f"{param} names a time that does not exist: {error}"
-    except (ValueError, OverflowError, UnknownZone):
-        sentence = f"{param} must be an ISO 8601 date, or date and time, such as 2030-02-01 or 2030-02-01T14:00:00Z"
-    raise InvalidRequest(Problem(sentence, "invalid_field_value", param))
 
 
 async def _answer_preview(request: CampaignRequest, campaign: Campaign, result: Mapping[str, Any]) -> Answer:

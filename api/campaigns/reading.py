@@ -4,9 +4,10 @@ from datetime import datetime
 from typing import Any
 
 from api.campaigns.bodies import CampaignFieldsBody
+from api.http.moments import read_moment
 from api.posts.bodies.blackouts import read_blackouts
 from domain.errors import InvalidRequest, Problem
-from domain.schedule import NoSuchTime, ScheduledTime, horizon, resolve
+from domain.schedule import ScheduledTime, horizon
 from domain.zones import UnknownZone
 from store.campaigns.changes import CampaignFields
 
@@ -40,18 +41,7 @@ def read_fields(body: CampaignFieldsBody, name: str, before: CampaignFields | No
 
 
 def _read_time(param: str, text: Any, zone: str, problems: list[Problem]) -> ScheduledTime | None:
-    if text is None:
-        return None
-    try:
-        return resolve(text, zone)
-    except NoSuchTime as error:
-        problems.append(Problem(f"{param} names a time that does not exist: {error}", "invalid_field_value", param))
-    except UnknownZone:
-        problems.append(_no_zone(zone))
-    except ValueError:
-        sentence = f"{param} must be an ISO 8601 date and time such as 2030-02-01T14:00 or 2030-02-01T14:00:00Z"
-        problems.append(Problem(sentence, "invalid_field_value", param))
-    return None
+    return None if text is None else read_moment(param, text, zone, problems)
 
 
 def _in_zone(time: ScheduledTime | None, zone: str, problems: list[Problem]) -> ScheduledTime | None:

@@ -1,16 +1,15 @@
 """The bodies and answers of API keys."""
 
-from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Literal
 
 from pydantic import ConfigDict, Field
 from typing_extensions import TypedDict
 
+from api.http.moments import require_moment
 from api.posts.bodies.schemas import Name, RequestModel
 from api.views import HasMore, Moment, NextCursor, described, view
 from domain.errors import InvalidRequest, Problem
-from domain.schedule import parse_date_time
 from domain.scopes import Scope
 
 LONGEST_LIFE_DAYS = 3650
@@ -52,7 +51,7 @@ class KeyBody(RequestModel):
     )
     expires_at: Annotated[str, Field(max_length=40)] | None = Field(
         None,
-        description="When it expires, in place of `expiresInDays`: an ISO 8601 date and time with an offset.",
+        description="When it expires, in place of `expiresInDays`: an ISO 8601 date and time, in UTC by default.",
         examples=["2030-12-03T10:00:00Z"],
     )
     rate_per_minute: int | None = Field(
@@ -66,14 +65,11 @@ class KeyBody(RequestModel):
 
 def read_expiry(in_days: int | None, at: str | None) -> datetime | None:
     """Return when a new key expires; None if neither says. Raises InvalidRequest."""
-    now, end, sentence = datetime.now(UTC), None, ""
+    now, sentence = datetime.now(UTC), ""
     if at is None:
         return None if in_days is None else now + timedelta(days=in_days)
-    with suppress(ValueError):
-        end = parse_date_time(at)
-    if end is None or end.tzinfo is None:
-        sentence = "expiresAt must be an ISO 8601 date and time with an offset, such as 2030-02-01T14:00:00Z"
-    elif in_days is not None:
+    end = require_moment("expiresAt", at, "UTC")
+    if in_days is not None:
         sentence = "Send expiresAt or expiresInDays, not both"
     elif not now < end <= now + timedelta(days=LONGEST_LIFE_DAYS):
         sentence = f"expiresAt must be ahead, at most {LONGEST_LIFE_DAYS:,} days"

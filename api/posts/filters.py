@@ -4,11 +4,11 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, tzinfo
 from functools import partial
 
+from api.http.moments import read_moment
 from api.http.query import convert_parameter, parse_platform
 from api.http.suggest import did_you_mean, unknown_zone
 from domain.errors import Problem
 from domain.post import PostStatus, TargetStatus
-from domain.schedule import NoSuchTime, parse_bound
 from domain.zones import UnknownZone, zone_named
 from platforms.registry import platforms
 from store.posts.list_filters import Filter
@@ -17,6 +17,7 @@ TARGET_STATUSES = (TargetStatus.HELD, TargetStatus.UNCONFIRMED)
 """Filters beside the statuses of posts: a post with such a target may need a person."""
 BOUNDS = ("fromDate", "toDate", "scheduledFrom", "scheduledTo", "updatedSince")
 """The names of conditions that hold a date or a time."""
+_ENDS = ("toDate", "scheduledTo")
 ZONE = "timezone"
 """The name of the zone of dates and of times without an offset. It selects nothing."""
 MOMENT = "An ISO 8601 date, for its whole day, or date and time; without an offset it is `timezone`'s."
@@ -35,14 +36,16 @@ def read_filter(conditions: Mapping[str, Sequence[str]], problems: list[Problem]
     take = partial(convert_parameter, first, problems)
     statuses = _statuses(conditions.get("status", ()), problems, f"{path}status")
     platform = take(f"{path}platform", parse_platform)
-    zone = take(path + ZONE, parse_zone) or UTC
+    zone = first[path + ZONE] if take(path + ZONE, parse_zone) else "UTC"
     hint = "" if path else _IN_A_QUERY
     bounds = {
-        name: take(path + name, partial(_bound, zone=zone, end=name in {"toDate", "scheduledTo"}, hint=hint))
+        name: time.instant
         for name in BOUNDS
+        if (where := path + name) in first
+        and (time := read_moment(where, first[where], zone, problems, end=name in _ENDS, hint=hint)) is not None
     }
     for begin, end in (("fromDate", "toDate"), ("scheduledFrom", "scheduledTo")):
-        if (earliest := bounds[begin]) and (latest := bounds[end]) and earliest > latest:
+        if begin in bounds and end in bounds and bounds[begin] > bounds[end]:
             where = path + begin
             problems.append(Problem(f"{where} is after {path}{end}", "invalid_field_value", where))
     return Filter(
@@ -56,11 +59,11 @@ def read_filter(conditions: Mapping[str, Sequence[str]], problems: list[Problem]
         import_id=first.get(f"{path}importId"),
         platform_post_ids=take(f"{path}platformPostId", _public_ids) or (),
         tags=tuple(dict.fromkeys(conditions.get("tag", ()))),
-        created_from=bounds["fromDate"],
-        created_to=bounds["toDate"],
-        scheduled_from=bounds["scheduledFrom"],
-        scheduled_to=bounds["scheduledTo"],
-        updated_since=bounds["updatedSince"],
+        created_from=bounds.get("fromDate"),
+        created_to=bounds.get("toDate"),
+        scheduled_from=bounds.get("scheduledFrom"),
+        scheduled_to=bounds.get("scheduledTo"),
+        updated_since=bounds.get("updatedSince"),
         now=datetime.now(UTC),
     )
 
@@ -89,13 +92,3 @@ def parse_zone(text: str) -> tzinfo:
         return zone_named(text)
     except UnknownZone:
         raise ValueError(unknown_zone(text)) from None
-
-
-def _bound(text: str, *, zone: tzinfo, end: bool, hint: str) -> datetime:
-    try:
-        return parse_bound(text, end=end, zone=zone)
-    except NoSuchTime as error:
-        raise ValueError(f"names a time that does not exist: {error}") from None
-    except (ValueError, OverflowError):
-        example = f"2026-01-31 or 2026-01-31T09:30:00Z{hint}"
-        raise ValueError(f"must be an ISO 8601 date or date and time such as {example}") from None

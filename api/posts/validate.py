@@ -82,7 +82,7 @@ async def find_verdict(
         accounts = await find_accounts(session, workspace_id, wanted_ids)
     problems = await find_platform_problems(parsed_post.content, accounts, body_size(body))
     problems += await find_upload_problems(deps, workspace_id, parsed_post.content)
-    warnings = refused_accounts(parsed_post.content, accounts)
+    warnings = [*parsed_post.time_warnings, *refused_accounts(parsed_post.content, accounts)]
     if not problems:
         warnings += platform_cautions(parsed_post.content)
         warnings += unreachable_upload_warnings(parsed_post.content, deps)

@@ -6,12 +6,12 @@ from typing import NamedTuple
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from api.http.query import convert_parameter
+from api.http.moments import read_moment
 from api.queues.schemas import SlotListView, SlotView
 from domain.errors import InvalidRequest, Problem
 from domain.queues import MOST_DAYS, SlotStatus, slot_status
-from domain.schedule import HORIZON_YEARS, local_time, parse_bound, rfc3339
-from domain.zones import UnknownZone, zone_named
+from domain.schedule import HORIZON_YEARS, local_time, rfc3339
+from domain.zones import zone_named
 from store.models import Queue
 from store.queues.queues import slot_rule
 from store.queues.slots import posts_in_slots
@@ -30,23 +30,13 @@ class SlotRange(NamedTuple):
 def read_range(query: Mapping[str, str], timezone: str, now: datetime) -> SlotRange:
     """Return the range that a query asks for: 30 days from now if it says nothing. Raises InvalidRequest."""
     problems: list[Problem] = []
-    try:
-        zone = zone_named(timezone)
-    except UnknownZone:
-        sentence = f"The time zone {timezone} no longer exists; give the queue another one"
-        raise InvalidRequest(Problem(sentence, "invalid_field_value", "timezone")) from None
 
     def bound(name: str, *, end: bool) -> datetime | None:
-        return convert_parameter(query, problems, name, lambda text: _bound(text, end=end))
-
-    def _bound(text: str, *, end: bool) -> datetime:
-        try:
-            moment = parse_bound(text, end=end, zone=zone)
-        except (ValueError, OverflowError):
-            raise ValueError("must be a date, or a date and time, such as 2030-12-02") from None
-        if abs(moment - now) > _FARTHEST:
-            raise ValueError(f"must be within {HORIZON_YEARS} years of now")
-        return moment
+        time = read_moment(name, query[name], timezone, problems, end=end) if name in query else None
+        if time is not None and abs(time.instant - now) > _FARTHEST:
+            sentence = f"{name} must be within {HORIZON_YEARS} years of now"
+            problems.append(Problem(sentence, "invalid_field_value", name))
+        return time.instant if time else None
 
     first, last = bound("from", end=False), bound("to", end=True)
     if first is None:

@@ -76,8 +76,8 @@ LIST_OCCURRENCES = Operation(
     answer=OccurrenceListView,
     errors=("unknownQuery", "wrongQuery", "seriesNotFound"),
     parameters=(
-        query("from", "The first day or instant, in UTC unless it has an offset.", _BOUND, "2030-03-01"),
-        query("to", "The last day or the instant of the end, at most 366 days later.", _BOUND, "2030-03-31"),
+        query("from", "The first day or time, in the series' zone unless it has an offset.", _BOUND, "2030-03-01"),
+        query("to", "The last day or the time of the end, at most 366 days later.", _BOUND, "2030-03-31"),
     ),
 )
 UPDATE_SERIES = Operation(

@@ -6,6 +6,7 @@ from itertools import islice
 
 from api.dependencies import Dependencies
 from api.http.body import MAX_PROBLEMS, JsonObject
+from api.http.moments import read_moment
 from api.posts.bodies.parse_post import read_create
 from api.posts.bodies.platform_rules import collect_platform_problems
 from api.posts.uploads import find_upload_problems_in_posts
@@ -27,7 +28,7 @@ from domain.recurrence.rule import (
     Weekday,
     check_rule,
 )
-from domain.schedule import horizon, parse_date_time, rfc3339
+from domain.schedule import horizon, rfc3339
 from domain.series import (
     MOST_SEGMENTS,
     MOST_SINGLE_WALLS,
@@ -59,10 +60,12 @@ _TOO_MANY_CHANGES = Problem(
 
 def read_wall(text: str, param: str) -> datetime:
     """Return a wall time. Raises InvalidRequest."""
-    try:
-        return parse_date_time(text)
-    except ValueError as error:
-        raise InvalidRequest(Problem(f"{param} is no time: {error}", "invalid_field_value", param)) from None
+    problems: list[Problem] = []
+    time = read_moment(param, text, "UTC", problems)
+    if time is not None and time.wall is not None:
+        return datetime.fromisoformat(time.wall)
+    without_offset = Problem(f"{param} must be a wall time, without an offset", "invalid_field_value", param)
+    raise InvalidRequest(problems or without_offset)
 
 
 def read_walls(texts: Sequence[str] | None, param: str) -> frozenset[datetime]:
@@ -162,11 +165,7 @@ def _read_names(body: RecurrenceBody) -> Recurrence:
 def _read_until(text: str | None) -> datetime | None:
     if text is None:
         return None
-    param = "recurrence.until"
-    until = read_wall(text if "T" in text else f"{text}T23:59:59", param)
-    if until.tzinfo is not None:
-        raise InvalidRequest(Problem(f"{param} is wall time, without an offset", "invalid_field_value", param))
-    return until
+    return read_wall(text if "T" in text else f"{text}T23:59:59", "recurrence.until")
 
 
 def require_occurrence(pattern: Pattern[S], now: datetime) -> None:

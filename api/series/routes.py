@@ -1,6 +1,7 @@
 """The endpoints under /v1/series."""
 
-from datetime import UTC, datetime
+from collections.abc import Mapping
+from datetime import datetime
 from functools import partial
 
 from litestar import Controller, Response
@@ -11,6 +12,7 @@ from api.dependencies import Dependencies, Deps
 from api.http.body_validation import read_valid
 from api.http.cursors import encode_cursor
 from api.http.headers import HttpRequest
+from api.http.moments import read_moment
 from api.http.operation import serves
 from api.http.query import convert_page, convert_parameter, parse_query, read_id, read_query
 from api.http.request import read_bare_request, read_body, read_keyed_request, read_request
@@ -25,9 +27,8 @@ from api.series.shown import LONGEST_TIME, existing_zones, preview, series_entry
 from api.series.views import DeletedSeriesView, SeriesListView, change_view
 from domain.errors import Conflict, InvalidRequest, Problem
 from domain.pauses import series_gate
-from domain.schedule import parse_bound
 from store.pauses.pauses import find_pause_under_way
-from store.series.rows import list_series
+from store.series.rows import list_series, series_rules
 
 
 class SeriesEndpoints(Controller):
@@ -71,7 +72,10 @@ class SeriesEndpoints(Controller):
         self, request: HttpRequest, series_id: FromPath[str], workspace_id: WorkspaceId, deps: Deps
     ) -> Response[bytes]:
         """List the occurrences of a series."""
-        first, end = _read_time(request)
+        query = read_query(request)
+        async with deps.database.reading() as session:
+            series = await require_series(session, workspace_id, series_id)
+        first, end = _read_time(query, series_rules(series).segments[-1].timezone)
         return respond_privately(await show_occurrences(deps, workspace_id, series_id, first, end))
 
     @serves(operations.UPDATE_SERIES)
@@ -148,27 +152,23 @@ def _read_page(request: HttpRequest) -> tuple[int, str | None, str | None]:
     return limit, before_id, query.get("campaignId")
 
 
-def _read_time(request: HttpRequest) -> tuple[datetime | None, datetime | None]:
+def _read_time(query: Mapping[str, str], zone: str) -> tuple[datetime | None, datetime | None]:
     """Return the first instant of a query, and the one before which it ends."""
-    query, problems = parse_query(request)
-    first = convert_parameter(query, problems, "from", partial(_read_bound, end=False))
-    end = convert_parameter(query, problems, "to", partial(_read_bound, end=True))
+    problems: list[Problem] = []
+    bounds = []
+    for name, is_end in (("from", False), ("to", True)):
+        bound = read_moment(name, query[name], zone, problems, end=is_end) if name in query else None
+        if bound is not None and not _FIRST_YEAR <= bound.instant.year <= _LAST_YEAR:
+            sentence = f"{name} must be in a year from {_FIRST_YEAR} to {_LAST_YEAR}"
+            problems.append(Problem(sentence, "invalid_field_value", name))
+        bounds.append(bound.instant if bound else None)
+    first, end = bounds
     if first and end and not first < end <= first + LONGEST_TIME:
         sentence = f"to must be after from, by at most {LONGEST_TIME.days} days"
         problems.append(Problem(sentence, "invalid_field_value", "to"))
     if problems:
         raise InvalidRequest(problems)
     return first, end
-
-
-def _read_bound(text: str, *, end: bool) -> datetime:
-    try:
-        bound = parse_bound(text, end=end, zone=UTC)
-    except (ValueError, OverflowError):
-        raise ValueError("must be an ISO 8601 date or date and time, such as 2030-04-01") from None
-    if not _FIRST_YEAR <= bound.year <= _LAST_YEAR:
-        raise ValueError(f"must be in a year from {_FIRST_YEAR} to {_LAST_YEAR}")
-    return bound
 
 
 _FIRST_YEAR, _LAST_YEAR = 2000, 2200

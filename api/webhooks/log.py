@@ -7,11 +7,12 @@ from typing import cast
 from api.events.schemas import EventView
 from api.http.cursors import NO_CURSOR, decode_cursor, encode_cursor
 from api.http.headers import HttpRequest
+from api.http.moments import read_moment
 from api.http.query import convert_parameter, parse_choice, parse_limit, parse_query
 from api.webhooks.schemas import AttemptView, DeliveryView, RecoverBody
 from domain.errors import InvalidRequest, Problem
 from domain.events import KEPT, EventType
-from domain.schedule import parse_date_time, rfc3339
+from domain.schedule import rfc3339
 from domain.webhooks import DeliveryState
 from platforms.codes import event_data
 from store.webhooks.logs import LogFilter, LoggedDelivery, LogPosition
@@ -50,9 +51,10 @@ def read_time_range(body: RecoverBody) -> tuple[datetime, datetime]:
     """Return the time whose events are to be recovered. Raises InvalidRequest."""
     now = datetime.now(UTC)
     problems: list[Problem] = []
-    times = {"since": body.since, **({"until": body.until} if body.until is not None else {})}
-    since = convert_parameter(times, problems, "since", _read_time)
-    until = convert_parameter(times, problems, "until", _read_time) or now
+    # A webhook has no zone.
+    begin = read_moment("since", body.since, "UTC", problems)
+    end = None if body.until is None else read_moment("until", body.until, "UTC", problems)
+    since, until = begin.instant if begin else None, end.instant if end else now
     if since and since < now - KEPT:
         problems.append(Problem(f"since may be at most {KEPT.days} days ago", "invalid_field_value", "since"))
     if since and since >= until:
@@ -60,16 +62,6 @@ def read_time_range(body: RecoverBody) -> tuple[datetime, datetime]:
     if problems or since is None:
         raise InvalidRequest(problems)
     return since, until
-
-
-def _read_time(text: str) -> datetime:
-    try:
-        at = parse_date_time(text)
-    except ValueError as error:
-        raise ValueError(f"must be an ISO 8601 time with an offset, such as 2030-12-03T10:00:00Z: {error}") from None
-    if at.tzinfo is None:
-        raise ValueError("must have an offset, such as 2030-12-03T10:00:00Z")
-    return at
 
 
 def delivery_view(logged: LoggedDelivery) -> DeliveryView:

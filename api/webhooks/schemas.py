@@ -77,7 +77,9 @@ class RecoverBody(RequestModel):
     model_config = ConfigDict(title="RecoverEvents")
 
     since: str = Field(
-        max_length=40, description="Its beginning, an ISO 8601 time with an offset.", examples=["2030-12-03T10:00:00Z"]
+        max_length=40,
+        description="Its beginning, an ISO 8601 date and time; in UTC without an offset.",
+        examples=["2030-12-03T10:00:00Z"],
     )
     until: str | None = Field(
         None, max_length=40, description="Its end; now if it is left out.", examples=["2030-12-03T11:00:00Z"]

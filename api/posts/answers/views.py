@@ -252,9 +252,10 @@ class PostView(TypedDict):
             described(
                 "What keeps the post from being published, if anything is known: the time of a draft has passed, or an "
                 "account of a `scheduled` post cannot publish. Scheduled posts are checked several times from 24 hours "
-                "before they are due. A warning disappears with its cause. The answer that creates a scheduled "
-                "post also warns of an account that has more posts for the day than its platform allows "
-                "(`over_daily_cap`)."
+                "before they are due. A warning disappears with its cause. The response that creates a scheduled post "
+                "also warns of an account that has more posts for the day than its platform allows "
+                "(`over_daily_cap`), and one that creates or changes a post of a time that clocks skip "
+                "(`moved_by_clock_change`)."
             ),
         ]
     ]

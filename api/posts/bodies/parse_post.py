@@ -6,6 +6,7 @@ from typing import TypeVar
 
 from api.http.body import JsonObject
 from api.http.body_validation import in_contract_order, name_targets, read
+from api.http.moments import read_moment
 from api.posts.bodies.body_content import to_content
 from api.posts.bodies.schemas import MediaBody, PostBody, TargetBody
 from domain.bounds import MAX_ITEMS, MAX_MEDIA
@@ -14,8 +15,8 @@ from domain.content import PostContent
 from domain.errors import InvalidRequest, Problem
 from domain.ownership import CLOCK_ERROR
 from domain.post import PostStatus
-from domain.schedule import LATE_COUNTS_AS_NOW, NoSuchTime, ScheduledTime, horizon, resolve
-from domain.zones import UnknownZone
+from domain.schedule import LATE_COUNTS_AS_NOW, ScheduledTime, horizon, local_time
+from domain.zones import zone_names
 
 B = TypeVar("B", bound=PostBody)
 
@@ -29,6 +30,18 @@ class ParsedPost:
     due_at: datetime | None
     queue: str | None = None
     """The queue whose first free slot gives it its time: its id, or `next` for that of the accounts."""
+
+    @property
+    def time_warnings(self) -> list[Problem]:
+        """Return a warning if a clock change skips the wall time that the post was given."""
+        instant, wall, zone = self.content.scheduled_for, self.content.scheduled_wall, self.content.timezone
+        # An older post may have a zone that the time zone data no longer have.
+        if instant is None or self.queue is not None or zone not in zone_names():
+            return []
+        if not ScheduledTime(instant, wall, zone).is_moved:
+            return []
+        sentence = f"scheduledFor: clocks in {zone} skip {wall}, so the post is later: at {local_time(instant, zone)}"
+        return [Problem(sentence, "moved_by_clock_change", "scheduledFor")]
 
     @property
     def is_draft(self) -> bool:
@@ -153,22 +166,10 @@ def _beside_after(body: PostBody) -> list[Problem]:
 
 def read_time(text: str, zone: str, now: datetime) -> tuple[ScheduledTime | None, list[Problem]]:
     """Resolve a `scheduledFor`; it must lie between five minutes ago and five years ahead."""
-    try:
-        schedule = resolve(text, zone)
-    except UnknownZone:
-        # A body's own zone was checked: this is the zone of an older post, which the time zone data no longer has.
-        return None, [
-            Problem(f"The time zone {zone} no longer exists; give another timezone", "invalid_field_value", "timezone")
-        ]
-    except NoSuchTime as error:
-        sentence = f"scheduledFor names a time that does not exist: {error}"
-        return None, [Problem(sentence, "invalid_field_value", "scheduledFor")]
-    except ValueError:
-        sentence = (
-            "scheduledFor must be an ISO 8601 date and time: wall time in timezone such as 2030-02-01T14:00, or an "
-            "instant such as 2030-02-01T14:00:00Z"
-        )
-        return None, [Problem(sentence, "invalid_field_value", "scheduledFor")]
+    problems: list[Problem] = []
+    schedule = read_moment("scheduledFor", text, zone, problems)
+    if schedule is None:
+        return None, problems
     return schedule, time_problems(schedule, now)
 
 

@@ -132,24 +132,25 @@ async def _insert(
         problems = await find_platform_problems(parsed_post.content, accounts, body_size(payload))
         if problems := [*problems, *uploads][:MAX_PROBLEMS]:
             raise Unprocessable(problems)
+    warnings = [*uploads, *parsed_post.time_warnings]
     if parsed_post.status is PostStatus.PUBLISHING:
         closed = await deps.closed_gates.closed_in(workspace_id)
         require_open(closed, target_accounts(parsed_post.content), parsed_post.content.campaign_id)
     await deps.usage.count_post(workspace_id, post.answer_bytes)
     if parsed_post.queue is None and post.after_post_id is None:
         caps = await warn_of_daily_cap(deps.database, workspace_id, parsed_post)
-        return await _save(deps.database, post, accounts, request, now, [*uploads, *caps])
+        return await _save(deps.database, post, accounts, request, now, [*warnings, *caps])
     async with deps.database.transaction() as session:
         if parsed_post.queue is None:
             await require_link(session, workspace_id, post_id, parsed_post.content, now)
-            created_post = await _save(session, post, accounts, request, now, uploads)
+            created_post = await _save(session, post, accounts, request, now, warnings)
             await write_link(session, post)
             return created_post
         slot = await choose_slot(session, workspace_id, parsed_post.queue, parsed_post.content, now, campaign)
         put_into_slot(post, *slot)
         _, time = slot
         caps = await daily_cap_warnings(session, workspace_id, parsed_post.content, time.instant)
-        return await _save(session, post, accounts, request, now, [*uploads, *caps])
+        return await _save(session, post, accounts, request, now, [*warnings, *caps])
 
 
 async def _save(

@@ -78,7 +78,7 @@ async def update_post(change: PostChange, deadline: Deadline) -> Answer:
 async def _rewrite(
     deps: Dependencies, session: AsyncSession, post: Post, actor: Actor, payload: JsonObject
 ) -> tuple[dict[str, ConnectedAccount], list[Problem]]:
-    """Change a locked post that has not begun, or that begins again; return its accounts, and warnings of a draft.
+    """Change a locked post that has not begun, or that begins again; return its accounts, and warnings.
 
     Raises InvalidRequest, Unprocessable.
     """
@@ -106,4 +106,4 @@ async def _rewrite(
         )
         await move_into_slot(session, post, parsed_post.content, actor, queue_id, slot, now)
     warn_of_media(post, deps, earlier)
-    return accounts, uploads
+    return accounts, [*uploads, *parsed_post.time_warnings]

@@ -9,6 +9,7 @@ Client = httpx.AsyncClient
 JSON = {"Content-Type": "application/json"}
 CLOCK = "must be a time of day such as 09:00"
 WALL = "must be a wall time without an offset, such as 2030-03-04T09:00"
+WALL_OR_DAY = "must be a day, or a wall time without an offset, such as 2030-12-24 or 2030-12-24T09:00"
 SERIES: dict[str, Any] = {
     "timezone": "Europe/Berlin",
     "start": "2030-03-04T09:00",
@@ -34,7 +35,7 @@ def file(**fields: Any) -> tuple[str, dict[str, Any]]:
     [
         (series(start="2030-03-04"), "start", WALL),
         (series(start="2030-03-04T09:00:00Z"), "start", WALL),
-        (series(exclude=["xmas"]), "exclude.0", WALL),
+        (series(exclude=["xmas"]), "exclude.0", WALL_OR_DAY),
         (series(recurrence={"frequency": "daily", "times": ["9:00"]}), "recurrence.times.0", CLOCK),
         (series(recurrence={"frequency": "daily", "times": ["0\u0669:00"]}), "recurrence.times.0", CLOCK),
         (queue(time="9:00"), "slots.0.time", CLOCK),

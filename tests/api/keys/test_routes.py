@@ -72,11 +72,11 @@ async def test_a_key_ends_no_later_than_its_creator(app: Any, stack: Stack) -> N
 async def test_a_key_may_end_after_an_hour(app: Any, stack: Stack) -> None:
     async with make_client(app, await owner(stack, days=10)) as client:
         end = datetime.now(UTC).replace(microsecond=0) + timedelta(hours=1)
-        assert (await create(client, expiresAt=end.isoformat()))["expiresAt"] == rfc3339(end)
+        for text in (end.isoformat(), end.replace(tzinfo=None).isoformat()):
+            assert (await create(client, expiresAt=text))["expiresAt"] == rfc3339(end)
         assert (await create(client, 422, expiresAt=rfc3339(end + timedelta(days=11))))["param"] == "expiresAt"
         for wrong in (
             {"expiresAt": rfc3339(end), "expiresInDays": 1},
-            {"expiresAt": end.replace(tzinfo=None).isoformat()},
             {"expiresAt": rfc3339(end - timedelta(hours=2))},
             {"expiresAt": rfc3339(end + timedelta(days=4000))},
             {"expiresAt": "tomorrow"},
