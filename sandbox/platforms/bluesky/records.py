@@ -1,13 +1,10 @@
-"""Blobs and records: the rules for a post's record, and the effect of writing one under a known key."""
+"""Blobs, videos and records: the effect of writing a record under a known key."""
 
-import re
-from collections.abc import Iterator
-from datetime import datetime
 from itertools import islice
 from typing import Any
+from urllib.parse import urlsplit
 
 import msgspec
-import regex
 
 from sandbox.accounts import Account
 from sandbox.fake_platform import route
@@ -20,140 +17,18 @@ from sandbox.platforms.bluesky.base import (
     FakeAT,
     account_did,
     account_handle,
+    account_server,
     cid,
     invalid,
     json_object,
     refused,
     text_field,
+    xrpc_error,
 )
+from sandbox.platforms.bluesky.rules import COLLECTION, TID, check_post, named_blobs, quoted_by, record_media
 from sandbox.posts import PublicPost, ShownMedia
-from sandbox.wire import Answer, MalformedBodyError, Request
-
-COLLECTION = "app.bsky.feed.post"
-GRAPHEMES, BYTES = 300, 3000
-IMAGES, GALLERY, IMAGE_BYTES, VIDEO_BYTES, THUMB_BYTES = 4, 10, 2_000_000, 300_000_000, 1_000_000
-
-TID = re.compile("[234567abcdefghij][234567abcdefghijklmnopqrstuvwxyz]{12}")
-_DID = re.compile(r"did:[a-z]+:[A-Za-z0-9._:%-]+")
-_URI = re.compile(r"\w+:(?://)?[^\s/]\S*")
-_CID = re.compile(r"b[a-z2-7]{20,}")
-_FEATURES = {"link": ("uri", _URI), "mention": ("did", _DID), "tag": ("tag", re.compile(r"\S.{0,639}"))}
-
-
-def check_post(record: Any) -> None:
-    """Refuse a record that is no post."""
-    _need(isinstance(record, dict) and record.get("$type") == COLLECTION, f"$type must be {COLLECTION}")
-    text = record.get("text")
-    _need(isinstance(text, str), "must have the property text")
-    _need(len(text.encode()) <= BYTES, f"/text must not be longer than {BYTES} bytes")
-    _need(len(regex.findall(r"\X", text)) <= GRAPHEMES, f"/text must not be longer than {GRAPHEMES} graphemes")
-    _need(_is_time(record.get("createdAt")), "/createdAt must be an valid atproto datetime")
-    languages = record.get("langs", [])
-    _need(isinstance(languages, list) and len(languages) <= 3, "/langs must not have more than 3 elements")
-    for facet in record.get("facets", []):
-        _check_facet(facet, len(text.encode()))
-    if "reply" in record:
-        for end in ("root", "parent"):
-            _check_reference(record["reply"].get(end), f"/reply/{end}")
-    if quoted := quoted_by(record):
-        _check_reference(quoted.get("record"), "/embed/record")
-    list(named_blobs(record))
-
-
-def named_blobs(record: dict[str, Any]) -> Iterator[tuple[dict[str, Any], int, str]]:
-    """Yield the blobs that a record names, each with its size limit in bytes and its permitted kind of type."""
-    embed = record_media(record)
-    match embed:
-        case None:
-            return
-        case {"$type": "app.bsky.embed.images", "images": [*images]} if images and len(images) <= IMAGES:
-            for image in images:
-                _need(isinstance(image.get("alt"), str), "/embed/images must have the property alt")
-                _check_ratio(image)
-                yield _blob(image.get("image")), IMAGE_BYTES, "image/"
-        case {"$type": "app.bsky.embed.gallery", "items": [_, *_] as items} if len(items) <= GALLERY:
-            for item in items:
-                _need(item.get("$type") == "app.bsky.embed.gallery#image", "/embed/items must be images")
-                _need(isinstance(item.get("alt"), str), "/embed/items must have the property alt")
-                _need("aspectRatio" in item, "/embed/items must have the property aspectRatio")
-                _check_ratio(item)
-                yield _blob(item.get("image")), IMAGE_BYTES, "image/"
-        case {"$type": "app.bsky.embed.video", "video": video}:
-            _check_ratio(embed)
-            yield _blob(video), VIDEO_BYTES, "video/mp4"
-        case {"$type": "app.bsky.embed.external", "external": {"uri": str(uri), "title": str(), "description": str()}}:
-            _need(bool(_URI.fullmatch(uri)), "/embed/external/uri must be a uri")
-            if "thumb" in embed["external"]:
-                yield _blob(embed["external"]["thumb"]), THUMB_BYTES, "image/"
-        case _:
-            _need(False, "/embed must be one of the embeds of a post, with 1 to 4 images")
-
-
-def record_media(record: dict[str, Any]) -> Any:
-    """Return the media embed of a post with a quote, or the only one if no post is quoted."""
-    embed = record.get("embed")
-    match embed:
-        case {"$type": "app.bsky.embed.record"}:
-            return None
-        case {"$type": "app.bsky.embed.recordWithMedia", "media": dict(media)}:
-            return media
-    return embed
-
-
-def quoted_by(record: dict[str, Any]) -> dict[str, Any] | None:
-    """Return the embed of a quoted post."""
-    embed = record.get("embed")
-    if isinstance(embed, dict) and embed.get("$type") == "app.bsky.embed.recordWithMedia":
-        embed = embed.get("record")
-        _need(isinstance(embed, dict) and isinstance(record_media(record), dict), "/embed must have record and media")
-    elif not isinstance(embed, dict) or embed.get("$type") != "app.bsky.embed.record":
-        return None
-    return embed if isinstance(embed, dict) else None
-
-
-def _check_reference(reference: Any, where: str) -> None:
-    known = reference if isinstance(reference, dict) else {}
-    _need(str(known.get("uri", "")).startswith("at://"), f"{where}/uri must be a valid at-uri")
-    _need(bool(_CID.fullmatch(str(known.get("cid", "")))), f"{where}/cid must be a cid string")
-
-
-def _check_ratio(holder: dict[str, Any]) -> None:
-    ratio = holder.get("aspectRatio", {"width": 1, "height": 1})
-    fits = all(isinstance(ratio.get(side), int) and ratio[side] >= 1 for side in ("width", "height"))
-    _need(fits, "/embed aspectRatio must have whole numbers above 0")
-
-
-def _blob(reference: Any) -> dict[str, Any]:
-    match reference:
-        case {"$type": "blob", "ref": {"$link": str(name)}, "mimeType": str(), "size": int()} if _CID.fullmatch(name):
-            return dict(reference)
-    raise invalid(f"Invalid {COLLECTION} record: Record/embed should be a blob ref")
-
-
-def _check_facet(facet: Any, length: int) -> None:
-    match facet:
-        case {"index": {"byteStart": int(start), "byteEnd": int(end)}, "features": [*features]}:
-            # A server accepts any position; one outside the text can only be a mistake.
-            _need(0 <= start < end <= length, "/facets must lie within the text")
-            for feature in features:
-                name = str(feature.get("$type", "")).removeprefix("app.bsky.richtext.facet#")
-                key, pattern = _FEATURES.get(name, ("", _URI))
-                _need(bool(key) and bool(pattern.fullmatch(str(feature.get(key, "")))), f"/facets has no valid {name}")
-        case _:
-            _need(False, "/facets must have index and features")
-
-
-def _is_time(value: Any) -> bool:
-    try:
-        return isinstance(value, str) and datetime.fromisoformat(value).tzinfo is not None
-    except ValueError:
-        return False
-
-
-def _need(holds: bool, what: str) -> None:
-    if not holds:
-        raise invalid(f"Invalid {COLLECTION} record: Record{what if what.startswith('/') else ' ' + what}")
-
+from sandbox.wire import Answer, MalformedBodyError, RefusedError, Request
+from sandbox.world import World
 
 BLOB_BYTES = 50_000_000
 BLOBS_PER_DAY = 1000
@@ -174,8 +49,40 @@ def record_cid(record: object) -> str:
     return cid(msgspec.json.encode(record, order="deterministic"), DAG_CBOR)
 
 
+SERVICE_HOST = "video.bsky.app"
+VIDEO_BYTES = 300_000_000
+VIDEOS_PER_DAY = 25
+"""Unverified; Bluesky says 25 a day or 10 GB."""
+PROCESSING_SECONDS = 6.0
+"""How long a video is processed if `realistic` is set (unverified)."""
+
+
+_REFUSALS: dict[str, tuple[int, dict[str, object]]] = {
+    "video_profile_not_found": (401, {"error": "profile_not_found"}),
+    "video_bad_audience": (401, {"did": "", "error": "invalid token: wrong audience"}),
+    # The form of a job that was accepted.
+    "video_unconfirmed_email": (200, {"jobStatus": {"error": "unconfirmed_email", "jobId": ""}}),
+    "video_day_used_up": (400, {"error": "User has exceeded daily upload videos limit"}),
+}
+"""The video service's own form of answers; the PDS has another one."""
+
+
+class VideoJob(msgspec.Struct, rename="camel"):
+    """One video that is being processed. Times are seconds since 1970."""
+
+    id: str
+    account_id: str
+    blob: Blob
+    ready_at: float
+    failure: str | None = None
+
+
 class RecordRoutes(FakeAT):
-    """The routes of com.atproto.repo."""
+    """The routes of com.atproto.repo and app.bsky.video."""
+
+    def __init__(self, world: World) -> None:
+        super().__init__(world)
+        self.jobs = world.collection("bluesky", "job", VideoJob)
 
     @route("POST", "/xrpc/com.atproto.repo.uploadBlob", "prepare")
     async def upload_blob(self, request: Request) -> Answer:
@@ -354,6 +261,76 @@ class RecordRoutes(FakeAT):
         commit = {"cid": cid(post.platform_post_id.encode(), DAG_CBOR), "rev": post.detail["rkey"]}
         written = {"uri": post.platform_post_id, "cid": post.detail["cid"], "commit": commit}
         return Answer.json(written | {"validationStatus": "valid"})
+
+    @route("POST", "/xrpc/app.bsky.video.uploadVideo", "prepare")
+    async def upload_video(self, request: Request) -> Answer:
+        """Receive a whole video."""
+        account = self._allowed(request, "", "com.atproto.repo.uploadBlob")
+        if request.query.get("did") != account_did(account) or not request.query.get("name"):
+            raise refused("InvalidRequest", "did and name are required")
+        for condition, refusal in _REFUSALS.items():
+            if self.holds(condition, account):
+                status, body = refusal
+                raise RefusedError(Answer.json(body, status))
+        self.admit(self.world.windows.take((self.platform, account.account_id, "videos"), VIDEOS_PER_DAY, 86_400))
+        if len(request.body) > VIDEO_BYTES:
+            raise refused("VideoTooLarge", "The video is too large")
+        blob = self.keep_blob(account, request.body, "video/mp4", stored=not self.holds("video_blob_lost", account))
+        job_id = f"c{blob.cid[-20:]}{account.account_id[-4:]}"
+        known = self.jobs.get(job_id)
+        if known is not None and known.failure is None:
+            return Answer.json(
+                self._status(known) | {"error": "already_exists", "message": "Video already processed"}, 409
+            )
+        file_format = probe(request.body)
+        failure = None if file_format is not None and not file_format.is_image else "validation_failure"
+        wait = PROCESSING_SECONDS if self.world.realistic else 0
+        job = self.jobs.put(job_id, VideoJob(job_id, account.account_id, blob, self.world.now() + wait, failure))
+        return Answer.json({"jobStatus": {"jobId": job.id, "did": account_did(account), "state": "JOB_STATE_CREATED"}})
+
+    @route("GET", "/xrpc/app.bsky.video.getJobStatus", "prepare")
+    async def job_status(self, request: Request) -> Answer:
+        """Return the state of a video."""
+        job = self.jobs.get(request.query.get("jobId", ""))
+        if job is None:
+            raise RefusedError(xrpc_error(400, "InvalidRequest", "Job not found"))
+        return Answer.json({"jobStatus": self._status(job)})
+
+    @route("GET", "/xrpc/app.bsky.video.getUploadLimits", "prepare")
+    async def upload_limits(self, request: Request) -> Answer:
+        """Return how much may still be uploaded today; without limits, everything."""
+        account = self._allowed(request, f"did:web:{SERVICE_HOST}", "app.bsky.video.getUploadLimits")
+        if self.holds("video_limits_unknown", account):
+            return self.failure(503)
+        if self.holds("video_day_used_up", account):
+            message = "User has exceeded daily upload videos limit"
+            return Answer.json({"canUpload": False, "remainingDailyVideos": 0, "message": message})
+        if self.holds("video_unconfirmed_email", account):
+            return Answer.json({"canUpload": False, "error": "unconfirmed_email"})
+        return Answer.json({"canUpload": True, "remainingDailyVideos": VIDEOS_PER_DAY, "remainingDailyBytes": 10**10})
+
+    def _allowed(self, request: Request, audience: str, method: str) -> Account:
+        """Return the account that the token belongs to; this service does not accept the token of a session."""
+        granted, allows = self.services.get(request.bearer, ("", ""))
+        if allows != method:
+            raise RefusedError(xrpc_error(401, "AuthMissing", f"This needs a token for {method}"))
+        account = self.account(request)
+        if granted != (audience or f"did:web:{urlsplit(account_server(account)).netloc}"):
+            raise RefusedError(Answer.json({"did": "", "error": "invalid token: wrong audience"}, 401))
+        return account
+
+    def _status(self, job: VideoJob) -> dict[str, object]:
+        account = self.world.accounts.get(self.platform, job.account_id)
+        status: dict[str, object] = {"jobId": job.id, "did": account_did(account) if account else ""}
+        seconds = job.ready_at - self.world.now()
+        if seconds > 0:
+            return status | {
+                "state": "JOB_STATE_ENCODING",
+                "progress": max(int(100 - seconds * 100 / PROCESSING_SECONDS), 0),
+            }
+        if job.failure is not None:
+            return status | {"state": "JOB_STATE_FAILED", "failureCode": job.failure, "error": "The video is not valid"}
+        return status | {"state": "JOB_STATE_COMPLETED", "progress": 100, "blob": job.blob.reference()}
 
 
 def _described(post: PublicPost) -> dict[str, Any]:

@@ -1,17 +1,21 @@
-"""The state that all of a Facebook Page's routes share: photos and videos that are not published yet."""
+"""A Facebook Page's state, its consent, and its reads."""
 
+import secrets
 from abc import ABC
 from typing import Any
 
 import msgspec
 
 from sandbox.accounts import Account
+from sandbox.authorization import ConsentRules, OAuthError
+from sandbox.fake_platform import route
 from sandbox.formats import probe
-from sandbox.graph import FakeGraph, missing_object
+from sandbox.graph import FakeGraph, graph_error, invalid, missing_object, parameters, selected, timestamp
 from sandbox.ids import Scrambled
 from sandbox.journal import Collection
+from sandbox.operations import Operation
 from sandbox.posts import PublicPost, ShownMedia
-from sandbox.wire import Request
+from sandbox.wire import Answer, RefusedError, Request
 from sandbox.world import World
 
 EPOCH_MILLISECONDS = 1_767_225_600_000
@@ -59,9 +63,34 @@ class Comment(msgspec.Struct, rename="camel"):
     created_at: float
 
 
-class FakePage(FakeGraph, ABC):
-    """State and methods that all of Facebook's routes share."""
+_PERSON_SECONDS = 5_183_944
+_SCOPES = frozenset(
+    (
+        "pages_show_list",
+        "pages_read_engagement",
+        "pages_manage_posts",
+        "pages_manage_engagement",
+        "business_management",
+    )
+)
 
+
+STORY_SECONDS = 86_400
+
+
+def _node(fake: "FakePage", request: Request) -> Operation:
+    """Return the step of a read: prepare for a video that no client has tried to publish yet, else confirm."""
+    video = fake.videos.get(request.params["id"])
+    return "prepare" if video is not None and video.id not in fake.attempted and not video.finished_at else "confirm"
+
+
+class FakePage(FakeGraph, ABC):
+    """State, methods and reads that all of Facebook's routes share."""
+
+    # Facebook does not document how long a code is valid.
+    consent = ConsentRules(
+        "/dialog/oauth", _SCOPES, code_seconds=600, pkce="none", scope_separator=",", declinable=True
+    )
     conditions = {  # noqa: RUF012
         **FakeGraph.conditions,
         "videos_stay_drafts": "Videos that are published stay drafts, as upright ones have.",
@@ -84,6 +113,11 @@ class FakePage(FakeGraph, ABC):
         """The bytes received of incomplete videos. A restart loses them, as the end of a session does."""
         self.attempted: set[str] = set()
         """Videos that a client asked to publish; reading one of them is then part of confirm, no longer of prepare."""
+
+        self._persons: dict[str, tuple[Account, list[str]]] = {}
+        """The account of a person's token, and the granted permissions. Accounts are Pages here, not persons."""
+        self._first_pages: dict[str, str] = {}
+        """The first Page of the person, by the person's further Pages."""
 
     def own_post(self, request: Request) -> tuple[Account, PublicPost]:
         """Return a post of the token's Page, by its own id or that of its video."""
@@ -124,3 +158,228 @@ class FakePage(FakeGraph, ABC):
                 detail=detail,
             )
         )
+
+    @route("POST", "/oauth/access_token", "auth")
+    async def redeem(self, request: Request) -> Answer:
+        """Exchange a code for a person's token, or that for a long-lived one."""
+        form = request.form()
+        client = str(form.get("client_id", "")), str(form.get("client_secret", ""))
+        if form.get("grant_type") == "fb_exchange_token":
+            known = self._persons.get(str(form.get("fb_exchange_token", "")))
+            app = self.world.apps_and_codes.app(self.platform, client[0])
+            if known is None or app is None or app.client_secret != client[1]:
+                return graph_error("Error validating client secret." if known else "Invalid token.", 1)
+            return self._token(*known, seconds=_PERSON_SECONDS)
+        try:
+            account, scopes = self.authorization_server.redeem(form, client, self.world.now())
+        except OAuthError as problem:
+            if problem.code == "invalid_client":
+                return graph_error("Error validating client secret.", 1)
+            return graph_error("This authorization code has been used.", 100, 36009)
+        return self._token(account, scopes, seconds=3600)
+
+    @route("GET", "/me/permissions", "auth")
+    async def permissions(self, request: Request) -> Answer:
+        """List what the person has granted and declined."""
+        _, scopes = self._person(request)
+        entries = [
+            {"permission": scope, "status": "granted" if scope in scopes else "declined"} for scope in sorted(_SCOPES)
+        ]
+        return Answer.json({"data": entries})
+
+    @route("GET", "/me/accounts", "auth")
+    async def pages(self, request: Request) -> Answer:
+        """List the person's Pages, each with a token of its own."""
+        account, _ = self._person(request)
+        values = parameters(request)
+        for name in ("fields", "limit", "after"):
+            values.get(name)
+        pages = [self._described_page(account, ["ADVERTISE", "ANALYZE", "CREATE_CONTENT", "MANAGE"])]
+        if self.holds("several_pages", account):
+            second, third = (self._beside(account, number) for number in (2, 3))
+            pages += [self._described_page(second, ["CREATE_CONTENT"]), self._described_page(third, ["ANALYZE"])]
+        return Answer.json({"data": pages, "paging": {"cursors": {"before": "b", "after": "a"}}})
+
+    @route("GET", "/debug_token", "auth")
+    async def debug(self, request: Request) -> Answer:
+        """Describe a Page's token to the app that owns it."""
+        token = str(parameters(request).get("input_token", ""))
+        client_id, _, secret = self.token(request).partition("|")
+        app = self.world.apps_and_codes.app(self.platform, client_id)
+        if app is None or app.client_secret != secret:
+            return graph_error("Invalid OAuth access token signature.", 190)
+        account = self.world.accounts.by_token(self.platform, token)
+        pages = [] if account is None or self.holds("page_withdrawn", account) else [account.user_id]
+        granular = [{"scope": "pages_manage_posts", "target_ids": pages}]
+        granted = account.scopes if account and account.scopes else sorted(_SCOPES)
+        person = self._owner_id(account) if account else "9"
+        about = {"app_id": client_id, "type": "PAGE", "user_id": person, "granular_scopes": granular}
+        return self.debugged(account, token, granted, **about)
+
+    @route("DELETE", "/{person}/permissions", "auth")
+    async def remove_app(self, request: Request) -> Answer:
+        """Remove the app for a person: the tokens of all of the person's Pages end."""
+        client_id, _, secret = self.token(request).partition("|")
+        app = self.world.apps_and_codes.app(self.platform, client_id)
+        if app is None or app.client_secret != secret:
+            return graph_error("Invalid OAuth access token signature.", 190)
+        for account in list(self.world.accounts):
+            if account.platform == self.platform and self._owner_id(account) == request.params["person"]:
+                self.world.accounts.revoke(account)
+        return Answer.json({"success": True})
+
+    def _owner_id(self, account: Account) -> str:
+        """Return the number of the person to whom a Page belongs."""
+        return f"9{self._first_pages.get(account.user_id, account.user_id)}"
+
+    def _person(self, request: Request) -> tuple[Account, list[str]]:
+        person = self._persons.get(self.token(request))
+        if person is None:
+            raise RefusedError(self.unauthorized())
+        parameters(request).get("appsecret_proof")
+        return person
+
+    def _token(self, account: Account, scopes: list[str], *, seconds: int) -> Answer:
+        token = f"EAAperson{secrets.token_urlsafe(24)}"
+        self._persons[token] = account, scopes
+        return Answer.json({"access_token": token, "token_type": "bearer", "expires_in": seconds})
+
+    def _described_page(self, account: Account, tasks: list[str]) -> dict[str, object]:
+        token = self.world.accounts.issue(account)
+        about = {"id": account.user_id, "name": account.username, "username": account.username, "category": "Bakery"}
+        return {**about, "access_token": token, "tasks": tasks}
+
+    def _beside(self, account: Account, number: int) -> Account:
+        """Return another Page of the same person."""
+        user_id, name = f"{account.user_id}{number}", f"{account.username} {number}"
+        self._first_pages[user_id] = account.user_id
+        return self.new_account(user_id, name)
+
+    @route("GET", "/me", "auth")
+    async def me(self, request: Request) -> Answer:
+        """Return the Page that the token belongs to."""
+        return Answer.json(self._page(self.account(request), request))
+
+    @route("GET", "/{id}/published_posts", "confirm")
+    async def published_posts(self, request: Request) -> Answer:
+        """List the public posts, newest first, without stories."""
+        account, fields = self.owner(request), _fields(request)
+        limit = str(parameters(request).get("limit", "25"))
+        if not limit.isdecimal() or not 0 < int(limit) <= 100:
+            raise invalid("Please reduce the amount of data you're asking for, then retry your request")
+        posts = [post for post in self.world.posts.by_account(account) if post.kind != "story" and not post.deleted]
+        return Answer.json(
+            {"data": [selected(self._described(post, account), fields, "PagePost") for post in posts[: int(limit)]]}
+        )
+
+    @route("GET", "/{id}/stories", "confirm")
+    async def stories(self, request: Request) -> Answer:
+        """List the stories of the last day."""
+        account, fields = self.owner(request), _fields(request)
+        since = self.world.now() - STORY_SECONDS
+        posts = [
+            post for post in self.world.posts.by_account(account) if post.kind == "story" and post.created_at >= since
+        ]
+        return Answer.json({"data": [_story(post, fields) for post in posts]})
+
+    @route("GET", "/{id}/comments", "confirm")
+    async def comments_below(self, request: Request) -> Answer:
+        """List the comments below a post."""
+        self.account(request)
+        data = [
+            {"id": comment.id, "message": comment.message, "created_time": timestamp(comment.created_at)}
+            for comment in self.comments
+            if comment.post_id == request.params["id"]
+        ]
+        return Answer.json({"data": data})
+
+    @route("GET", "/{id}", _node)
+    async def node(self, request: Request) -> Answer:
+        """Read a video, a post or the Page."""
+        account, object_id = self.account(request), request.params["id"]
+        if object_id == account.user_id:
+            return Answer.json(self._page(account, request))
+        if self.holds("reads_refused", account):
+            raise missing_object(object_id)
+        video = self.videos.get(object_id)
+        if video is not None and video.account_id == account.account_id:
+            return Answer.json(selected(self._video(video), _fields(request), "Video"))
+        post = self.world.posts.get(self.platform, object_id)
+        if post is None or post.account_id != account.account_id or post.deleted:
+            raise missing_object(object_id)
+        return Answer.json(selected(self._described(post, account), _fields(request), "PagePost"))
+
+    def _page(self, account: Account, request: Request) -> dict[str, Any]:
+        known = {
+            "id": account.user_id,
+            "name": account.username,
+            "username": account.username,
+            "category": "Community",
+            "link": f"https://www.facebook.com/{account.user_id}",
+        }
+        return selected(known, _fields(request), "Page")
+
+    def _video(self, video: Video) -> dict[str, Any]:
+        now, finished = self.world.now(), video.finished_at is not None
+        ready = finished and now >= video.ready_at
+        failed = finished and video.error is not None
+        processing: dict[str, Any] = {"status": "not_started"}
+        if failed:
+            processing = {"status": "error", "errors": [{"code": 1363024, "message": video.error}]}
+        elif finished:
+            processing = {"status": "complete" if ready else "in_progress"}
+        publishing: dict[str, Any] = {"status": "not_started"}
+        if ready and not failed:
+            publishing = {"status": "complete", "publish_status": "draft" if video.draft else "published"}
+        received = len(self.received.get(video.id, b""))
+        uploading = (
+            {"status": "complete"} if video.complete else {"status": "in_progress", "bytes_transferred": received}
+        )
+        whole = "ready" if ready else "processing" if finished else "upload_complete" if video.complete else "uploading"
+        post = self.world.posts.get(self.platform, video.post_id) if video.post_id else None
+        return {
+            "id": video.id,
+            "status": {
+                "video_status": "error" if failed else whole,
+                "uploading_phase": uploading,
+                "processing_phase": processing,
+                "publishing_phase": publishing,
+            },
+            "published": bool(ready and post),
+            "post_id": video.post_id,
+            "permalink_url": post.url.removeprefix("https://www.facebook.com") if post and post.url else None,
+        }
+
+    def _described(self, post: PublicPost, account: Account) -> dict[str, Any]:
+        photos = post.detail.get("photos") or []
+        targets = [{"media_type": "photo", "target": {"id": photo}} for photo in photos]
+        attachments = targets
+        if len(targets) > 1:
+            attachments = [{"media_type": "album", "subattachments": {"data": targets}}]
+        elif post.detail.get("media_id"):
+            attachments = [{"media_type": "video", "target": {"id": post.detail["media_id"]}}]
+        return {
+            "id": post.platform_post_id,
+            "message": post.text or None,
+            "created_time": timestamp(post.created_at),
+            "permalink_url": post.url,
+            "attachments": {"data": attachments} if attachments else None,
+            "is_published": True,
+            "from": {"id": account.user_id, "name": account.username},
+        }
+
+
+def _story(post: PublicPost, fields: str) -> dict[str, Any]:
+    known = {
+        "post_id": post.platform_post_id,
+        "status": "published",
+        "creation_time": str(int(post.created_at)),
+        "media_type": post.media[0].type if post.media else "photo",
+        "media_id": post.detail["media_id"],
+        "url": post.url,
+    }
+    return {name: value for name, value in known.items() if not fields or name in fields.split(",")}
+
+
+def _fields(request: Request) -> str:
+    return str(parameters(request).get("fields", ""))

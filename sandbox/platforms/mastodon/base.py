@@ -1,15 +1,17 @@
-"""A Mastodon server's errors, ids and rate limits."""
+"""A Mastodon server's errors, ids and rate limits, its apps and its page of consent."""
 
 import secrets
 from abc import ABC
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
+from urllib.parse import urlencode
 
 import msgspec
 
 from sandbox.accounts import Account
-from sandbox.fake_platform import FakePlatform, Route
+from sandbox.authorization import App, ConsentRules, OAuthError
+from sandbox.fake_platform import FakePlatform, Route, route
 from sandbox.ids import Snowflakes
 from sandbox.limits import Window
 from sandbox.posts import ShownMedia, iso_milliseconds
@@ -123,9 +125,15 @@ class Medium(msgspec.Struct, rename="camel"):
         return ShownMedia(kinds.get(self.kind, "image"), self.src, self.description)
 
 
-class FakeMastodon(FakePlatform, ABC):
-    """State and methods that all routes share."""
+ISSUER = "https://social.example"
+_OLD_SCOPES = frozenset(("read", "write", "follow"))
+_SCOPES = frozenset(("read", "write", "read:accounts", "read:statuses", "write:statuses", "write:media", "profile"))
 
+
+class FakeMastodon(FakePlatform, ABC):
+    """State and methods that all routes share, and the routes of apps and tokens, which do not expire."""
+
+    consent = ConsentRules("/oauth/authorize", _SCOPES, code_seconds=600, optional_parameters=("force_login", "lang"))
     conditions = CONDITIONS
 
     def __init__(self, world: World) -> None:
@@ -204,6 +212,70 @@ class FakeMastodon(FakePlatform, ABC):
     def _too_many(self, window: Window) -> Answer:
         return self.failure(429).with_headers(_rate_headers(window))
 
+    @route("POST", "/api/v1/apps", "auth")
+    async def register(self, request: Request) -> Answer:
+        """Register an app with its redirect addresses and scopes."""
+        values = body_values(request)
+        values.get("website")
+        addresses, name = values.get("redirect_uris", ""), values.get("client_name")
+        known = addresses if isinstance(addresses, list) else str(addresses).split("\n")
+        scopes = str(values.get("scopes", "read")).split()
+        scopes_known = _OLD_SCOPES if self.holds("old_scopes") else _SCOPES
+        if not name or not all(known) or set(scopes) - scopes_known:
+            raise unprocessable("Validation failed: Redirect URI must be an absolute URI.")
+        app = App(self.platform, secrets.token_urlsafe(32), secrets.token_urlsafe(32), known, scopes)
+        self.world.apps_and_codes.register(app)
+        keys = {"client_id": app.client_id, "client_secret": app.client_secret, "client_secret_expires_at": 0}
+        return Answer.json({"id": "1", "name": name, "website": None, "redirect_uris": known, "scopes": scopes, **keys})
+
+    @route("GET", "/.well-known/oauth-authorization-server", "auth")
+    async def metadata(self, request: Request) -> Answer:
+        """Describe the authorization server; servers before 4.3 do not."""
+        if not self.holds("names_issuer"):
+            return self.failure(404)
+        known = sorted(_OLD_SCOPES if self.holds("old_scopes") else _SCOPES)
+        reported = {"issuer": ISSUER, "scopes_supported": known, "code_challenge_methods_supported": ["S256"]}
+        return Answer.json({**reported, "authorization_response_iss_parameter_supported": True})
+
+    async def _ask_for_consent(self, request: Request) -> Answer:
+        return self._with_issuer(await super()._ask_for_consent(request))
+
+    async def _take_decision(self, request: Request) -> Answer:
+        return self._with_issuer(await super()._take_decision(request))
+
+    def _with_issuer(self, answer: Answer) -> Answer:
+        if self.holds("names_issuer"):
+            issuer = urlencode({"iss": ISSUER}).encode()
+            answer.headers = [
+                (name, value + b"&" + issuer if name == b"location" else value) for name, value in answer.headers
+            ]
+        return answer
+
+    @route("POST", "/oauth/token", "auth")
+    async def redeem(self, request: Request) -> Answer:
+        """Exchange a code for tokens."""
+        form = request.form()
+        client = str(form.get("client_id", "")), str(form.get("client_secret", ""))
+        if form.get("grant_type") != "authorization_code":
+            return _refused("unsupported_grant_type", "The authorization grant type is not supported.")
+        try:
+            account, scopes = self.authorization_server.redeem(form, client, self.world.now())
+        except OAuthError as problem:
+            return _refused(problem.code, problem.description)
+        token = {"access_token": self.world.accounts.issue(account), "token_type": "Bearer"}
+        return Answer.json({**token, "scope": " ".join(scopes), "created_at": int(self.world.now())})
+
+    @route("POST", "/oauth/revoke", "auth")
+    async def revoke(self, request: Request) -> Answer:
+        """Revoke a token for its app; an unknown one gets the same answer."""
+        form = request.form()
+        client = str(form.get("client_id", "")), str(form.get("client_secret", ""))
+        try:
+            self.authorization_server.revoke(str(form.get("token", "")), client)
+        except OAuthError:
+            return _refused("unauthorized_client", "You are not authorized to revoke this token", 403)
+        return Answer.json({})
+
 
 def server_name() -> str:
     """Return the server's address, as its public pages use it."""
@@ -257,3 +329,8 @@ def _rate_headers(window: Window) -> dict[str, str]:
         "X-RateLimit-Remaining": str(window.remaining),
         "X-RateLimit-Reset": resets_at.strftime("%Y-%m-%dT%H:%M:%S.000000Z"),
     }
+
+
+def _refused(error: str, description: str, status: int = 400) -> Answer:
+    body = {"error": error, "error_description": description}
+    return Answer.json(body, 401 if error == "invalid_client" else status)

@@ -1,13 +1,19 @@
-"""X's errors, ids and rate limits."""
+"""X's errors, ids and rate limits, the bodies that it takes, its user and its tokens."""
 
 import random
+import re
 from abc import ABC
 from http.client import responses
+from typing import Annotated, Any, Literal
+
+import msgspec
 
 from sandbox.accounts import Account
-from sandbox.fake_platform import FakePlatform, Route
+from sandbox.authorization import ConsentRules, OAuthError, basic_client
+from sandbox.fake_platform import FakePlatform, Route, route
 from sandbox.ids import Snowflakes
-from sandbox.wire import Answer, RefusedError, Request
+from sandbox.strict import TrackedParameters
+from sandbox.wire import Answer, MalformedBodyError, RefusedError, Request
 from sandbox.world import World
 
 PROBLEMS = "https://api.x.com/2/problems/"
@@ -55,9 +61,123 @@ def forbidden(detail: str) -> RefusedError:
     return RefusedError(problem(403, "Forbidden", detail))
 
 
-class FakeX(FakePlatform, ABC):
-    """State and methods that all of X's routes share."""
+PostId = Annotated[str, msgspec.Meta(pattern="^[0-9]{1,19}$")]
+ReplySettings = Literal["following", "mentionedUsers", "subscribers", "verified"]
 
+
+class _Strict(msgspec.Struct, forbid_unknown_fields=True):
+    """A body that refuses unknown fields."""
+
+
+class Media(_Strict):
+    """The attached media."""
+
+    media_ids: Annotated[list[PostId], msgspec.Meta(min_length=1, max_length=4)]
+    tagged_user_ids: Annotated[list[PostId], msgspec.Meta(max_length=10)] | None = None
+    title: str | None = None
+    description: str | None = None
+    preview_media_id: PostId | None = None
+    embeddable: bool | None = None
+    call_to_actions: dict[str, Any] | None = None
+
+
+class Poll(_Strict):
+    """A poll."""
+
+    options: Annotated[
+        list[Annotated[str, msgspec.Meta(min_length=1, max_length=25)]], msgspec.Meta(min_length=2, max_length=4)
+    ]
+    duration_minutes: Annotated[int, msgspec.Meta(ge=5, le=10_080)]
+    reply_settings: ReplySettings | None = None
+
+
+class Reply(_Strict):
+    """The post that this one replies to."""
+
+    in_reply_to_tweet_id: PostId
+    exclude_reply_user_ids: list[str] | None = None
+    auto_populate_reply_metadata: bool | None = None
+
+
+class EditOptions(_Strict):
+    """The earlier version that this one replaces."""
+
+    previous_post_id: PostId
+
+
+class Geo(_Strict):
+    """The tagged place."""
+
+    place_id: str | None = None
+
+
+class CreatePost(_Strict):
+    """The whole body."""
+
+    text: str = ""
+    media: Media | None = None
+    poll: Poll | None = None
+    reply: Reply | None = None
+    quote_tweet_id: PostId | None = None
+    edit_options: EditOptions | None = None
+    reply_settings: ReplySettings | None = None
+    for_super_followers_only: bool | None = None
+    community_id: PostId | None = None
+    share_with_followers: bool | None = None
+    geo: Geo | None = None
+    nullcast: bool | None = None
+    made_with_ai: bool | None = None
+    paid_partnership: bool | None = None
+    card_uri: str | None = None
+    direct_message_deep_link: str | None = None
+
+
+_decode = msgspec.json.Decoder(CreatePost).decode
+_UNKNOWN = re.compile(r"unknown field `([^`]+)`(?: - at `\$\.?([^`]*)`)?")
+
+
+def read_post(request: Request) -> CreatePost:
+    """Read and check the body; refuses a body that does not fit the schema."""
+    try:
+        body = _decode(request.body)
+    except msgspec.ValidationError as error:
+        raise invalid(_worded(str(error))) from error
+    except (msgspec.DecodeError, RecursionError) as error:
+        raise invalid("The request body is not valid JSON.") from error
+    if sum(part is not None for part in (body.media, body.poll, body.quote_tweet_id)) > 1:
+        raise invalid("Media, polls and quoted posts exclude each other.")
+    return body
+
+
+def read_json(request: Request) -> dict[str, Any]:
+    """Read a small JSON object; refuses anything else."""
+    try:
+        body = request.json()
+    except MalformedBodyError as error:
+        raise invalid("The request body is not valid JSON.") from error
+    if not isinstance(body, dict):
+        raise invalid("The request body is not a JSON object.")
+    return body
+
+
+def _worded(message: str) -> str:
+    match = _UNKNOWN.search(message)
+    if match is None:
+        return message
+    field = f"{match[2]}.{match[1]}" if match[2] else match[1]
+    return f"$.{field}: is not defined in the schema and the schema does not allow additional properties"
+
+
+TOKEN_SECONDS = 7200
+SCOPE = "tweet.read tweet.write users.read media.write offline.access"
+
+
+class FakeX(FakePlatform, ABC):
+    """State and methods that all of X's routes share, and the routes of the user and of tokens."""
+
+    consent = ConsentRules(
+        "/i/oauth2/authorize", frozenset(SCOPE.split()), code_seconds=30, pkce="required", state_required=True
+    )
     refuses_app_for = frozenset({"prepare", "publish", "confirm", "edit", "delete", "auth"})
     renewal_path = "/2/oauth2/token"
     conditions = {  # noqa: RUF012
@@ -136,6 +256,75 @@ class FakeX(FakePlatform, ABC):
             }
         )
 
+    @route("GET", "/2/users/me", "auth")
+    async def me(self, request: Request) -> Answer:
+        """Return the account that the token belongs to."""
+        account = self.account(request)
+        data: dict[str, object] = {"id": account.user_id, "name": account.username, "username": account.username}
+        more: dict[str, object] = {
+            "verified": account.premium,
+            "verified_type": "blue" if account.premium else "none",
+            "subscription_type": "Premium" if account.premium else "None",
+        }
+        fields = request.query.get("user.fields", "").split(",")
+        return Answer.json({"data": data | {name: value for name, value in more.items() if name in fields}})
+
+    @route("POST", "/2/oauth2/token", "auth")
+    async def renew(self, request: Request) -> Answer:
+        """Exchange a refresh token, once, for a new pair."""
+        form = request.form()
+        if form.get("grant_type") == "authorization_code":
+            return self._redeem(request, form)
+        if form.get("grant_type") != "refresh_token":
+            return _refused("unsupported_grant_type", "Only refresh_token is known here.")
+        renewed = self.world.accounts.rotate(
+            self.platform, str(form.get("refresh_token", "")), lifetime=TOKEN_SECONDS, replay_ends_grant=True
+        )
+        if renewed is None:
+            return _refused("invalid_request", "Value passed for the token was invalid.")
+        _, access_token, refresh_token = renewed
+        return Answer.json(
+            {
+                "token_type": "bearer",
+                "expires_in": TOKEN_SECONDS,
+                "access_token": access_token,
+                "scope": SCOPE,
+                "refresh_token": refresh_token,
+            }
+        )
+
+    @route("POST", "/2/oauth2/revoke", "auth")
+    async def revoke(self, request: Request) -> Answer:
+        """Revoke a token; an unknown one gets the same answer."""
+        form = request.form()
+        try:
+            self.authorization_server.revoke(str(form.get("token", "")), basic_client(request))
+        except OAuthError:
+            refusal = {"error": "unauthorized_client", "error_description": "Missing valid authorization header"}
+            return Answer.json(refusal, 401)
+        return Answer.json({"revoked": True})
+
+    def _redeem(self, request: Request, form: TrackedParameters) -> Answer:
+        """Exchange a code for tokens; without the scope offline.access there is no refresh token."""
+        try:
+            account, scopes = self.authorization_server.redeem(form, basic_client(request), self.world.now())
+        except OAuthError as problem:
+            if problem.code == "invalid_client":
+                refusal = {"error": "unauthorized_client", "error_description": "Missing valid authorization header"}
+                return Answer.json(refusal, 401)
+            return _refused("invalid_request", "Value passed for the authorization code was invalid.")
+        refresh = {"refresh_token": self.world.accounts.issue_refresh(account)} if "offline.access" in scopes else {}
+        access = {
+            "token_type": "bearer",
+            "expires_in": TOKEN_SECONDS,
+            "access_token": self.world.accounts.issue(account, TOKEN_SECONDS),
+        }
+        return Answer.json({**access, "scope": " ".join(scopes), **refresh})
+
 
 def _read_limit(path: str) -> int:
     return STATUS_LIMIT if path == "/2/media/upload" else LIMITS["/2/users/me"] if path == "/2/users/me" else READ_LIMIT
+
+
+def _refused(error: str, description: str) -> Answer:
+    return Answer.json({"error": error, "error_description": description}, 400)

@@ -9,8 +9,7 @@ import msgspec
 from sandbox.accounts import Account
 from sandbox.fake_platform import route
 from sandbox.formats import probe
-from sandbox.platforms.twitter.base import FakeX, invalid
-from sandbox.platforms.twitter.bodies import read_json
+from sandbox.platforms.twitter.base import FakeX, invalid, read_json
 from sandbox.posts import ShownMedia
 from sandbox.wire import Answer, RefusedError, Request
 from sandbox.world import World

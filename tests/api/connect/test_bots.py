@@ -7,8 +7,8 @@ import httpx
 import pytest
 
 from sandbox.platforms.discord.base import SHARED_BOT
+from sandbox.platforms.telegram.base import MEMBER
 from sandbox.platforms.telegram.base import SHARED_BOT as TELEGRAM_BOT
-from sandbox.platforms.telegram.chats import MEMBER
 from tests.api.conftest import Client, read_answer
 from tests.api.connect.consents import begin, consent, credentials, refused, trade
 from tests.stack import Stack

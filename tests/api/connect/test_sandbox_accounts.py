@@ -13,7 +13,7 @@ from domain.post import TargetStatus
 from platforms.registry import platforms
 from reconcile.doctor.doctor import Doctor
 from runtime.settings import VaultSettings
-from sandbox.platforms.bluesky.sessions import PLAY_PASSWORD
+from sandbox.platforms.bluesky.base import PLAY_PASSWORD
 from sandbox.registry import discover
 from sandbox.world import World
 from store.accounts.connected import save_account

@@ -8,7 +8,7 @@ import pytest
 
 from platforms.bluesky.proofs import Nonces, app_jwk, assertion, new_key, proof, thumbprint
 from sandbox.authorization import OAuthError
-from sandbox.platforms.bluesky.authorization import check_assertion
+from sandbox.platforms.bluesky import check_assertion
 
 ISSUER, APP = "https://as.example", "https://app.example/client.json"
 

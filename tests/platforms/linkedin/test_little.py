@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from platforms.linkedin.little import little
-from sandbox.platforms.linkedin.posts import shown
+from sandbox.platforms.linkedin import shown
 
 PAGE = "urn:li:organization:5515715"
 

@@ -9,7 +9,7 @@ from urllib.parse import quote
 import httpx
 import pytest
 
-from sandbox.platforms.linkedin.posts import shown
+from sandbox.platforms.linkedin import shown
 from tests.sandbox.conftest import Clock
 from tests.sandbox.servers import account, acting_client
 

@@ -11,7 +11,7 @@ import httpx
 import pytest
 
 from sandbox import media
-from sandbox.platforms.mastodon.markup import length, rendered
+from sandbox.platforms.mastodon.reads import length, rendered
 from tests.sandbox.conftest import Clock
 from tests.sandbox.servers import Server, account, serving
 

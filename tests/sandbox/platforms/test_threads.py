@@ -8,7 +8,7 @@ from typing import Any
 import httpx
 import pytest
 
-from sandbox.platforms.threads.publishing import length
+from sandbox.platforms.threads import length
 from tests.sandbox.conftest import Clock
 from tests.sandbox.servers import Server, account, serving
 

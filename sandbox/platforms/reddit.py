@@ -1,17 +1,57 @@
-"""Reddit's submissions: created, listed, deleted; refusals come with status 200."""
+"""Reddit's OAuth API: submissions to any subreddit, refusals with status 200, images through a storage."""
 
 import re
 import secrets
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, ClassVar
+
+import msgspec
 
 from sandbox.accounts import Account
-from sandbox.fake_platform import route
+from sandbox.authorization import ConsentRules, OAuthError, basic_client, names_an_app
+from sandbox.fake_platform import FakePlatform, Route, route
 from sandbox.formats import probe
-from sandbox.platforms.reddit.base import LAG_SECONDS, Asset, FakeReddit, refused
+from sandbox.journal import Collection
 from sandbox.posts import PublicPost, ShownMedia
-from sandbox.wire import Answer, MalformedBodyError, Request
+from sandbox.strict import TrackedParameters
+from sandbox.wire import Answer, MalformedBodyError, RefusedError, Request
 from sandbox.world import World
+
+EPOCH_MILLISECONDS = 1_767_225_600_000
+FIRST_ID = 3_000_000_000
+"""Ids of 7 signs in base 36, like Reddit's of 2026."""
+REQUESTS, WINDOW_SECONDS = 1000, 600
+"""100 requests a minute, averaged over ten minutes."""
+LAG_SECONDS = 3
+"""By how many seconds listings lag behind, with --realistic."""
+
+_DIGITS = "0123456789abcdefghijklmnopqrstuvwxyz"
+_AGENT = re.compile(r"[^\s:]+:[^\s:]+:\S+ \(by /u/[\w-]+\)")
+
+
+class Asset(msgspec.Struct, rename="camel"):
+    """One lease of the storage."""
+
+    id: str
+    account_id: str
+    key: str
+    url: str
+    content_type: str
+    stored: bool = False
+    src: str | None = None
+
+    def shown(self) -> ShownMedia:
+        """Return the file as posts show it."""
+        return ShownMedia("gif" if self.content_type == "image/gif" else "image", self.src)
+
+
+def refused(code: str, message: str, field: str, *, ratelimit: float | None = None) -> RefusedError:
+    """Refuse a request with status 200, as Reddit does."""
+    body: dict[str, object] = {"errors": [[code, message, field]]}
+    if ratelimit is not None:
+        body["ratelimit"] = ratelimit
+    return RefusedError(Answer.json({"json": body}))
+
 
 LARGEST = 20 << 20
 """Unverified."""
@@ -20,8 +60,121 @@ _ERROR = '<?xml version="1.0" encoding="UTF-8"?><Error><Code>{}</Code></Error>'
 _DONE = '<?xml version="1.0" encoding="UTF-8"?><PostResponse><Location>{}</Location></PostResponse>'
 
 
-class StorageRoutes(FakeReddit):
-    """The routes of leases and the storage."""
+TITLE, TEXT, GALLERY = 300, 40_000, range(2, 21)
+POSTS, POSTS_SECONDS = 5, 600
+"""How much an account may post, with --realistic; Reddit's own throttle depends on karma."""
+
+_SUBREDDIT = re.compile(r"[A-Za-z0-9_]{2,21}")
+_CLOSED = {
+    "missing": ("SUBREDDIT_NOEXIST", "that subreddit doesn't exist", "sr"),
+    "private": ("SUBREDDIT_NOTALLOWED", "you aren't allowed to post there.", "sr"),
+}
+_CLOSED_TO = {
+    ("noselfs", "self"): ("NO_SELFS", "that subreddit doesn't allow text posts", "sr"),
+    ("nolinks", "link"): ("NO_LINKS", "that subreddit only allows text posts", "sr"),
+    ("noimages", "image"): ("IMAGES_NOTALLOWED", "this community doesn't allow images", "sr"),
+    ("noimages", "gallery"): ("IMAGES_NOTALLOWED", "this community doesn't allow images", "sr"),
+}
+_FLAIR_WANTED = "flairwanted"
+"""Subreddits with rules; every other name is a subreddit that accepts everything."""
+
+_SCOPES = frozenset(("identity", "submit", "read", "flair", "history", "edit"))
+
+
+TOKEN_SECONDS = 86_400
+
+
+class Reddit(FakePlatform):
+    """The fake Reddit, in place of https://oauth.reddit.com, the sign-in at https://www.reddit.com and the storage."""
+
+    without_effect: ClassVar[frozenset[str]] = frozenset(
+        {
+            "extension",
+            "items",
+            "nsfw",
+            "raw_json",
+            "resubmit",
+            "sendreplies",
+            "show_error_list",
+            "sort",
+            "spoiler",
+            "validate_on_submit",
+        }
+    )
+    platform: ClassVar[str] = "reddit"
+    label: ClassVar[str] = "Reddit"
+    colour: ClassVar[str] = "#ff4500"
+    account_prefix: ClassVar[str] = "rd"
+    # The state is required, and only duration=permanent yields a refresh token. Source: r2/controllers/oauth2.py.
+    consent = ConsentRules(
+        "/api/v1/authorize",
+        _SCOPES,
+        code_seconds=600,
+        pkce="none",
+        optional_parameters=("duration",),
+        state_required=True,
+    )
+    renewal_path = "/api/v1/access_token"
+    conditions = {  # noqa: RUF012
+        "images_listed_late": "Image posts are made, and not listed until this is cleared.",
+        "links_rewritten": "Links are shown with www., a slash at the end and HTML's entities.",
+        "network_security": "Reads are answered by a page of Reddit's network security.",
+    }
+
+    def __init__(self, world: World) -> None:
+        super().__init__(world)
+        self.assets: Collection[Asset] = world.collection("reddit", "asset", Asset)
+        self._last = 0
+
+        own = [post for post in world.posts.newest_first() if post.platform == self.platform]
+        self._links = {_link(post): post for post in reversed(own) if post.kind == "link"}
+
+    def next_id(self) -> str:
+        """Return the next id, in base 36."""
+        fresh = FIRST_ID + (int(self.world.now() * 1000) - EPOCH_MILLISECONDS) // 10
+        self._last = number = max(fresh, self._last + 1)
+        digits = ""
+        while number:
+            number, digit = divmod(number, 36)
+            digits = _DIGITS[digit] + digits
+        return digits
+
+    def failure(self, status: int, message: str | None = None) -> Answer:
+        """Return the response to a failure, by its status alone."""
+        return Answer.json({"message": message or "Error", "error": status}, status)
+
+    def refused_content(self) -> Answer:
+        """Return the response to a post that does not pass validation."""
+        return Answer.json({"json": {"errors": [["TOO_LONG", "this is too long (max: 300)", "title"]]}})
+
+    def unauthorized(self) -> Answer:
+        """Return the response to an unknown or missing token."""
+        return self.failure(401, "Unauthorized")
+
+    def rate_limited(self, seconds: float) -> Answer:
+        """Return the response to a reached limit."""
+        reset = -int(-seconds // 1)
+        answer = self.failure(429, "Too Many Requests").with_headers(_limits(0, REQUESTS, reset))
+        return answer.with_headers({"retry-after": str(reset)})
+
+    async def serve(self, route: Route, request: Request) -> Answer:
+        """Refuse apps without a User-Agent, count the request, and report in the headers how many remain."""
+        if route.path.startswith("/storage/") or route.path == "/api/v1/authorize":
+            return await route.handler(request)
+        if not _AGENT.match(request.header("user-agent")):
+            return Answer.text("<html><body>whoa there, pardner!</body></html>", 403)
+        account = self.world.accounts.by_token(self.platform, request.bearer)
+        who = account.account_id if account else ""
+        window = self.world.windows.take((self.platform, who), REQUESTS, WINDOW_SECONDS)
+        seconds = window.resets_at - self.world.now()
+        if not window.allowed:
+            return self.rate_limited(seconds)
+        try:
+            answer = await route.handler(request)
+        except RefusedError as problem:
+            answer = problem.answer
+            request.ignore_unread()
+        return answer.with_headers(_limits(window.remaining, window.limit - window.remaining, int(seconds)))
 
     @route("POST", "/api/media/asset.json", "prepare")
     async def lease(self, request: Request) -> Answer:
@@ -70,41 +223,6 @@ class StorageRoutes(FakeReddit):
             asset.src = self.keep_upload(asset.id, file_format.content_type, content)
         self.assets.put(asset.id, asset)
         return Answer.text(_DONE.format(asset.url), 201, "application/xml")
-
-
-TITLE, TEXT, GALLERY = 300, 40_000, range(2, 21)
-POSTS, POSTS_SECONDS = 5, 600
-"""How much an account may post, with --realistic; Reddit's own throttle depends on karma."""
-
-_SUBREDDIT = re.compile(r"[A-Za-z0-9_]{2,21}")
-_CLOSED = {
-    "missing": ("SUBREDDIT_NOEXIST", "that subreddit doesn't exist", "sr"),
-    "private": ("SUBREDDIT_NOTALLOWED", "you aren't allowed to post there.", "sr"),
-}
-_CLOSED_TO = {
-    ("noselfs", "self"): ("NO_SELFS", "that subreddit doesn't allow text posts", "sr"),
-    ("nolinks", "link"): ("NO_LINKS", "that subreddit only allows text posts", "sr"),
-    ("noimages", "image"): ("IMAGES_NOTALLOWED", "this community doesn't allow images", "sr"),
-    ("noimages", "gallery"): ("IMAGES_NOTALLOWED", "this community doesn't allow images", "sr"),
-}
-_FLAIR_WANTED = "flairwanted"
-"""Subreddits with rules; every other name is a subreddit that accepts everything."""
-
-
-class SubmissionRoutes(StorageRoutes):
-    """The routes of submissions and of an author's listing."""
-
-    renewal_path = "/api/v1/access_token"
-    conditions = {  # noqa: RUF012
-        "images_listed_late": "Image posts are made, and not listed until this is cleared.",
-        "links_rewritten": "Links are shown with www., a slash at the end and HTML's entities.",
-        "network_security": "Reads are answered by a page of Reddit's network security.",
-    }
-
-    def __init__(self, world: World) -> None:
-        super().__init__(world)
-        own = [post for post in world.posts.newest_first() if post.platform == self.platform]
-        self._links = {_link(post): post for post in reversed(own) if post.kind == "link"}
 
     @route("POST", "/api/submit", "publish")
     async def submit(self, request: Request) -> Answer:
@@ -239,6 +357,69 @@ class SubmissionRoutes(StorageRoutes):
                 detail={**detail, "subreddit": fields["sr"], "title": title, "selftext": text, "link": link},
             )
         )
+
+    def redeem(self, request: Request, form: TrackedParameters) -> Answer:
+        """Exchange a code for tokens; errors come with status 200."""
+        try:
+            account, scopes = self.authorization_server.redeem(form, basic_client(request), self.world.now())
+        except OAuthError as problem:
+            if problem.code == "invalid_client":
+                return self.unauthorized()
+            return Answer.json({"error": problem.code})
+        return Answer.json(
+            {
+                "access_token": self.world.accounts.issue(account, 86_400),
+                "token_type": "bearer",
+                "expires_in": 86_400,
+                "scope": " ".join(scopes),
+                "refresh_token": self.world.accounts.issue_refresh(account),
+            }
+        )
+
+    @route("GET", "/api/v1/me", "auth")
+    async def me(self, request: Request) -> Answer:
+        """Return the account that the token belongs to."""
+        account = self.account(request)
+        return Answer.json({"id": account.user_id, "name": account.username, "total_karma": 1})
+
+    @route("POST", "/api/v1/access_token", "auth")
+    async def renew(self, request: Request) -> Answer:
+        """Issue another access token; the app names itself by HTTP Basic, without a secret if it has none."""
+        form = request.form()
+        if not names_an_app(request.header("authorization")):
+            return self.unauthorized()
+        if form.get("grant_type") == "authorization_code":
+            return self.redeem(request, form)
+        if form.get("grant_type") != "refresh_token":
+            return Answer.json({"error": "unsupported_grant_type"})
+        refresh_token = str(form.get("refresh_token", ""))
+        for account in self.world.accounts:
+            if account.platform == self.platform and refresh_token in account.refresh_tokens:
+                token = {
+                    "access_token": self.world.accounts.issue(account, TOKEN_SECONDS),
+                    "refresh_token": refresh_token,
+                }
+                more = {"token_type": "bearer", "expires_in": TOKEN_SECONDS, "scope": "identity submit read history"}
+                return Answer.json({**token, **more})
+        return Answer.json({"message": "Bad Request", "error": "invalid_grant"}, 400)
+
+    @route("POST", "/api/v1/revoke_token", "auth")
+    async def revoke(self, request: Request) -> Answer:
+        """Revoke a token; an unknown one gets the same answer."""
+        form = request.form()
+        try:
+            self.authorization_server.revoke(str(form.get("token", "")), basic_client(request))
+        except OAuthError:
+            return self.unauthorized()
+        return Answer(204)
+
+
+def _limits(remaining: int, used: int, reset: int) -> dict[str, str]:
+    return {
+        "x-ratelimit-remaining": f"{remaining}.0",
+        "x-ratelimit-used": str(used),
+        "x-ratelimit-reset": str(reset),
+    }
 
 
 def _thing(post: PublicPost, account: Account) -> dict[str, Any]:

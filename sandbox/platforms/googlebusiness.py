@@ -1,25 +1,73 @@
-"""Local posts: created by one request, checked by Google, then shown or rejected; listed below their location."""
+"""Google Business Profile: accounts with locations, and posts that Google checks before it shows them."""
 
 import re
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, ClassVar
 from urllib.parse import urlsplit
 
 from sandbox.accounts import Account
-from sandbox.fake_platform import route
+from sandbox.fake_platform import Route, route
 from sandbox.fetching import FetchError, fetch
+from sandbox.google import GoogleConsent, consent
 from sandbox.ids import Scrambled
-from sandbox.platforms.googlebusiness.base import (
-    OTHER_GROUP,
-    OTHER_LOCATION,
-    FakeGoogle,
-    account_number,
-    google_error,
-    invalid,
-)
 from sandbox.posts import PublicPost, ShownMedia
 from sandbox.wire import Answer, MalformedBodyError, RefusedError, Request
 from sandbox.world import World
+
+SERVICE = "mybusiness.googleapis.com"
+QUERIES_PER_MINUTE = 300
+OTHER_GROUP, OTHER_LOCATION = "204", "777"
+_STATUSES = {
+    400: "INVALID_ARGUMENT",
+    401: "UNAUTHENTICATED",
+    403: "PERMISSION_DENIED",
+    404: "NOT_FOUND",
+    429: "RESOURCE_EXHAUSTED",
+    500: "INTERNAL",
+    503: "UNAVAILABLE",
+    504: "DEADLINE_EXCEEDED",
+}
+_MESSAGES = {
+    400: "Request contains an invalid argument.",
+    401: "Request had invalid authentication credentials. Expected OAuth 2 access token.",
+    403: "The caller does not have permission",
+    404: "Requested entity was not found.",
+    429: "Quota exceeded for quota metric 'Requests' and limit 'Requests per minute'.",
+    500: "Internal error encountered.",
+    503: "The service is currently unavailable.",
+}
+
+
+def google_error(status: int, message: str | None = None, *faults: dict[str, Any]) -> Answer:
+    """Return an error in the form of Google's APIs; `faults` name fields."""
+    error: dict[str, Any] = {
+        "code": status,
+        "message": message or _MESSAGES.get(status, "Unknown error."),
+        "status": _STATUSES.get(status, "UNKNOWN"),
+    }
+    if faults:
+        kind = "type.googleapis.com/google.mybusiness.v4.ValidationError"
+        error["details"] = [{"@type": kind, "errorDetails": list(faults)}]
+    return Answer.json({"error": error}, status)
+
+
+def invalid(field: str, message: str, code: str | int = 3) -> RefusedError:
+    """Refuse one field of a post."""
+    return RefusedError(google_error(400, None, {"code": code, "field": field, "message": message}))
+
+
+def _operator(status: int, reason: str, metadata: dict[str, str]) -> Answer:
+    info = {
+        "@type": "type.googleapis.com/google.rpc.ErrorInfo",
+        "reason": reason,
+        "domain": "googleapis.com",
+        "metadata": {"consumer": "projects/1234567890", **metadata},
+    }
+    body = {"code": status, "message": _MESSAGES[status], "status": _STATUSES[status], "details": [info]}
+    return Answer.json({"error": body}, status)
+
+
+TOKEN_SECONDS = 3599
 
 SUMMARY, TITLE = 1500, 58
 PHOTO_BYTES = range(10 * 1024, 5 * 1024 * 1024 + 1)
@@ -44,12 +92,105 @@ _FIELDS = {
 _PAGE = re.compile(r"\d+")
 
 
-class PostRoutes(FakeGoogle):
-    """The routes of accounts.locations.localPosts of the My Business API v4."""
+class GoogleBusiness(GoogleConsent):
+    """The fake Google, in place of the hosts of the Business Profile APIs and of its token endpoint."""
+
+    without_effect: ClassVar[frozenset[str]] = frozenset({"pageSize", "readMask", "client_id", "client_secret"})
+    platform: ClassVar[str] = "googlebusiness"
+    label: ClassVar[str] = "Google Business Profile"
+    colour: ClassVar[str] = "#1a73e8"
+    account_prefix: ClassVar[str] = "gb"
+    consent = consent("business.manage")
+    refuses_app_for = frozenset({"publish", "confirm"})
+    renewal_path = "/token"
+    conditions = {  # noqa: RUF012
+        "organisation": "The user has an organisation and a group beside: both list the location too.",
+        "other_group": "The user manages a group too, with location 777, on which only that group may post.",
+        "unlisted_account": "One of the user's accounts may not be listed.",
+        "not_approved": "The project has a quota of 0: Google has not approved it.",
+        "account_restricted": "Google does not let the profile post in its present state.",
+    }
 
     def __init__(self, world: World) -> None:
         super().__init__(world)
         self.ids = Scrambled(world.now, 1_767_225_600_000, 1_000_000_000_000_000_000, 8_000_000_000_000_000_000)
+
+    def app_refused(self) -> Answer:
+        """Return the response if the v4 API is not enabled, which is the case until Google has approved the project."""
+        return _operator(403, "SERVICE_DISABLED", {"service": SERVICE, "serviceTitle": "Google My Business API"})
+
+    def failure(self, status: int, message: str | None = None) -> Answer:
+        """Return the response to a failure, by its status alone."""
+        return google_error(status, message)
+
+    def unauthorized(self) -> Answer:
+        """Return the response to an unknown, missing or expired token, which Google does not tell apart."""
+        return google_error(401)
+
+    def rate_limited(self, seconds: float) -> Answer:
+        """Return the response to a reached limit; Google does not say when it resets."""
+        return google_error(429)
+
+    async def serve(self, route: Route, request: Request) -> Answer:
+        """Count the request against the minute's quota."""
+        account = self.world.accounts.by_token(self.platform, request.bearer)
+        if self.holds("not_approved", account):
+            return _operator(429, "RATE_LIMIT_EXCEEDED", {"service": SERVICE, "quota_limit_value": "0"})
+        if not self.world.windows.take((self.platform,), QUERIES_PER_MINUTE, 60).allowed:
+            return self.rate_limited(60)
+        return await route.handler(request)
+
+    @route("GET", "/v1/accounts", "auth")
+    async def accounts(self, request: Request) -> Answer:
+        """List the accounts of a user."""
+        account = self.account(request)
+        name, own = f"accounts/{account_number(account)}", account.username
+        accounts = [{"name": name, "accountName": own, "type": "PERSONAL"}]
+        if self.holds("organisation", account):
+            accounts = [
+                {"name": "accounts/201", "accountName": f"{own} Ltd", "type": "ORGANIZATION"},
+                {"name": "accounts/202", "accountName": f"{own} shops", "type": "LOCATION_GROUP"},
+                *accounts,
+            ]
+        if self.holds("other_group", account):
+            accounts.append(
+                {"name": f"accounts/{OTHER_GROUP}", "accountName": f"{own}'s group", "type": "LOCATION_GROUP"}
+            )
+        if self.holds("unlisted_account", account):
+            accounts.insert(0, {"name": "accounts/203", "accountName": "Another's", "type": "LOCATION_GROUP"})
+        return Answer.json({"accounts": accounts})
+
+    @route("GET", "/v1/accounts/{account}/locations", "auth")
+    async def locations(self, request: Request) -> Answer:
+        """List the locations of an account."""
+        account = self.account(request)
+        if request.params["account"] == "203":
+            raise RefusedError(google_error(403))
+        if request.params["account"] == OTHER_GROUP and self.holds("other_group", account):
+            return Answer.json({"locations": [{"name": f"locations/{OTHER_LOCATION}", "title": "Other"}]})
+        groups = {"201", "202"} if self.holds("organisation", account) else set()
+        if request.params["account"] not in {account_number(account), *groups}:
+            raise RefusedError(google_error(404))
+        if not request.query.get("readMask"):
+            raise RefusedError(google_error(400))
+        return Answer.json({"locations": [{"name": f"locations/{account.user_id}", "title": account.username}]})
+
+    @route("POST", "/token", "auth")
+    async def renew(self, request: Request) -> Answer:
+        """Exchange a refresh token for an access token; Google's refresh tokens may be used again."""
+        form = request.form()
+        if form.get("grant_type") == "authorization_code":
+            return self.redeem(form)
+        token = str(form.get("refresh_token", ""))
+        if form.get("grant_type") != "refresh_token":
+            return _refused("unsupported_grant_type", "Invalid grant_type")
+        for account in self.world.accounts:
+            if account.platform == self.platform and token in account.refresh_tokens:
+                access = self.world.accounts.issue(account, TOKEN_SECONDS)
+                scope = "https://www.googleapis.com/auth/business.manage"
+                body = {"access_token": access, "expires_in": TOKEN_SECONDS, "scope": scope, "token_type": "Bearer"}
+                return Answer.json(body)
+        return _refused("invalid_grant", "Token has been expired or revoked.")
 
     @route("POST", "/v4/accounts/{account}/locations/{location}/localPosts", "publish")
     async def create(self, request: Request) -> Answer:
@@ -151,6 +292,15 @@ class PostRoutes(FakeGoogle):
             "updateTime": created_at,
             **shown,
         }
+
+
+def account_number(account: Account) -> str:
+    """Return the number of the Google account that manages a location, made from the location's number."""
+    return f"1{account.user_id[-17:]:0>17}"
+
+
+def _refused(error: str, description: str) -> Answer:
+    return Answer.json({"error": error, "error_description": description}, 400)
 
 
 def _read(request: Request) -> dict[str, Any]:
