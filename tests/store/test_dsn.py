@@ -1,22 +1,27 @@
 """One URL is the address of the database for every connection, with its TLS."""
 
 import asyncio
+import shutil
 import ssl
 import tempfile
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlencode
 
 import asyncpg
 import pytest
+from sqlalchemy import make_url
 
+from cli.stack.ports import free_port
 from store.database import Database
 from store.dsn import DsnError, TlsMode, application_name, parse_dsn
 from store.migrate import upgrade
 from store.publishing.outcomes import Outcomes
 from tests.certificates import Authority, Signed
 from tests.databases import empty_database
+from tests.pgbouncer import PgBouncer
 from tests.postgres import debian_programs, postgres_server
 
 _SESSIONS = """
@@ -25,8 +30,12 @@ WHERE datname = current_database()
 """
 _HBA = """
 hostssl all certified 127.0.0.1/32 cert
+hostssl all pooled 127.0.0.1/32 scram-sha-256
 hostssl all all 127.0.0.1/32 trust
 """
+
+
+_EXAMPLE = Path(__file__).parents[2] / "deploy/pgbouncer/pgbouncer.ini"
 
 
 @pytest.fixture(autouse=True)
@@ -134,6 +143,56 @@ async def test_a_wrong_server_is_refused_before_anything_is_sent(server: Encrypt
                 await dsn.connect("test")
         finally:
             await database.close()
+
+
+@contextmanager
+def pgbouncer_of_the_example(server: Encrypted) -> Iterator[tuple[int, Path]]:
+    """Run PgBouncer with the example, of which only names are replaced; yields its port and its authority's file."""
+    with tempfile.TemporaryDirectory() as name:
+        folder, port = Path(name), free_port()
+        folder.chmod(0o755)
+        own = Authority(folder, "pooler-authority").sign("pgbouncer", "127.0.0.1")
+        (folder / "users.txt").write_text('"pooled" "a password"\n')
+        for path in (own.key, server.authority.file):
+            shutil.copy(path, folder / f"readable-{path.name}")
+            (folder / f"readable-{path.name}").chmod(0o644)
+        database = make_url(server.url)
+        example = _EXAMPLE.read_text()
+        for text, replacement in {
+            "host=db.example.com port=5432 dbname=socialsyncer": (
+                f"host=127.0.0.1 port={database.port} dbname={database.database}"
+            ),
+            "listen_addr = *": "listen_addr = 127.0.0.1\nunix_socket_dir =",
+            "listen_port = 6432": f"listen_port = {port}",
+            "/etc/pgbouncer/users.txt": str(folder / "users.txt"),
+            "/etc/pgbouncer/database-ca.pem": str(folder / f"readable-{server.authority.file.name}"),
+            "/etc/pgbouncer/pgbouncer.crt": str(own.certificate),
+            "/etc/pgbouncer/pgbouncer.key": str(folder / f"readable-{own.key.name}"),
+        }.items():
+            assert text in example
+            example = example.replace(text, replacement)
+        assert "/etc/" not in example
+        (folder / "pgbouncer.ini").write_text(example)
+        bouncer = PgBouncer(port, folder)
+        bouncer.start()
+        try:
+            yield port, folder / "pooler-authority.crt"
+        finally:
+            bouncer.stop()
+
+
+@pytest.mark.skipif(shutil.which("pgbouncer") is None, reason="install Debian's package pgbouncer")
+async def test_the_example_of_pgbouncer_verifies_and_encrypts(server: Encrypted) -> None:
+    await _execute(server.url, "CREATE ROLE pooled LOGIN PASSWORD 'a password'")
+    with pgbouncer_of_the_example(server) as (port, authority):
+        url = f"postgresql+asyncpg://pooled:a%20password@127.0.0.1:{port}/socialsyncer"
+        verified = f"?sslmode=verify-full&sslrootcert={authority}"
+        connection = await parse_dsn(url + verified).connect("test")
+        assert await connection.fetchval("SELECT ssl FROM pg_stat_ssl WHERE pid = pg_backend_pid()")
+        await connection.close()
+        for refused in (f"{url}?sslmode=disable", url.replace("a%20", "another%20") + verified):
+            with pytest.raises((asyncpg.PostgresError, asyncpg.InterfaceError, OSError)):
+                await parse_dsn(refused).connect("test")
 
 
 async def test_a_client_logs_in_by_its_certificate(server: Encrypted) -> None:
