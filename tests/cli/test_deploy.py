@@ -49,7 +49,17 @@ def services() -> dict[str, Any]:
 
 
 def test_compose_file_has_all_services(services: dict[str, Any]) -> None:
-    assert services.keys() == {"postgres", "temporal", "temporal-ui", "web-ui", "api", "worker", "operator", *ONCE}
+    assert services.keys() == {
+        "postgres",
+        "temporal",
+        "temporal-ui",
+        "web-ui",
+        "api",
+        "worker",
+        "operator",
+        "backup",
+        *ONCE,
+    }
     for name in OURS | {"web-ui"}:
         assert services[name]["image"] == f"socialsyncer:{PROJECT['project']['version']}", name
     assert not any("elastic" in str(service).lower() for service in services.values())
@@ -80,7 +90,7 @@ def test_the_api_and_the_worker_start_on_a_finished_foundation(services: dict[st
 
 def test_services_restart_and_jobs_do_not(services: dict[str, Any]) -> None:
     for name, service in services.items():
-        expected = {"operator": "no"}.get(name, "on-failure" if name in ONCE else "unless-stopped")
+        expected = {"operator": "no", "backup": "no"}.get(name, "on-failure" if name in ONCE else "unless-stopped")
         assert service["restart"].startswith(expected), name
 
 
@@ -115,8 +125,8 @@ def mentions(service: dict[str, Any], secret: str) -> bool:
     ("secret", "holders"),
     [
         ("POSTGRES_PASSWORD", {"postgres"}),
-        ("POSTGRES_OWNER_PASSWORD", {"postgres", "migrate", "operator"}),
-        ("POSTGRES_TEMPORAL_PASSWORD", {"postgres", "temporal", "temporal-schema"}),
+        ("POSTGRES_OWNER_PASSWORD", {"postgres", "migrate", "operator", "backup"}),
+        ("POSTGRES_TEMPORAL_PASSWORD", {"postgres", "temporal", "temporal-schema", "backup"}),
         ("SOCIALSYNCER_API_ROLE_PASSWORD", {"migrate", "api"}),
         ("SOCIALSYNCER_WORKER_ROLE_PASSWORD", {"migrate", "worker"}),
         ("SOCIALSYNCER_ENCRYPTION_KEYS", {"worker", "operator"}),
@@ -169,7 +179,7 @@ def test_the_api_and_the_worker_share_the_uploads(services: dict[str, Any]) -> N
 
 def test_only_what_uses_postgres_reaches_it(services: dict[str, Any]) -> None:
     reach = {name for name, service in services.items() if "database" in service.get("networks", {})}
-    assert reach == {"postgres", "temporal", "temporal-schema", *OURS}
+    assert reach == {"postgres", "temporal", "temporal-schema", "backup", *OURS}
     assert set(services["postgres"]["networks"]) == {"database"}
     networks = yaml.safe_load(SERVICES)["networks"]
     assert networks["database"] == {"internal": True}
@@ -279,3 +289,15 @@ def test_the_image_gets_every_package_and_nothing_secret() -> None:
     packages = {path.parent.name for path in ROOT.glob("*/__init__.py")} - {"benchmarks", "clients", "deploy", "tests"}
     requirements = {"deploy/requirements.txt", "deploy/requirements-build.txt"}
     assert sent == packages | requirements | {"LICENSE", "README.md", "pyproject.toml", "worker.py"}
+
+
+def test_a_pooler_can_be_put_before_the_database_without_an_edit(services: dict[str, Any]) -> None:
+    for name in ("api", "worker"):
+        environment = services[name]["environment"]
+        assert {"SOCIALSYNCER_DATABASE_DIRECT_URL", "SOCIALSYNCER_DATABASE_POOLER"} <= set(environment)
+        for setting in ("DATABASE_URL", "DATABASE_DIRECT_URL"):
+            assert f"SOCIALSYNCER_{setting}: ${{{name.upper()}_{setting}:-" in SERVICES
+
+
+def test_a_worker_is_not_unhealthy_while_the_database_is_away(services: dict[str, Any]) -> None:
+    assert "/healthz" in str(services["worker"]["healthcheck"])

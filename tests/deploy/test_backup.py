@@ -13,12 +13,15 @@ from tests.databases import ROLES, empty_database, new_database
 
 SCRIPT = Path(__file__).parents[2] / "deploy/postgres/backup.sh"
 _WHOLE = """
+WITH rights AS (
+  SELECT relname::text AS name, coalesce(relacl, acldefault('r', relowner)) AS acl FROM pg_class
+  WHERE relnamespace = 'public'::regnamespace AND relkind = 'r'
+  UNION ALL
+  SELECT proname || proargtypes::text, coalesce(proacl, acldefault('f', proowner)) FROM pg_proc
+  WHERE pronamespace = 'public'::regnamespace
+)
 SELECT (SELECT json_agg(w ORDER BY id) FROM workspaces AS w)::text,
-       (SELECT json_agg(t ORDER BY t) FROM (
-          SELECT relname, relacl::text FROM pg_class WHERE relnamespace = 'public'::regnamespace
-          UNION ALL
-          SELECT proname || proargtypes::text, proacl::text FROM pg_proc WHERE pronamespace = 'public'::regnamespace
-        ) AS t)::text
+       (SELECT json_agg(r ORDER BY r) FROM (SELECT name, unnest(acl)::text AS item FROM rights) AS r)::text
 """
 
 
