@@ -42,6 +42,16 @@ def set_page(api: Api, name: str | None, logo: Path | None) -> None:
         client.change("PUT", "/v1/connect/page", json=body)
 
 
+def set_when_unreadable(api: Api, choice: str, account: str | None) -> None:
+    """Set `whenUnreadable` of the workspace, or of an account by `platform/id`. Raises UserError."""
+    platform, _, account_id = (account or "").partition("/")
+    path = (
+        f"/v1/accounts/{quote(platform, safe='')}/{quote(account_id, safe='')}" if account else "/v1/accounts/settings"
+    )
+    with ApiClient(api) as client:
+        client.change("PATCH" if account else "PUT", path, json={"whenUnreadable": choice})
+
+
 @dataclass(frozen=True, slots=True)
 class ConnectRequest:
     """The accounts to connect. `chosen` names some of several; if it is empty, a person is asked."""

@@ -94,6 +94,18 @@ def accounts_page(api: "Api", name: str | None, logo: Path | None) -> None:
     say("The page is changed.", error=True)
 
 
+@accounts.command("unreadable")
+@click.argument("choice", type=click.Choice(["askMe", "resendOnce"]))
+@click.option("--account", default=None, metavar="PLATFORM/ID", help="Set it for this account; by default for all.")
+@api_options
+def accounts_unreadable(api: "Api", choice: str, account: str | None) -> None:
+    """Choose what follows a refusal on platforms that show no posts: ask a person, or send the post once more."""
+    from cli.connect import set_when_unreadable
+
+    set_when_unreadable(api, choice, account)
+    say("The setting is changed.", error=True)
+
+
 @accounts.command("allow")
 @click.argument("account_id")
 @click.argument("places", nargs=-1, required=True, metavar="NAME=VALUE...")

@@ -7,7 +7,7 @@ import pytest
 
 from cli.client.api import Api, ApiClient, find_api
 from cli.client.refusals import RefusedError, UnavailableError
-from cli.connect import set_page
+from cli.connect import set_page, set_when_unreadable
 from cli.errors import UserError
 from tests.cli.client.scripted import DROP, answering
 
@@ -138,4 +138,14 @@ def test_the_page_of_a_workspace_is_sent_with_its_picture(tmp_path: Path) -> Non
     assert [(method, path, body) for method, path, _, body in server.requests] == [
         ("PUT", "/v1/connect/page", b'{"name":"Acme","logo":"iVBORw=="}'),
         ("PUT", "/v1/connect/page", b"{}"),
+    ]
+
+
+def test_choice_for_unreadable_platforms_is_sent_for_an_account_or_for_all() -> None:
+    with answering(DONE, DONE) as server:
+        set_when_unreadable(Api(server.url, KEY), "askMe", None)
+        set_when_unreadable(Api(server.url, KEY), "resendOnce", "telegram/tg_-100/1")
+    assert [(method, path, body) for method, path, _, body in server.requests] == [
+        ("PUT", "/v1/accounts/settings", b'{"whenUnreadable":"askMe"}'),
+        ("PATCH", "/v1/accounts/telegram/tg_-100%2F1", b'{"whenUnreadable":"resendOnce"}'),
     ]
