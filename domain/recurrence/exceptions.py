@@ -82,7 +82,8 @@ def day_walls(pattern: Pattern[Any], days: Collection[date]) -> dict[date, list[
             first, end = datetime.combine(min(own), time()), datetime.combine(max(own), time()) + timedelta(days=1)
             # Wall times are the same in each zone, and the segment's own may exist no more.
             rules = segment.model_copy(update={"since": first, "timezone": "UTC"})
-            for occurrence in expand(Pattern([rules]), first, end):
+            # The days may be years apart, with 24 times on each day between them.
+            for occurrence in expand(Pattern([rules]), first, end, lambda day: day not in days):
                 if occurrence.wall.date() in own:
                     walls[occurrence.wall.date()].append(occurrence.wall)
     return walls

@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import IntEnum
+from functools import lru_cache
 from html import unescape
 from typing import Any
 
@@ -127,12 +128,18 @@ def likeness(shown: object, sent: str | None) -> Likeness:
     text, ours = unescape(readable(text)), unescape(readable(ours))
     if is_too_long(text, ours, GROWTH_OF_TEXT):
         return Likeness.OTHER
-    text, ours = nfkc(text).casefold(), nfkc(ours).casefold()
-    for changed in _CHANGED if "@" in text + ours else _CHANGED[:1]:
-        words, own_words = (_WORD.findall(changed.sub(" ", either)) for either in (text, ours))
+    text = nfkc(text).casefold()
+    for changed in _CHANGED if "@" in text or "@" in nfkc(ours) else _CHANGED[:1]:
+        words, own_words = _WORD.findall(changed.sub(" ", text)), _sent_words(ours, changed)
         if _has_only_more(words, own_words) or (text.rstrip().endswith(_CUT_OFF) and _is_beginning(words, own_words)):
             return Likeness.RESEMBLES
     return Likeness.OTHER
+
+
+@lru_cache(maxsize=4)
+def _sent_words(ours: str, changed: regex.Pattern[str]) -> list[str]:
+    """Return the words of a sent text, which is compared with each of many posts."""
+    return _WORD.findall(changed.sub(" ", nfkc(ours).casefold()))
 
 
 def is_too_long(shown: str, sent: str, growth: int = GROWTH_BY_MARKUP) -> bool:

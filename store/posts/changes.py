@@ -8,7 +8,7 @@ from collections.abc import Collection, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import and_, delete, func, select
+from sqlalchemy import ARRAY, and_, any_, delete, func, literal, select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import selectinload
 
@@ -20,7 +20,7 @@ from domain.post import ErrorCategory, PostStatus, TargetState, TargetStatus, st
 from domain.schedule import rfc3339
 from store.announcer import announce
 from store.audit.trail import is_recorded, trail_event
-from store.models import Attempt, Post, Target
+from store.models import Attempt, Id, Post, Target
 from store.publishing.targets import (
     close_attempt,
     finished_step,
@@ -56,12 +56,20 @@ async def delete_post(session: AsyncSession, post: Post, actor: Actor) -> bool:
     The database keeps the history (`keep_history_v1`). Once this is committed nothing is sent: every send begins by
     locking the row.
     """
-    if not may_delete(PostStatus(post.status), await target_rows(session, post)):
-        return False
-    session.add(trail_event(post, AuditEntry(Action.DELETED, actor, details=_last_state(post))))
-    await session.execute(delete(Post).where(Post.id == post.id))
-    announce(session, post.id)
-    return True
+    return post.id in await delete_many(session, [post], actor)
+
+
+async def delete_many(session: AsyncSession, posts: Sequence[Post], actor: Actor) -> set[str]:
+    """Delete those of locked posts that `delete_post` would delete; return their ids."""
+    out = await _open_sends(session, posts)
+    deleted: set[str] = set()
+    for post in posts:
+        if may_delete(PostStatus(post.status), _target_rows(post, out)):
+            session.add(trail_event(post, AuditEntry(Action.DELETED, actor, details=_last_state(post))))
+            deleted.add(post.id)
+    await session.execute(delete(Post).where(Post.id.in_(deleted)))
+    announce(session, *deleted)
+    return deleted
 
 
 def _last_state(post: Post) -> tuple[tuple[str, Any], ...]:
@@ -79,7 +87,10 @@ def _last_state(post: Post) -> tuple[tuple[str, Any], ...]:
 
 async def target_rows(session: AsyncSession, post: Post) -> list[TargetRow]:
     """Return the states of a locked post's targets, in their order."""
-    out = await _open_sends(session, post)
+    return _target_rows(post, await _open_sends(session, [post]))
+
+
+def _target_rows(post: Post, out: Collection[str]) -> list[TargetRow]:
     return [target_row(target, sending=target.id in out) for target in post.targets]
 
 
@@ -175,7 +186,7 @@ async def write_off_post(session: AsyncSession, post: Post, actor: Actor, **deta
     `details` are for the audit trail, and name the run: the write-off of one run leaves one line. A frozen worker may
     still send a request of the post. Returns the time after which it cannot; None if there is no such request.
     """
-    out = await _open_sends(session, post)
+    out = await _open_sends(session, [post])
     await _close_sends(session, list(out), "cancelled while the answer was awaited")
     changed = list[Target]()
     for target in post.targets:
@@ -223,7 +234,7 @@ async def confirm_first(
     None: it may still be sent. `platforms` limits it to targets on these; None: on all. False if these rows have no
     such target that is neither public, failed nor unconfirmed.
     """
-    out = await _open_sends(session, post)
+    out = await _open_sends(session, [post])
     unsure = [
         target
         for target in post.targets
@@ -241,10 +252,9 @@ async def confirm_first(
     return bool(unsure)
 
 
-async def _open_sends(session: AsyncSession, post: Post) -> set[str]:
-    query = select(Attempt.target_id).where(
-        Attempt.target_id.in_([target.id for target in post.targets]), _IS_OPEN_SEND
-    )
+async def _open_sends(session: AsyncSession, posts: Sequence[Post]) -> set[str]:
+    ids = [target.id for post in posts for target in post.targets]
+    query = select(Attempt.target_id).where(Attempt.target_id == any_(literal(ids, ARRAY(Id))), _IS_OPEN_SEND)
     return set(await session.scalars(query))
 
 

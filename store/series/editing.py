@@ -1,6 +1,6 @@
 """The effect of a changed series on its posts: changed, deleted, or left alone because a person changed them."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, time, timedelta
 
@@ -13,13 +13,15 @@ from domain.recurrence.exceptions import ChangedDay, changed_days
 from domain.recurrence.expansion import Occurrence, Pattern, Segment, expand
 from domain.series import OccurrenceState, SeriesPattern, coming_from, content_digest
 from store.models import OccurrenceEntry, Post, Series
-from store.posts.changes import delete_post
+from store.posts.changes import delete_many
 from store.posts.contents import post_content, rewrite
 from store.series.planning import CampaignTimes
 from store.series.rows import list_entries, lock_posts
 
 _END = "9999"
 """After every wall time."""
+_AT_ONCE = 50
+"""Posts that are deleted by one statement: some milliseconds of work in one piece."""
 
 
 @dataclass(slots=True)
@@ -62,10 +64,17 @@ async def change_posts(
     entries = await _coming_entries(session, series, now)
     posts = await lock_posts(session, [entry.post_id for entry in entries.values()])
     coming = _occurrences(pattern, entries, times)
+    removed: list[tuple[Post, OccurrenceEntry]] = []
     for key, entry in entries.items():
         # A post that is gone was deleted by a person: its occurrence never gets another.
-        if (post := posts.get(entry.post_id)) is not None and post.occurrence == key:
-            await _change_post(session, change, post, entry, pattern, coming.get(key), actor, now, override)
+        post = posts.get(entry.post_id)
+        if (
+            post is not None
+            and post.occurrence == key
+            and _change_post(change, post, entry, pattern, coming.get(key), actor, now, override)
+        ):
+            removed.append((post, entry))
+    await _delete(session, change, removed, actor, now)
     await _hold_days(session, series, before, pattern, entries, posts, change)
     return change
 
@@ -126,8 +135,8 @@ async def delete_posts(session: AsyncSession, series: Series, actor: Actor, now:
     """Delete the posts of a locked series whose publishing has not begun."""
     change = SeriesChange()
     entries = await _coming_entries(session, series, now)
-    for post in (await lock_posts(session, [entry.post_id for entry in entries.values()])).values():
-        await _delete(session, change, post, entries[post.occurrence or ""], actor, now)
+    posts = await lock_posts(session, [entry.post_id for entry in entries.values()])
+    await _delete(session, change, [(post, entries[post.occurrence or ""]) for post in posts.values()], actor, now)
     return change
 
 
@@ -167,8 +176,7 @@ def _has_begun(post: Post, now: datetime) -> bool:
     return due or post.status not in {PostStatus.SCHEDULED, PostStatus.DRAFT}
 
 
-async def _change_post(
-    session: AsyncSession,
+def _change_post(
     change: SeriesChange,
     post: Post,
     entry: OccurrenceEntry,
@@ -177,7 +185,8 @@ async def _change_post(
     actor: Actor,
     now: datetime,
     override: bool,
-) -> None:
+) -> bool:
+    """Let a locked post follow a new pattern; return whether it is to be deleted."""
     content = post_content(post)
     is_edited = post.status == PostStatus.DRAFT or content_digest(content) != entry.content_sha256
     if _has_begun(post, now) or (occurrence is not None and occurrence.instant <= now):
@@ -185,27 +194,36 @@ async def _change_post(
     elif is_edited and not override:
         change.kept_edited.append(entry.occurrence)
     elif occurrence is None:
-        await _delete(session, change, post, entry, actor, now)
+        return True
     else:
         new_content = pattern.segment_at(occurrence.wall).content_at(occurrence, entry.variation)
         # A post may have left the campaign, or the campaign may be gone.
         new_content.campaign_id = content.campaign_id
         if new_content == content and post.status == PostStatus.SCHEDULED:
-            return
+            return False
         rewrite(post, new_content, actor, status=PostStatus.SCHEDULED, due_at=occurrence.instant, now=now)
         post.delivery_attempts, post.next_delivery_at = 0, func.bulk_delivery_at_v1(occurrence.instant)
         entry.content_sha256 = content_digest(new_content)
         change.changed.append(entry.occurrence)
         change.changed_posts.append((post.id, occurrence.instant))
+    return False
 
 
 async def _delete(
-    session: AsyncSession, change: SeriesChange, post: Post, entry: OccurrenceEntry, actor: Actor, now: datetime
+    session: AsyncSession,
+    change: SeriesChange,
+    posts: Sequence[tuple[Post, OccurrenceEntry]],
+    actor: Actor,
+    now: datetime,
 ) -> None:
-    deleted = (post.id, post.workflow_id, post.version + 1)
-    if _has_begun(post, now) or not await delete_post(session, post, actor):
-        change.untouched.append(entry.occurrence)
-        return
-    entry.state = OccurrenceState.WITHDRAWN.value
-    change.removed.append(entry.occurrence)
-    change.deleted_posts.append(deleted)
+    for begin in range(0, len(posts), _AT_ONCE):
+        batch = posts[begin : begin + _AT_ONCE]
+        names = {post.id: (post.id, post.workflow_id, post.version + 1) for post, _ in batch}
+        deleted = await delete_many(session, [post for post, _ in batch if not _has_begun(post, now)], actor)
+        for (post_id, name), (_, entry) in zip(names.items(), batch, strict=True):
+            if post_id not in deleted:
+                change.untouched.append(entry.occurrence)
+                continue
+            entry.state = OccurrenceState.WITHDRAWN.value
+            change.removed.append(entry.occurrence)
+            change.deleted_posts.append(name)

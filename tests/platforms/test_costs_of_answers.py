@@ -37,7 +37,7 @@ PATTERNS = {
     "comments": "<!--",
     "links": "https://a.b/c ",
 }
-_WORDS = {"facebook": 12_000, "linkedin": 550, "mastodon": 90, "telegram": 700, "youtube": 900, "discord": 350}
+_WORDS = {"facebook": 4_000, "linkedin": 550, "mastodon": 90, "telegram": 700, "youtube": 900, "discord": 350}
 """Words of the sent text, near the platform's limit: the longer it is, the more an answer may have."""
 
 

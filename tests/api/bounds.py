@@ -1,0 +1,203 @@
+"""Requests whose fields, lists and stored objects are at their bounds together, made from the OpenAPI document."""
+
+import json
+import random
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import httpx
+
+from api.http.body import MAX_BYTES
+from api.openapi.document import document
+
+_NUMBERS = (1, 2, 5, 7, 28, 31, 53, 60, 267, 366)
+"""Where lists of numbers begin whose bounds the document does not have: those of weeks, months and years."""
+_NEVER = {"publishNow": False, "checkMedia": False}
+"""What workers would do, and not the API."""
+_TEXT = "TEXT!"
+_TIMES = ("scheduledFor", "until", "startsAt", "endsAt", "scheduledTo")
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """An operation of the document."""
+
+    method: str
+    path: str
+    parameters: Sequence[Mapping[str, Any]]
+    schema: Mapping[str, Any] | None
+
+    @property
+    def name(self) -> str:
+        return f"{self.method.upper()} {self.path}"
+
+
+def operations() -> Iterator[Operation]:
+    """Yield the operations of the document, those that delete last."""
+    listed = [
+        Operation(
+            method,
+            path,
+            [_resolved(one) for one in operation.get("parameters", [])],
+            operation.get("requestBody", {}).get("content", {}).get("application/json", {}).get("schema"),
+        )
+        for path, methods in document()["paths"].items()
+        for method, operation in methods.items()
+    ]
+    yield from sorted(listed, key=lambda one: (one.method == "delete", "/delete" in one.path))
+
+
+def _resolved(schema: Mapping[str, Any]) -> Mapping[str, Any]:
+    while "$ref" in schema:
+        part: Any = document()
+        for name in schema["$ref"].removeprefix("#/").split("/"):
+            part = part[name]
+        schema = part
+    return schema
+
+
+@dataclass(slots=True)
+class Bounds:
+    """The values at the bounds of schemas, chosen by chance, for a workspace with stored objects."""
+
+    chance: random.Random
+    stored: Mapping[str, Sequence[str]]
+    """Ids by the names of the fields that take them."""
+    accounts: Sequence[Mapping[str, str]]
+    """Platform and id of each account."""
+    longest: int = 0
+    """Characters of a text: fewer in a body with many of them, which would be refused for its size."""
+    apart: int = 1
+    """Hours between the times of a list: next to each other, or over all the years that a series has."""
+
+    def request(self, operation: Operation) -> tuple[str, dict[str, str], Any]:
+        """Return an address with its query, and a body."""
+        path, query = operation.path, {}
+        for parameter in operation.parameters:
+            place, name, schema = parameter["in"], parameter["name"], parameter.get("schema", {})
+            if place == "path":
+                path = path.replace(f"{{{name}}}", str(self.value(schema, name)))
+            elif place == "query" and name != "cursor" and (parameter.get("required") or self.chance.random() < 0.5):
+                query[name] = _written(self.value(schema, name))
+        if operation.schema is None:
+            return path, query, None
+        state, self.longest = self.chance.getstate(), 0
+        draft = json.dumps(self.value(operation.schema))
+        room = (MAX_BYTES - len(draft)) // (7 * draft.count(_TEXT) or 1)
+        self.chance.setstate(state)
+        self.longest = max(1, min(room, self.chance.choice([100, 2_500, 100_000])))
+        self.chance.setstate(state)
+        body = self.value(operation.schema)
+        return path, query, body
+
+    def value(self, schema: Mapping[str, Any], name: str = "", at: int = 0) -> Any:  # noqa: C901 one branch for a kind
+        """Return a value of a schema; `at`: which of a list."""
+        schema = _resolved(schema)
+        if name in _NEVER:
+            return _NEVER[name]
+        if name in self.stored and "object" not in str(schema.get("type")):
+            ids = self.stored[name]
+            return [*ids] if schema.get("type") == "array" else ids[at % len(ids)] if at else self.chance.choice(ids)
+        for choices in ("anyOf", "oneOf"):
+            if choices in schema:
+                options = [option for option in schema[choices] if _resolved(option).get("type") != "null"]
+                return self.value(self.chance.choice(options), name, at)
+        if "allOf" in schema:
+            return self.value(schema["allOf"][0], name, at)
+        if "enum" in schema:
+            return schema["enum"][at % len(schema["enum"])] if at else self.chance.choice(schema["enum"])
+        kind = schema.get("type")
+        kind = kind[0] if isinstance(kind, list) else kind
+        if kind == "object":
+            return self._object(schema)
+        if kind == "array":
+            return self._list(schema, name)
+        if kind == "integer":
+            return self.chance.choice([schema.get("minimum", 1), schema.get("maximum", 31)])
+        if kind == "boolean":
+            return self.chance.random() < 0.5
+        return self._text(schema, name, at)
+
+    def _object(self, schema: Mapping[str, Any]) -> dict[str, Any]:
+        required = schema.get("required", ())
+        fields = {
+            name: self.value(field, name)
+            for name, field in schema.get("properties", {}).items()
+            if name in required or self.chance.random() < 0.5
+        }
+        return {**fields, **self.chance.choice(self.accounts)} if {"platform", "accountId"} <= fields.keys() else fields
+
+    def _list(self, schema: Mapping[str, Any], name: str) -> list[Any]:
+        items, most = _resolved(schema["items"]), schema.get("maxItems", 100)
+        number, self.apart = self.chance.choice([most, most, most, min(2, most)]), self.chance.choice([1, 73])
+        if items.get("type") == "integer" and "minimum" not in items:
+            first, sign = self.chance.choice(_NUMBERS), self.chance.choice([1, 1, -1])
+            return [sign * (first + at) for at in range(number)]
+        if {"platform", "accountId"} <= _resolved(items).get("properties", {}).keys():
+            chosen = [{**self._object(items), **account} for account in self.accounts]
+            return chosen[:number]
+        if items.get("type") == "object" or "properties" in items:
+            one = self._object(items)
+            ids = [key for key in ("id", "postId") if key in one]
+            return [
+                one | {key: self.value(items["properties"][key], key, at + 1) for key in ids} for at in range(number)
+            ]
+        return [self.value(items, name.removesuffix("s"), at + 1) for at in range(number)]
+
+    def _text(self, schema: Mapping[str, Any], name: str, at: int) -> str:
+        pattern, now = schema.get("pattern", ""), datetime.now(UTC)
+        if name in {"from", "to"} and "T" not in pattern:
+            return f"{now + timedelta(days=0 if name == 'from' else self.chance.choice([40, 61, 365])):%Y-%m-%d}"
+        if "T[0-9]{2}:[0-9]{2}" in pattern or name in _TIMES:
+            days = 1 if at else self.chance.choice([-300, 1, 300, 1800])
+            return f"{now + timedelta(days=days, hours=at * self.apart):%Y-%m-%dT%H}:00:00"
+        if pattern.startswith("^([01]"):
+            return f"{at % 24:02}:{at // 24 % 60:02}"
+        if name == "timezone":
+            return "America/New_York"
+        if name in {"text", "content", "customContent", "altText"}:
+            text = self.chance.choice(["word ", "https://a.com/a ", "@a@a.com ", "\u4e2d"])
+            return (text * self.longest)[: min(self.longest, schema.get("maxLength", 10**6))] or _TEXT
+        examples = schema.get("examples") or [schema.get("example", "x")]
+        text = str(self.chance.choice(examples))
+        return f"{text}{at}" if at else text
+
+
+def _written(value: Any) -> str:
+    return (
+        json.dumps(value)
+        if isinstance(value, bool)
+        else ",".join(map(str, value))
+        if isinstance(value, list)
+        else str(value)
+    )
+
+
+def repaired(body: Any, response: httpx.Response) -> bool:
+    """Leave out of a body the fields that an answer finds wrong; return whether there was one."""
+    document = response.json() if response.content.startswith(b"{") else {}
+    items = document.get("results") or []
+    problems = [*document.get("errors", []), *(problem for item in items for problem in item.get("errors", []))]
+    problems += [problem for item in items for problem in item.get("error", {}).get("errors", [])]
+    removed = [_remove(body, (problem.get("param") or "").split(".")) for problem in problems[:100]]
+    return any(removed)
+
+
+def _remove(part: Any, names: Sequence[str]) -> bool:
+    """Remove a field wherever a list has it, so that all items stay alike."""
+    if not names:
+        return False
+    name, *rest = names
+    if isinstance(part, list):
+        removed = [_remove(item, rest if name.isdecimal() else names) for item in part]
+        return any(removed)
+    if not isinstance(part, dict):
+        return False
+    if name not in part:
+        return "posts" in part and _remove(part["posts"], names)
+    if rest and _remove(part[name], rest):
+        return True
+    del part[name]
+    return True
