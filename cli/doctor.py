@@ -9,6 +9,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+import click
 from pydantic.alias_generators import to_camel
 from temporalio.service import RPCError
 
@@ -29,6 +30,9 @@ EXAMPLES = 5
 """How many findings of one kind are printed unless all are requested."""
 _CONNECTED_WITHIN_S = 4.0
 """The time limit for each of the database and Temporal to answer at all; our choice."""
+_AGAIN_WITHIN_S = 30.0
+"""A check that took longer than this is not repeated: what it could not ask does not answer soon."""
+_TELLS_EVERY_S = 5.0
 _CLOCKS = (
     "Of all clocks, only this machine's was compared with the database's. Workers and APIs report theirs as "
     "socialsyncer_clock_skew_seconds, and log clock.skewed."
@@ -42,13 +46,27 @@ async def doctor(
 ) -> tuple[str, Exit]:
     """Check, and check again if a part could not be reached; return the text to print, and the exit code."""
     began = time.monotonic()
-    report = await _report(data_dir, workspace)
-    if report.exit is Exit.COULD_NOT_CHECK and not report.unreachable:
-        # A worker that has just started answers a moment later.
-        await asyncio.sleep(AGAIN_AFTER_S)
+    progress = asyncio.create_task(_tell_progress(began))
+    try:
         report = await _report(data_dir, workspace)
+        if (
+            report.exit is Exit.COULD_NOT_CHECK
+            and not report.unreachable
+            and time.monotonic() - began < _AGAIN_WITHIN_S
+        ):
+            # A worker that has just started answers a moment later.
+            await asyncio.sleep(AGAIN_AFTER_S)
+            report = await _report(data_dir, workspace)
+    finally:
+        progress.cancel()
     text = to_json(report) if as_json else to_text(report, time.monotonic() - began, everything=everything)
     return text, report.exit
+
+
+async def _tell_progress(began: float) -> None:
+    while True:
+        await asyncio.sleep(_TELLS_EVERY_S)
+        click.echo(f"Comparing rows with workflows for {time.monotonic() - began:.0f} s…", err=True)
 
 
 async def _report(data_dir: Path | None, workspace: str | None) -> Report:

@@ -35,6 +35,10 @@ DATABASE_ERRORS = (SQLAlchemyError, asyncpg.PostgresError, asyncpg.InterfaceErro
 NOT_COMPARED = "Rows could not be compared with workflows."
 AGAIN_AFTER_S = 3.0
 """The pause before an apparent disagreement is checked again: by then, running steps have ended."""
+_ANSWERS_WITHIN_S = 10.0
+_COMPARES_WITHIN_S = 120.0
+"""The time limits of Temporal's first response and of the whole comparison with it; a Temporal with too much to do may
+answer some requests and let others wait."""
 _CONCURRENCY = 16
 _SILENT = {FindingKind.STUCK, FindingKind.STATE_UNKNOWN}
 """The findings that are reported although the workflow cannot be queried."""
@@ -63,7 +67,14 @@ class Doctor:
         """Return all disagreements. The report names unavailable parts."""
         report = Report()
         async with _recording_unavailable(report):
-            await self._check_workflows(report)
+            try:
+                async with asyncio.timeout(_COMPARES_WITHIN_S):
+                    await self._check_workflows(report)
+            except TimeoutError:
+                report.away.append(f"Temporal answers too slowly: it has too much to do. {NOT_COMPARED}")
+            except Unavailable:
+                report.away.append(f"{TEMPORAL_UNAVAILABLE} {NOT_COMPARED}")
+            # These read rows only, so they say what waits while Temporal cannot be asked.
             report.waiting = await self._waiting()
             if self._sandbox_url:
                 await self._check_platforms(report, self._sandbox_url)
@@ -78,11 +89,12 @@ class Doctor:
         return report
 
     async def _check_workflows(self, report: Report) -> None:
+        async with asyncio.timeout(_ANSWERS_WITHIN_S):
+            has_worker = (await self._runs.queues.posts(ahead_of_database(self._database))).polled
         counted = Counted()
         now = datetime.now(UTC)
         cases = await suspicious(self._database, self._runs, now, self._workspace_id, counted)
         report.posts, report.workflows = counted.posts, counted.workflows
-        has_worker = (await self._runs.queues.posts(ahead_of_database(self._database))).polled
         examination = Examination(self._database, self._runs, self._queries, has_worker=has_worker)
         loose = LooseEnds(self._database, self._runs, self._workspace_id)
         gates = GateCheck(self._database, self._runs, self._workspace_id)
@@ -163,7 +175,5 @@ def _order(finding: Finding) -> tuple[bool, str, str, str]:
 async def _recording_unavailable(report: Report) -> AsyncIterator[None]:
     try:
         yield
-    except Unavailable:
-        report.away.append(f"{TEMPORAL_UNAVAILABLE} {NOT_COMPARED}")
     except DATABASE_ERRORS as error:
         report.away.append(explain_to_the_doctor(error))

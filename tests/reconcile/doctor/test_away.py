@@ -141,3 +141,19 @@ async def test_workers_that_get_no_tasks_are_reported(alone: Stack, monkeypatch:
     async with asyncio.timeout(60):
         while (await alone.workflows.queues.posts()).stands:  # noqa: ASYNC110 Temporal counts every few seconds
             await asyncio.sleep(0.2)
+
+
+async def test_a_temporal_that_does_not_answer_in_time_is_reported_beside_what_waits(
+    own: Stack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def hang(*_: object) -> None:
+        await asyncio.Event().wait()
+
+    monkeypatch.setattr("workflows.client.queues.Queues.posts", hang)
+    monkeypatch.setattr("reconcile.doctor.doctor._ANSWERS_WITHIN_S", 0.2)
+    post = await own.save("waits", [own.accounts["plain"]])
+    await write_target(own, post, due_at=datetime.now(UTC) - timedelta(hours=1))
+    await write(own, post, due_at=datetime.now(UTC) - timedelta(hours=1))
+    report = await diagnose(own, platforms=False)
+    assert [sentence for sentence in report.away if "too slowly" in sentence] == report.away != []
+    assert report.waiting
