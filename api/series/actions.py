@@ -210,8 +210,9 @@ class SeriesRequests:
         if body.exclude is not None:
             pattern = replace(pattern, exclude=read_exclusions(body.exclude, pattern, now))
         if body.model_fields_set & {"start", "recurrence"}:
-            coming = {wall for wall in pattern.exclude if coming_from(now) <= wall <= coming_from(now) + FARTHEST}
-            cuts = {since.date()} if since > wall_now(now, present.timezone) else ()
+            first, last = coming_from(now), coming_from(now) + FARTHEST
+            coming = {wall for wall in pattern.exclude if first <= wall <= last}
+            cuts = {since.date()} if wall_now(now, present.timezone) < since <= last else ()
             days = list(changed_days(before, pattern, coming, cuts=cuts))
             pattern = carry_exclusions(pattern, days)
         require_room(pattern)

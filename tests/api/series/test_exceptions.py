@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from datetime import date
 from typing import Any
 
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from tests.api.conftest import Client
@@ -72,7 +72,12 @@ async def _make_exceptions(api: Client, series: Any, choices: list[tuple[str, in
 
 
 @given(_rules, _exceptions, st.lists(st.tuples(_rules, _zones, _begins), min_size=1, max_size=3))
-@settings(max_examples=6, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
+# Each example takes a second, so a failing one is not made smaller.
+@settings(
+    max_examples=6,
+    phases=[Phase.generate],
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
 async def test_no_day_with_an_exception_gains_a_post_and_no_day_has_more_than_the_rule(
     api: Client, stack: Stack, first: _Rule, choices: list[tuple[str, int]], edits: list[Any]
 ) -> None:
@@ -142,3 +147,11 @@ async def test_exceptions_that_a_change_leaves_behind_are_named(api: Client, sta
 async def test_exclusion_that_meets_no_occurrence_is_a_warning(api: Client, stack: Stack) -> None:
     series = await create(api, body(stack, exclude=[f"{day(3)}T08:00:00"]))
     assert ("no_occurrence", "exclude") in [(one["code"], one["param"]) for one in series["warnings"]]
+
+
+async def test_change_from_the_end_of_the_calendar_is_answered(api: Client, stack: Stack) -> None:
+    series = await create(api, body(stack))
+    changed = await change(
+        api, series, recurrence={"frequency": "daily", "times": ["10:00"]}, **{"from": "9999-12-31T12:00:00"}
+    )
+    assert (changed["added"], changed["removed"], changed["skipped"]) == ([], [], [])
