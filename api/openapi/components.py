@@ -13,6 +13,7 @@ from pydantic import BaseModel, TypeAdapter
 from api.bulk.bodies import PatchItemBody, PostItemBody
 from api.campaigns.bodies import NULLABLE as NULLABLE_OF_CAMPAIGNS
 from api.errors import ErrorView
+from api.events.catalogue import EVENTS
 from api.http.operation import Json
 from api.http.parameters import PLATFORM_REF
 from api.openapi.examples import PREFIX
@@ -24,6 +25,7 @@ from platforms.registry import platforms
 
 TARGET = "Target"
 TARGET_UPDATE = "TargetUpdate"
+EVENT = "WorkspaceEvent"
 _BODIES: tuple[type[BaseModel], ...] = (
     *dict.fromkeys(operation.body for _, _, operation in OPERATIONS if operation.body),
     PostItemBody,
@@ -80,6 +82,7 @@ def schemas() -> Json:
         "description": f"{target['description']} A target of an answer can be sent back.",
         "anyOf": [*schemas_by_name[TARGET]["oneOf"], ref(schema_name(TargetView))],
     }
+    schemas_by_name |= _events(schemas_by_name[EVENT])
     for change in _CHANGES:
         del schemas_by_name[schema_name(change)]["properties"]["externalId"]
         schemas_by_name[schema_name(change)]["properties"]["platforms"]["items"] = ref(TARGET_UPDATE)
@@ -88,6 +91,31 @@ def schemas() -> Json:
         for field in schema.get("properties", {}).values():
             field.pop("title", None)
     return dict(sorted(schemas_by_name.items()))
+
+
+def _events(event: Json) -> Json:
+    """Return the schema of each event, and of all: `event` says which form `data` has."""
+    names = {kind: f"{kind.name.title().replace('_', '')}Event" for kind in EVENTS}
+    return {
+        name: {
+            **event,
+            "title": name,
+            "description": f"{EVENTS[kind][0]}.",
+            "properties": {
+                **event["properties"],
+                "event": {"type": "string", "enum": [kind.value], "description": "The kind of event."},
+                "data": ref(schema_name(EVENTS[kind][1])),
+            },
+        }
+        for kind, name in names.items()
+    } | {
+        EVENT: {
+            "title": EVENT,
+            "description": event["description"],
+            "oneOf": [ref(name) for name in names.values()],
+            "discriminator": {"propertyName": "event", "mapping": {kind.value: PREFIX + names[kind] for kind in names}},
+        }
+    }
 
 
 def _answers_and_bodies() -> Json:

@@ -13,7 +13,11 @@ def document_for_python() -> dict[str, Any]:
     document = openapi_document()
     # Their data has a form for each event: programs read it as JSON, in webhooks as in the feed.
     document.pop("webhooks", None)
-    document["components"]["schemas"]["WorkspaceEvent"]["properties"]["data"] = {"type": "object"}
+    schemas = document["components"]["schemas"]
+    variants = schemas["WorkspaceEvent"]["oneOf"]
+    event, *_ = [schemas.pop(variant["$ref"].removeprefix(_SCHEMAS)) for variant in variants]
+    known = {"event": {"$ref": f"{_SCHEMAS}EventType"}, "data": {"type": "object"}}
+    schemas["WorkspaceEvent"] = {**event, "title": "WorkspaceEvent", "properties": event["properties"] | known}
     # Files are sent by `upload` and `import_file`.
     for path in document["paths"].values():
         for method in [name for name, operation in path.items() if _takes_only_files(operation)]:

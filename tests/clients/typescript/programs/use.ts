@@ -12,7 +12,7 @@ const post = await client.waitFor(created);
 assert.equal(post.status, "published");
 const followed = client.followEvents({ ...(cursor && { after: cursor }), type: ["post.published"] });
 for await (const event of followed) {
-  if ((event.data as { postId?: string }).postId === post.id) break;
+  if (event.event === "post.published" && event.data.postId === post.id) break;
 }
 const later = await client.createPost({ content: `${text}, later`, platforms: [target], scheduledFor: "2031-01-01T09:00" });
 await assert.rejects(client.waitFor(later, { timeout: 0 }), WaitTimeout);
