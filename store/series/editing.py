@@ -8,6 +8,7 @@ from sqlalchemy import func
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from domain.audit import Actor
+from domain.loop_share import LoopShare
 from domain.post import PostStatus
 from domain.recurrence.exceptions import ChangedDay, changed_days
 from domain.recurrence.expansion import Occurrence, Pattern, Segment, expand
@@ -65,6 +66,8 @@ async def change_posts(
     posts = await lock_posts(session, [entry.post_id for entry in entries.values()])
     coming = _occurrences(pattern, entries, times)
     removed: list[tuple[Post, OccurrenceEntry]] = []
+    # Hundreds of posts with hundreds of targets each take too long for one piece of work.
+    turn = LoopShare(heavy=True)
     for key, entry in entries.items():
         # A post that is gone was deleted by a person: its occurrence never gets another.
         post = posts.get(entry.post_id)
@@ -74,6 +77,7 @@ async def change_posts(
             and _change_post(change, post, entry, pattern, coming.get(key), actor, now, override)
         ):
             removed.append((post, entry))
+        await turn.pause()
     await _delete(session, change, removed, actor, now)
     await _hold_days(session, series, before, pattern, entries, posts, change)
     return change
