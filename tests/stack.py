@@ -357,7 +357,8 @@ class Stack:
 
 
 def _kind(url: str) -> MediaType:
-    return {"gif": MediaType.GIF, "mp4": MediaType.VIDEO}.get(url.rpartition(".")[2], MediaType.IMAGE)
+    kinds = {"gif": MediaType.GIF, "mp4": MediaType.VIDEO, "pdf": MediaType.DOCUMENT}
+    return kinds.get(url.rpartition(".")[2], MediaType.IMAGE)
 
 
 def plain_credentials(credentials: Any) -> dict[str, Any]:
