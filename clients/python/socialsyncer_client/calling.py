@@ -40,7 +40,7 @@ def as_body(body: Any) -> Any:
     return PlainBody(body) if isinstance(body, Mapping) else body
 
 
-def keyed_posts(body: Any, key: str) -> PlainBody:
+def keyed_posts(body: Any, key: str) -> Any:
     """Return the body of many posts, in which each has an id: a post without one gets a part of the call's key."""
     fields = dict(as_body(body).to_dict())
     posts = fields.get("posts")
