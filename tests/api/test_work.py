@@ -40,6 +40,7 @@ LEFT_OUT = (
     "/v1/pauses",
     "/healthz",
     "/readyz",
+    "/statusz",
 )
 """Operations whose work is a worker's or a bucket's, or that would stop what others need."""
 ATTEMPTS = 8
