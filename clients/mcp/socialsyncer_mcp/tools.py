@@ -12,7 +12,6 @@ from mcp.server.mcpserver.exceptions import ToolError
 from mcp.server.mcpserver.tools import Tool
 from mcp.types import CallToolResult, TextContent
 from pydantic import BaseModel, ValidationError
-from pydantic_core import ErrorDetails
 
 from socialsyncer_mcp.answers import Answer, NotAsMeantError, untrusted_names
 
@@ -37,7 +36,7 @@ class StrictTool(Tool):
             self.fn_metadata.validate_arguments(arguments)
         except ValidationError as error:
             details = error.errors(include_url=False, include_input=False, include_context=False)
-            sentences = dict.fromkeys(self._sentence(detail) for detail in details)
+            sentences = dict.fromkeys(self._sentence(one["loc"], one["type"], one["msg"]) for one in details)
             raise ToolError("\n".join([f"{self.name} did nothing:", *sentences])) from None
         try:
             answer = await super().run(arguments, context)
@@ -48,13 +47,13 @@ class StrictTool(Tool):
             return CallToolResult(content=[*texts], structured_content=_marked(meant.post), is_error=True)
         return self.fn_metadata.convert_result(_marked(answer)) if convert_result else _marked(answer)
 
-    def _sentence(self, detail: ErrorDetails) -> str:
-        *_, name = place = [str(part) for part in detail["loc"]]
-        if detail["type"] == "extra_forbidden":
+    def _sentence(self, path: tuple[int | str, ...], kind: str, message: str) -> str:
+        *_, name = place = [str(part) for part in path]
+        if kind == "extra_forbidden":
             return f"- {'.'.join(place)} is not known; {_hint(name, _names(self.fn_metadata.arg_model, place[:-1]))}"
-        if detail["type"] == "missing":
+        if kind == "missing":
             return f"- {'.'.join(place)} is missing: ask the person if you do not know it"
-        return f"- {'.'.join(place)}: {_SHOULD.sub('must ', detail['msg'])}"
+        return f"- {'.'.join(place)}: {_SHOULD.sub('must ', message)}"
 
 
 def _names(model: type[BaseModel], place: list[str]) -> list[str]:
