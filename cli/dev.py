@@ -196,7 +196,6 @@ class Stack:
     ) -> DevFile:
         shared = environment(
             api_port=self._options.api_port,
-            webhook_port=self._options.sandbox_port + 1,
             sandbox_url=self._sandbox_url,
             temporal_address=temporal.address,
             platform_rate_limits=self._options.realistic,

@@ -27,6 +27,7 @@ _PYTHON = (sys.executable, "-P", "-m")
 """-P: a folder in the user's current directory with the name of one of our packages must not be imported instead."""
 _LOCAL = "127.0.0.1,localhost"
 _OWN_NAMES = f"{_LOCAL},[::1]"
+_LOOPBACK = ",".join(f"{name}:*" for name in _OWN_NAMES.split(","))
 _READY_WITHIN = 60
 
 
@@ -135,7 +136,6 @@ class OwnParts:
 def environment(
     *,
     api_port: int,
-    webhook_port: int,
     sandbox_url: str,
     temporal_address: str,
     platform_rate_limits: bool,
@@ -157,9 +157,9 @@ def environment(
         "SOCIALSYNCER_PUBLIC_URL": f"http://{HOST}:{api_port}",
         "SOCIALSYNCER_SANDBOX_URL": sandbox_url,
         "SOCIALSYNCER_STORAGE": os.environ.get("SOCIALSYNCER_STORAGE") or storage,
-        # A receiver of events on this machine (docs/tutorial.md).
+        # Receivers of events on this machine.
         "SOCIALSYNCER_PRIVATE_WEBHOOK_HOSTS": ",".join(
-            filter(None, (f"{HOST}:{webhook_port}", os.environ.get("SOCIALSYNCER_PRIVATE_WEBHOOK_HOSTS")))
+            filter(None, (_LOOPBACK, os.environ.get("SOCIALSYNCER_PRIVATE_WEBHOOK_HOSTS")))
         ),
         "SOCIALSYNCER_PLATFORM_RATE_LIMITS": os.environ.get("SOCIALSYNCER_PLATFORM_RATE_LIMITS")
         or str(platform_rate_limits).lower(),

@@ -10,14 +10,14 @@ def is_within(host: str, domains: Collection[str]) -> bool:
     return any(host == domain or host.endswith(f".{domain}") for domain in domains)
 
 
-_ENTRY = re.compile(r"(?:\[(?P<v6>[0-9A-Fa-f:.]+)\]|(?P<name>[^\s:/@?#\[\]]+)):(?P<port>[0-9]{1,5})")
+_ENTRY = re.compile(r"(?:\[(?P<v6>[0-9A-Fa-f:.]+)\]|(?P<name>[^\s:/@?#\[\]]+)):(?P<port>[0-9]{1,5}|\*)")
 
 
 class AllowedHosts:
-    """A set of hosts, each with the one port at which it is allowed.
+    """A set of hosts, each with the port at which it is allowed.
 
-    Entries are `host:port`, written as in the URLs; an IPv6 address stands in brackets. Raises ValueError for others: a
-    host without a port would open every service of that machine.
+    Entries are `host:port`, written as in the URLs; an IPv6 address stands in brackets. `host:*` allows every port.
+    Raises ValueError for others: a forgotten port would open every service of that machine.
     """
 
     def __init__(self, entries: Collection[str]) -> None:
@@ -25,11 +25,11 @@ class AllowedHosts:
 
     def allows(self, host: str, port: int) -> bool:
         """Return whether a host, written as in the URL, may have a private address at this port."""
-        return (host.lower(), port) in self._entries
+        return not self._entries.isdisjoint({(host.lower(), str(port)), (host.lower(), "*")})
 
 
-def _host_and_port(entry: str) -> tuple[str, int]:
+def _host_and_port(entry: str) -> tuple[str, str]:
     parts = _ENTRY.fullmatch(entry)
-    if parts is None or not 0 < int(parts["port"]) < 2**16:
+    if parts is None or (parts["port"] != "*" and not 0 < int(parts["port"]) < 2**16):
         raise ValueError(f"{entry!r} is not host:port; write for example nas.lan:8443, 10.0.0.7:80 or [fd00::7]:443")
-    return (parts["v6"] or parts["name"]).lower(), int(parts["port"])
+    return (parts["v6"] or parts["name"]).lower(), parts["port"].lstrip("0")

@@ -11,7 +11,10 @@ from standardwebhooks import Webhook as Verifier
 
 from activities.meters import Meters
 from api.dependencies import TESTS_A_MINUTE
+from api.webhooks.addresses import address_problem
+from cli.stack.parts import environment
 from domain.webhooks import MOST_ENDPOINTS
+from media.local_hosts import LocalHosts
 from reconcile.ends import ends_task
 from reconcile.preflight import preflight
 from reconcile.webhooks import sweep_webhooks
@@ -255,6 +258,24 @@ async def test_a_refused_private_address_names_the_setting_that_allows_it(api: C
         response = await api.post("/v1/webhooks/settings", json={"url": f"{url}/hook", "events": NAMES})
         assert response.status_code == 400
         assert f"SOCIALSYNCER_PRIVATE_WEBHOOK_HOSTS={place.partition('//')[2]})" in response.json()["error"]
+
+
+@pytest.mark.parametrize(
+    ("url", "is_taken"),
+    [
+        ("http://127.0.0.1:8088/hook", True),
+        ("http://localhost/", True),
+        ("http://[::1]:3000/", True),
+        ("http://10.0.0.7:8088/", False),
+        ("http://hooks.example.com/", False),
+    ],
+)
+def test_a_development_stack_takes_receivers_on_this_machine(url: str, is_taken: bool) -> None:
+    stack = environment(
+        api_port=1, sandbox_url="", temporal_address="", platform_rate_limits=True, storage="file:///none"
+    )
+    hosts = LocalHosts(stack["SOCIALSYNCER_PRIVATE_WEBHOOK_HOSTS"].split(","))
+    assert (address_problem(url, hosts) is None) is is_taken
 
 
 async def test_a_misspelled_event_is_suggested(api: Client) -> None:
