@@ -6,32 +6,49 @@ from litestar import Controller, Response
 from litestar.di import NamedDependency, Provide
 from litestar.params import FromPath, SkipValidation
 
-from api.accounts import operations
 from api.accounts.account_history import account_history
 from api.accounts.actions import AccountName, check_account, remove_account, require_account
-from api.accounts.choices import list_choices, read_choices_query
+from api.accounts.choices import MOST_LISTS, list_choices, read_choices_query, settings_listed
 from api.accounts.queries import AccountsQuery, accounts_cursor, read_accounts_query
 from api.accounts.schemas import (
     AccountBody,
     AccountHealthPageView,
     AccountHealthView,
+    AccountHistoryView,
     AccountPageView,
     AccountSettingsBody,
     AccountSettingsView,
+    AccountView,
+    ChoicesView,
+    RemovedAccountView,
 )
 from api.accounts.views import account_view, health_view
 from api.auth import AUTHENTICATED, WorkspaceId, request_actor
 from api.dependencies import Dependencies, Deps
 from api.http.body import read_no_body
 from api.http.headers import HttpRequest
-from api.http.operation import serves
+from api.http.operation import WITH_BODY, Operation
+from api.http.parameters import PLATFORM_REF, page, query, required
 from api.http.query import known_platform, read_query
 from api.http.request import read_body
 from api.posts.answers.response import respond_privately
+from domain.account_health import Health
 from domain.attempts import WhenUnreadable
 from domain.errors import InvalidRequest, Problem
+from platforms.registry import platforms
 from store.accounts.pages import page_of_accounts, refusals_of_apps
 from store.publishing.unseen import read_when_unreadable, write_when_unreadable
+
+_OF_PLATFORM = query("platform", "Only accounts of this platform.", PLATFORM_REF, "twitter")
+_OF_HEALTH = query(
+    "health", "Only accounts with this health.", {"type": "string", "enum": list(Health)}, "needs_reconnect"
+)
+_PAGE = page("accounts")
+_OF_LABEL = {platform.label: list(settings_listed(name)) for name, platform in platforms().items()}
+_LISTED = "; ".join(
+    f"{label}: {', '.join(f'`{name}`' for name in names)}" for label, names in _OF_LABEL.items() if names
+)
+_SETTINGS = [name for names in _OF_LABEL.values() for name in names]
 
 _MOST_READ = 1_000
 """Accounts that one request reads if it asks for those of a certain health."""
@@ -52,9 +69,14 @@ class AccountEndpoints(Controller):
 
     dependencies = {**AUTHENTICATED, "named": Provide(_named)}  # noqa: RUF012
 
-    @serves(operations.LIST_ACCOUNTS)
+    @Operation(
+        route="GET /v1/accounts", answer=AccountPageView, errors=("wrongQuery",), parameters=(_OF_PLATFORM, *_PAGE)
+    )
     async def list_accounts(self, request: HttpRequest, workspace_id: WorkspaceId, deps: Deps) -> Response[bytes]:
-        """List the connected accounts."""
+        """List the connected accounts.
+
+        With their health as this service knows it; no platform is asked. In the order of their ids.
+        """
         query, now = read_accounts_query(request), datetime.now(UTC)
         async with deps.database.reading() as session:
             rows = await page_of_accounts(
@@ -66,34 +88,59 @@ class AccountEndpoints(Controller):
         cursor = accounts_cursor(page[-1].id) if has_more else None
         return respond_privately(AccountPageView(accounts=views, cursor=cursor, hasMore=has_more))
 
-    @serves(operations.LIST_ACCOUNT_HEALTH)
+    @Operation(
+        route="GET /v1/accounts/health",
+        answer=AccountHealthPageView,
+        errors=("wrongQuery",),
+        parameters=(_OF_PLATFORM, _OF_HEALTH, *_PAGE),
+    )
     async def list_account_health(self, request: HttpRequest, workspace_id: WorkspaceId, deps: Deps) -> Response[bytes]:
-        """Get the health of the accounts, and what to do."""
+        """Get the health of the accounts, and what to do.
+
+        As this service knows it; no platform is asked. `healthy`: nothing to do. `warning`: something may be needed
+        soon. `needs_reconnect`: the account publishes nothing, or soon nothing, until it is reconnected.
+        """
         return respond_privately(await _health_page(deps, workspace_id, read_accounts_query(request)))
 
-    @serves(operations.GET_ACCOUNT_SETTINGS)
+    @Operation(route="GET /v1/accounts/settings", answer=AccountSettingsView)
     async def get_account_settings(
         self, request: HttpRequest, workspace_id: WorkspaceId, deps: Deps
     ) -> Response[bytes]:
-        """Get the settings of the accounts."""
+        """Get the settings of the accounts.
+
+        They hold for the accounts without settings of their own.
+        """
         read_query(request)
         async with deps.database.reading() as session:
             wish = await read_when_unreadable(session, workspace_id)
         return respond_privately(AccountSettingsView(whenUnreadable=wish))
 
-    @serves(operations.SET_ACCOUNT_SETTINGS)
+    @Operation(
+        route="PUT /v1/accounts/settings", answer=AccountSettingsView, errors=WITH_BODY, body=AccountSettingsBody
+    )
     async def set_account_settings(
         self, request: HttpRequest, workspace_id: WorkspaceId, deps: Deps
     ) -> Response[bytes]:
-        """Set the settings of the accounts."""
+        """Set the settings of the accounts.
+
+        They hold for the accounts without settings of their own, from the next send on.
+        """
         body = await read_body(request, AccountSettingsBody)
         async with deps.database.transaction() as session:
             await write_when_unreadable(session, workspace_id, body.when_unreadable)
         return respond_privately(AccountSettingsView(whenUnreadable=WhenUnreadable(body.when_unreadable)))
 
-    @serves(operations.UPDATE_ACCOUNT)
+    @Operation(
+        route="PATCH /v1/accounts/{platform}/{accountId}",
+        answer=AccountView,
+        errors=("wrongPlatform", "noSuchAccount"),
+        body=AccountBody,
+    )
     async def update_account(self, request: HttpRequest, named: NamedAccount, deps: Deps) -> Response[bytes]:
-        """Change the settings of an account."""
+        """Change the settings of an account.
+
+        Sets what holds for this account in place of the workspace's setting, from the next send on.
+        """
         body = await read_body(request, AccountBody)
         async with deps.database.transaction() as session:
             await write_when_unreadable(session, named.workspace_id, body.when_unreadable, named.account_id)
@@ -101,9 +148,19 @@ class AccountEndpoints(Controller):
             refused_apps = await refusals_of_apps(session, [account])
         return respond_privately(account_view(account, refused_apps, datetime.now(UTC)))
 
-    @serves(operations.GET_ACCOUNT_HEALTH)
+    @Operation(
+        route="GET /v1/accounts/{platform}/{accountId}/health",
+        answer=AccountHealthView,
+        errors=("wrongPlatform", "wrongCheck", "noSuchAccount"),
+        parameters=(query("check", "Whether to ask the platform.", {"type": "boolean", "default": False}, True),),
+    )
     async def get_account_health(self, request: HttpRequest, named: NamedAccount, deps: Deps) -> Response[bytes]:
-        """Get the health of one account."""
+        """Get the health of one account.
+
+        As this service knows it. With `check` the platform is asked whether it accepts the tokens and, if it reports
+        these, for their permissions and their end. It is asked about an account at most once a minute (X once a day,
+        because that costs money); until then the known state is returned. At most 60 checks a minute.
+        """
         if _flag(request, "check", default=False):
             await deps.restoring.require_finished()
             await check_account(deps, named)
@@ -112,20 +169,58 @@ class AccountEndpoints(Controller):
             refused_apps = await refusals_of_apps(session, [account])
         return respond_privately(health_view(account, refused_apps, datetime.now(UTC)))
 
-    @serves(operations.GET_ACCOUNT_HISTORY)
+    @Operation(
+        route="GET /v1/accounts/{platform}/{accountId}/history",
+        answer=AccountHistoryView,
+        errors=("wrongPlatform", "noSuchAccount"),
+    )
     async def get_account_history(self, request: HttpRequest, named: NamedAccount, deps: Deps) -> Response[bytes]:
-        """List who connected and removed an account."""
+        """List who connected and removed an account.
+
+        Through the API and the operator's commands. Kept for a year after the account, or as long as the operator has
+        set.
+        """
         read_query(request)
         return respond_privately(await account_history(deps, named))
 
-    @serves(operations.LIST_SETTING_CHOICES)
+    @Operation(
+        route="GET /v1/accounts/{platform}/{accountId}/choices",
+        description=(
+            "The platform is asked for the values that a setting in `platformSpecificData` may have, with their names: "
+            f"{_LISTED}. At most {MOST_LISTS} requests of a workspace a minute."
+        ),
+        answer=ChoicesView,
+        errors=("wrongPlatform", "wrongSetting", "noSuchAccount", "accountRefusedNow"),
+        parameters=(
+            required(query("setting", "The setting.", {"type": "string", "enum": _SETTINGS}, "boardId")),
+            query(
+                "within",
+                "The value of the setting that the values depend on: `boardId` for `boardSectionId`, `subreddit` for "
+                "`flairId`.",
+                {"type": "string"},
+                "549755885175",
+            ),
+        ),
+    )
     async def list_setting_choices(self, request: HttpRequest, named: NamedAccount, deps: Deps) -> Response[bytes]:
         """List the values of a setting that an account may use."""
         return respond_privately(await list_choices(deps, named, read_choices_query(request, named.platform)))
 
-    @serves(operations.REMOVE_ACCOUNT)
+    @Operation(
+        route="DELETE /v1/accounts/{platform}/{accountId}",
+        answer=RemovedAccountView,
+        errors=("wrongPlatform", "wrongRevoke", "noSuchAccount"),
+        parameters=(
+            query("revoke", "Whether to end the access at the platform.", {"type": "boolean", "default": True}, False),
+        ),
+    )
     async def remove_account(self, request: HttpRequest, named: NamedAccount, deps: Deps) -> Response[bytes]:
-        """Remove an account."""
+        """Remove an account.
+
+        Deletes the account and its tokens. Posts that wait for it stay: each is held at its time, and is published once
+        the same account is connected again, under the same id. The access at the platform is ended, too, if the
+        platform allows that and no other account needs it. A repeat within a day gets the same answer.
+        """
         revoke = _flag(request, "revoke", default=True)
         await read_no_body(request)
         return respond_privately(await remove_account(deps, request_actor(request), named, revoke=revoke))

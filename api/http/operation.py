@@ -58,7 +58,7 @@ class Operation:
         key = self.headers.get("Idempotency-Key")
         not_of_all = {"tooLarge": self.most_bytes != MAX_BYTES, "notJson": bool(self.texts)}
         of_body = [name for name in WITH_BODY if not not_of_all.get(name)]
-        generic = of_body if self.body else () if self.files else ("unknownQuery",)
+        generic = of_body if self.body else ["unknownQuery"]
         of_key = () if key is None else ("keyMissing", "keyReused") if key.get("required") else ("keyReused",)
         return dict.fromkeys((*generic, *of_key, *self.errors))
 
@@ -97,18 +97,6 @@ class Operation:
     def __deepcopy__(self, memo: dict[int, Any]) -> Self:
         """Return the operation itself, which does not change: Litestar copies what a handler has with the handler."""
         return self
-
-
-def serves(operation: Operation) -> Callable[[Callable[..., Any]], HTTPRouteHandler]:
-    """Return the decorator of the handler that serves an operation, under its method and path, with its status."""
-    path = re.sub(r"\{(\w+)\}", lambda parameter: f"{{{to_snake(parameter[1])}:str}}", operation.path)
-    return HTTPRouteHandler(
-        path,
-        http_method=[operation.method],  # type: ignore[list-item]
-        status_code=operation.status,
-        request_max_body_size=operation.most_bytes,
-        opt={_OPERATION: operation},
-    )
 
 
 def operations_served(controller: type[Controller]) -> Iterator[tuple[str, str, Operation]]:

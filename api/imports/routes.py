@@ -12,21 +12,37 @@ from api.dependencies import Deps
 from api.http.body import read_no_body
 from api.http.cursors import NO_CURSOR, decode_cursor
 from api.http.headers import HttpRequest, idempotency_key, required_key
-from api.http.large_body import read_large_body
-from api.http.operation import serves
+from api.http.large_body import LARGE_BYTES, read_large_body
+from api.http.operation import Operation, served_operation
+from api.http.parameters import KEY, cursor, page, query, required
 from api.http.query import convert_parameter, parse_flag, parse_query, read_id_page
-from api.imports import operations
+from api.imports.bodies import ImportBody
 from api.imports.importing import CSV, JSON, LINES, ImportRequest
-from api.imports.query import ImportQuery, read_import_query
+from api.imports.query import PARAMETERS, ImportQuery, read_import_query
 from api.imports.results import NO_IMPORT, PAGE, import_list, import_view
 from api.imports.undoing import ImportUndo
+from api.imports.views import ImportListView, ImportUndoView, ImportView
 from api.posts.answers.answer import answer_view
 from api.posts.answers.response import respond
 from api.posts.changes.idempotency import keyed_request
+from api.posts.many.checking import MOST_ROWS
 from domain.errors import InvalidRequest, NotFound
 from domain.imports import OnConflict
 from store.posts.idempotency import KeyedRequest
 from store.posts.imports import list_imports, read_import
+
+_LINES = (
+    '{"externalId": "bf-001", "content": "Black Friday, offer 1", "platforms": [{"platform": "twitter", "accountId": '
+    '"tw_456"}], "scheduledFor": "2030-12-01T09:00"}\n'
+    '{"externalId": "bf-002", "content": "Did you see it?", "platforms": [{"platform": "twitter", "accountId": '
+    '"tw_456"}], "after": {"externalId": "bf-001", "delay": "PT2H"}}\n'
+    '{"externalId": "bf-003", "content": "A draft", "isDraft": true}\n'
+)
+_CSV = (
+    "externalId,content,platforms,mediaItems,scheduledFor,tags\n"
+    'bf-001,"Offer 1,\ntoday",twitter:tw_456 instagram:ig_123,https://example.com/1.gif,2030-12-01T09:00,"bf, x"\n'
+    "bf-002,Offer 2,twitter:tw_456,,2030-12-02T09:00,bf\n"
+)
 
 
 class ImportEndpoints(Controller):
@@ -34,7 +50,29 @@ class ImportEndpoints(Controller):
 
     dependencies = AUTHENTICATED
 
-    @serves(operations.CREATE_IMPORT)
+    @Operation(
+        route="POST /v1/imports",
+        description=(
+            f"Up to {MOST_ROWS:,} posts and {LARGE_BYTES // 2**20} MiB, as JSON, as newline-delimited JSON or as CSV. "
+            "All posts are created in one transaction, or none: if a row is wrong, nothing is, and all problems are"
+            " listed by row. Rows are scheduled posts or drafts; `publishNow` is refused. A row of which no cell "
+            "changed since it was last imported is left unchanged, so a corrected file can be sent again. The "
+            "workflows of posts that are not due soon are started within some minutes; nothing waits for that. One "
+            "import of a workspace is carried out at a time. Each row that creates or changes a post counts as a "
+            "post of the workspace."
+        ),
+        answer=ImportView,
+        errors=(
+            *("wrongRow", "wrongColumn", "wrongFile", "invalidJson", "wrongQuery", "unknownQuery"),
+            *("tooLargeImport", "noRows", "refusedRow", "otherImport"),
+        ),
+        status=201,
+        other_status=200,
+        body=ImportBody,
+        texts={"application/x-ndjson": _LINES, "text/csv": _CSV},
+        most_bytes=LARGE_BYTES,
+        parameters=(required(KEY), *PARAMETERS),
+    )
     async def create_import(self, request: HttpRequest, workspace_id: WorkspaceId, deps: Deps) -> Response[bytes]:
         """Import posts."""
         query, key = _read_head(request)
@@ -46,19 +84,30 @@ class ImportEndpoints(Controller):
                 await ImportRequest(deps, workspace_id, request.state.caller.key_id, keyed, query).answer(body)
             )
 
-    @serves(operations.LIST_IMPORTS)
+    @Operation(route="GET /v1/imports", answer=ImportListView, errors=("wrongQuery",), parameters=page("imports"))
     async def list_imports(self, request: HttpRequest, workspace_id: WorkspaceId, deps: Deps) -> Response[bytes]:
-        """List imports."""
+        """List imports.
+
+        The newest first, of the last 30 days, without the outcomes of their rows.
+        """
         limit, before_id = read_id_page(request)
         async with deps.database.reading() as session:
             rows = await list_imports(session, workspace_id, limit + 1, before_id)
         return respond(answer_view(import_list(rows, limit)))
 
-    @serves(operations.GET_IMPORT)
+    @Operation(
+        route="GET /v1/imports/{importId}",
+        answer=ImportView,
+        errors=("wrongQuery", "importNotFound"),
+        parameters=(cursor(),),
+    )
     async def get_import(
         self, request: HttpRequest, import_id: FromPath[str], workspace_id: WorkspaceId, deps: Deps
     ) -> Response[bytes]:
-        """Get an import and the results of its rows."""
+        """Get an import and the results of its rows.
+
+        The outcome of each row, 1,000 an answer. It can be read for 30 days.
+        """
         values, problems = parse_query(request)
         begin = convert_parameter(values, problems, "cursor", _read_cursor) or 0
         if problems:
@@ -71,18 +120,31 @@ class ImportEndpoints(Controller):
             answer_view(import_view(import_id, page.created_at, page.counts, page.warnings, page.results, begin))
         )
 
-    @serves(operations.UNDO_IMPORT)
+    @Operation(
+        route="POST /v1/imports/{importId}/undo",
+        answer=ImportUndoView,
+        errors=("wrongQuery", "importNotFound", "otherImport"),
+        parameters=(
+            KEY,
+            query("dryRun", "Answer what would be done, and do nothing.", {"type": "boolean", "default": False}, True),
+        ),
+    )
     async def undo_import(
         self, request: HttpRequest, import_id: FromPath[str], workspace_id: WorkspaceId, deps: Deps
     ) -> Response[bytes]:
-        """Undo an import."""
+        """Undo an import.
+
+        Deletes the posts that the import created, and restores the fields that it changed, in one transaction. A post
+        whose publishing has begun stays, and so does whatever was changed since: the results name it. Possible for 30
+        days; changes of posts by the newest 20 imports of the workspace only.
+        """
         values, problems = parse_query(request)
         dry_run = convert_parameter(values, problems, "dryRun", parse_flag) or False
         if problems:
             raise InvalidRequest(problems)
         key = idempotency_key(request)
         await read_no_body(request)
-        keyed = keyed_request(workspace_id, key, {}, operations.UNDO_IMPORT.route.replace("{importId}", import_id))
+        keyed = keyed_request(workspace_id, key, {}, served_operation(request).route.replace("{importId}", import_id))
         async with deps.imports.take_in_turn(workspace_id):
             actor = request_actor(request)
             return respond(await ImportUndo(deps, workspace_id, actor, import_id, keyed, dry_run).answer())

@@ -7,9 +7,9 @@ from urllib.parse import unquote, urlsplit
 
 from api.dependencies import Dependencies
 from api.http.headers import HttpRequest, idempotency_key
+from api.http.operation import served_operation
 from api.media.beginning import add_upload
 from api.media.errors import require_storage
-from api.media.operations import FETCH_MEDIA
 from api.media.schemas import LONGEST_FILENAME, FetchBody
 from api.media.views import upload_views
 from api.posts.answers.answer import Answer
@@ -35,7 +35,7 @@ async def begin_fetch(
     """Let a worker fetch a file, once for each key, and answer with its upload. Raises PostsError."""
     require_storage(deps)
     payload = body.model_dump(mode="json", by_alias=True, exclude_unset=True)
-    keyed = keyed_request(workspace_id, idempotency_key(request), payload, FETCH_MEDIA.route)
+    keyed = keyed_request(workspace_id, idempotency_key(request), payload, served_operation(request).route)
     if keyed and (answer := await _first_answer(deps, keyed)):
         return answer
     _refuse_local(deps, body.url)
@@ -68,7 +68,7 @@ async def _begin(deps: Dependencies, request: HttpRequest, upload: NewUpload, ke
         if await count_fetches(session, upload.workspace_id) > MOST_WAITING_FETCHES:
             raise _TOO_MANY
         (view,) = await upload_views(deps, request, session, [begun.row])
-        answer = Answer(FETCH_MEDIA.status, write_json(view))
+        answer = Answer(202, write_json(view))
         await take_key(session, keyed, begun.row.id, answer=answer)
     return answer
 
@@ -78,7 +78,7 @@ async def _first_answer(deps: Dependencies, keyed: KeyedRequest) -> Answer | Non
         known = await find_use(session, keyed)
     if known is None or known.response_body is None:
         return None
-    return Answer(known.response_status or FETCH_MEDIA.status, known.response_body, replayed=True)
+    return Answer(known.response_status or 202, known.response_body, replayed=True)
 
 
 def _refuse_local(deps: Dependencies, url: str) -> None:

@@ -7,21 +7,37 @@ from api.auth import AUTHENTICATED, WorkspaceId, request_caller
 from api.dependencies import Deps
 from api.http.body import content_type
 from api.http.headers import HttpRequest
-from api.http.operation import serves
+from api.http.operation import WITH_BODY, Operation
+from api.http.parameters import KEY, page, query
 from api.http.query import read_query
 from api.http.request import read_bare_request, read_body
-from api.media import operations
 from api.media.beginning import begin, begin_parts, sign
 from api.media.direct import upload_form
 from api.media.errors import require_storage
 from api.media.fetching import begin_fetch
+from api.media.forms import FIELD, FRAMING, LARGEST_FORM_FILE
 from api.media.library import complete, delete, list_page, upload_view
 from api.media.parts import OpenParts
-from api.media.schemas import FetchBody, MultipartBody, PresignBody, PresignedView
+from api.media.schemas import (
+    DeletedUploadView,
+    FetchBody,
+    MultipartBody,
+    MultipartView,
+    PresignBody,
+    PresignedView,
+    ReceivedPartView,
+    UploadListView,
+    UploadView,
+)
 from api.media.stream import body_pieces
 from api.media.urls import upload_public_url, upload_url
 from api.posts.answers.response import respond, respond_privately
-from domain.uploads import UPLOAD_WITHIN
+from domain.uploads import UPLOAD_WITHIN, FileKind, ShownState
+from storage.parts import PART
+
+_BEGIN_ROOM = ("quotaExceeded", "tooManyUploads", "uploadsNotConfigured")
+_BEGIN = ("missingField", *WITH_BODY, "fileTooLarge", *_BEGIN_ROOM)
+_BYTES = ("uploadDiffers", "mediaRejected", "uploadBusy", "quotaExceeded", "uploadsNotConfigured")
 
 UploadId = FromPath[str]
 
@@ -31,9 +47,14 @@ class MediaEndpoints(Controller):
 
     dependencies = AUTHENTICATED
 
-    @serves(operations.PRESIGN_UPLOAD)
+    @Operation(route="POST /v1/media/presign", answer=PresignedView, errors=_BEGIN, body=PresignBody)
     async def presign_upload(self, request: HttpRequest, workspace_id: WorkspaceId, deps: Deps) -> Response[bytes]:
-        """Begin an upload."""
+        """Begin an upload.
+
+        Answers an address to which the file is sent by PUT with the `headers` of the answer, within an hour; sending it
+        needs no API key. `publicUrl` can be used in posts as soon as the file has come. With `size` and `sha256`, only
+        that very file is taken.
+        """
         require_storage(deps)
         body = await read_body(request, PresignBody)
         begun = await begin(deps, workspace_id, body, request_caller(request).key_id)
@@ -48,7 +69,24 @@ class MediaEndpoints(Controller):
         )
         return respond_privately(view)
 
-    @serves(operations.UPLOAD_FILE)
+    @Operation(
+        route="POST /v1/media",
+        description=(
+            f"Takes a form (multipart/form-data) with the file in the field `{FIELD}`, of at most "
+            f"{LARGEST_FORM_FILE // 10**6} MB. A repeat makes another file; `DELETE` removes one that is not needed."
+        ),
+        answer=UploadView,
+        errors=("fileMissing", "noForm", "formTooLarge", "tooManyUploads", *_BYTES),
+        status=201,
+        files={
+            "multipart/form-data": {
+                "type": "object",
+                "properties": {FIELD: {"type": "string", "format": "binary", "description": "The file."}},
+                "required": [FIELD],
+            }
+        },
+        most_bytes=LARGEST_FORM_FILE + FRAMING,
+    )
     async def upload_file(self, request: HttpRequest, workspace_id: WorkspaceId, deps: Deps) -> Response[bytes]:
         """Upload a small file."""
         read_query(request)
@@ -56,38 +94,76 @@ class MediaEndpoints(Controller):
             row = await upload_form(deps, request, workspace_id, request_caller(request).key_id)
         return respond_privately(await upload_view(deps, request, workspace_id, row.id), 201)
 
-    @serves(operations.FETCH_MEDIA)
+    @Operation(
+        route="POST /v1/media/fetch",
+        answer=UploadView,
+        errors=("missingField", "tooManyFetches", *_BEGIN_ROOM),
+        status=202,
+        body=FetchBody,
+        parameters=(KEY,),
+    )
     async def fetch_media(self, request: HttpRequest, workspace_id: WorkspaceId, deps: Deps) -> Response[bytes]:
-        """Upload a file from an address."""
+        """Upload a file from an address.
+
+        A worker fetches the file from a public address, without its cookies or a login. The answer comes at once: look
+        at the file until its `state` is `ready`, or `rejected` with an `error`. `publicUrl` can be used in posts from
+        then on.
+        """
         body = await read_body(request, FetchBody)
         return respond(await begin_fetch(deps, request, workspace_id, body, request_caller(request).key_id))
 
-    @serves(operations.LIST_MEDIA)
+    @Operation(
+        route="GET /v1/media",
+        answer=UploadListView,
+        errors=("wrongQuery",),
+        parameters=(
+            query("state", "Only files in this state.", {"type": "string", "enum": list(ShownState)}, "ready"),
+            query("type", "Only pictures, or only videos.", {"type": "string", "enum": list(FileKind)}, "image"),
+            *page("files"),
+        ),
+    )
     async def list_media(self, request: HttpRequest, workspace_id: WorkspaceId, deps: Deps) -> Response[bytes]:
-        """List the files."""
+        """List the files.
+
+        The files of the workspace, and the uploads that it has begun.
+        """
         return respond_privately(await list_page(deps, request, workspace_id))
 
-    @serves(operations.GET_MEDIA)
+    @Operation(route="GET /v1/media/{mediaId}", answer=UploadView, errors=("mediaNotFound",))
     async def get_media(
         self, request: HttpRequest, media_id: UploadId, workspace_id: WorkspaceId, deps: Deps
     ) -> Response[bytes]:
-        """Get a file."""
+        """Get a file.
+
+        With the posts that name it, and when it is deleted.
+        """
         read_query(request)
         return respond_privately(await upload_view(deps, request, workspace_id, media_id))
 
-    @serves(operations.COMPLETE_UPLOAD)
+    @Operation(
+        route="POST /v1/media/{mediaId}/complete",
+        answer=UploadView,
+        errors=("invalidJson", "unknownField", "mediaNotFound", "notUploaded", "mediaRejected"),
+    )
     async def complete_upload(
         self, request: HttpRequest, media_id: UploadId, workspace_id: WorkspaceId, deps: Deps
     ) -> Response[bytes]:
-        """Complete an upload."""
+        """Complete an upload.
+
+        Looks whether the file has come. It is optional: a post that names the file looks, too. A repeat is answered as
+        the first.
+        """
         await read_bare_request(request)
         return respond_privately(await complete(deps, request, workspace_id, media_id))
 
-    @serves(operations.DELETE_MEDIA)
+    @Operation(route="DELETE /v1/media/{mediaId}", answer=DeletedUploadView, errors=("mediaNotFound", "mediaInUse"))
     async def delete_media(
         self, request: HttpRequest, media_id: UploadId, workspace_id: WorkspaceId, deps: Deps
     ) -> Response[bytes]:
-        """Delete a file."""
+        """Delete a file.
+
+        A file that a draft, a post to come or a series names is not deleted.
+        """
         read_query(request)
         return respond_privately(await delete(deps, workspace_id, media_id))
 
@@ -97,51 +173,81 @@ class MultipartEndpoints(Controller):
 
     dependencies = AUTHENTICATED
 
-    @serves(operations.BEGIN_MULTIPART)
+    @Operation(route="POST /v1/media/multipart", answer=MultipartView, errors=_BEGIN, status=201, body=MultipartBody)
     async def begin_multipart(self, request: HttpRequest, workspace_id: WorkspaceId, deps: Deps) -> Response[bytes]:
-        """Begin an upload in parts."""
+        """Begin an upload in parts.
+
+        For large files and unsteady connections. Each part is sent by PUT to its `uploadUrl`, in any order, several at
+        a time; one that breaks off is sent again. `complete` makes the file of them. The upload is given up two days
+        after its last part.
+        """
         body = await read_body(request, MultipartBody)
         begun = await begin_parts(deps, workspace_id, body, request_caller(request).key_id)
         return respond_privately(await OpenParts(deps, begun.row).view(request), 201)
 
-    @serves(operations.GET_MULTIPART)
+    @Operation(route="GET /v1/media/multipart/{mediaId}", answer=MultipartView, errors=("multipartNotFound",))
     async def get_multipart(
         self, request: HttpRequest, media_id: UploadId, workspace_id: WorkspaceId, deps: Deps
     ) -> Response[bytes]:
-        """Get an upload in parts."""
+        """Get an upload in parts.
+
+        Which parts have come, and where to send the others: an upload can be continued after anything.
+        """
         read_query(request)
         parts = await OpenParts.find(deps, workspace_id, media_id)
         return respond_privately(await parts.view(request))
 
-    @serves(operations.UPLOAD_PART)
+    @Operation(
+        route="PUT /v1/media/multipart/{mediaId}/parts/{number}",
+        answer=ReceivedPartView,
+        errors=("multipartNotFound", "uploadDiffers", "uploadBusy", "partTooLarge", "compressed"),
+        files={"application/octet-stream": {"type": "string", "format": "binary"}},
+        most_bytes=PART,
+    )
     async def upload_part(
-        self,
-        request: HttpRequest,
-        media_id: UploadId,
-        number: FromPath[str],
-        workspace_id: WorkspaceId,
-        deps: Deps,
+        self, request: HttpRequest, media_id: UploadId, number: FromPath[str], workspace_id: WorkspaceId, deps: Deps
     ) -> Response[bytes]:
-        """Upload a part."""
+        """Upload a part.
+
+        The bytes of a part, of any Content-Type. It may be sent again until the upload is complete.
+        """
         read_query(request)
         content_type(request)
         parts = await OpenParts.find(deps, workspace_id, media_id)
         with deps.uploads.take(workspace_id):
             return respond_privately(await parts.receive(number, body_pieces(request), request.content_length))
 
-    @serves(operations.COMPLETE_MULTIPART)
+    @Operation(
+        route="POST /v1/media/multipart/{mediaId}/complete",
+        answer=UploadView,
+        errors=(
+            "invalidJson",
+            "unknownField",
+            "mediaNotFound",
+            "notUploaded",
+            "mediaRejected",
+            "uploadBusy",
+            "uploadDiffers",
+        ),
+    )
     async def complete_multipart(
         self, request: HttpRequest, media_id: UploadId, workspace_id: WorkspaceId, deps: Deps
     ) -> Response[bytes]:
-        """Complete an upload in parts."""
+        """Complete an upload in parts.
+
+        Makes the file of its parts. It reads the file once, a second or so for each GB; a repeat is safe.
+        """
         await read_bare_request(request)
         return respond_privately(await complete(deps, request, workspace_id, media_id))
 
-    @serves(operations.ABORT_MULTIPART)
+    @Operation(route="DELETE /v1/media/multipart/{mediaId}", answer=DeletedUploadView, errors=("multipartNotFound",))
     async def abort_multipart(
         self, request: HttpRequest, media_id: UploadId, workspace_id: WorkspaceId, deps: Deps
     ) -> Response[bytes]:
-        """Give up an upload in parts."""
+        """Give up an upload in parts.
+
+        Deletes the parts that have come.
+        """
         read_query(request)
         parts = await OpenParts.find(deps, workspace_id, media_id)
         return respond_privately(await delete(deps, workspace_id, parts.upload.id))

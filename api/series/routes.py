@@ -13,22 +13,35 @@ from api.http.body_validation import read_valid
 from api.http.cursors import encode_cursor
 from api.http.headers import HttpRequest
 from api.http.moments import read_moment
-from api.http.operation import serves
+from api.http.operation import WITH_BODY, Operation
+from api.http.parameters import KEY, PREFER_PAUSED, page, query, required
 from api.http.query import convert_page, convert_parameter, parse_query, read_id, read_query
 from api.http.request import read_bare_request, read_body, read_keyed_request, read_request
 from api.pauses.actions import pause, resume
 from api.pauses.routes import pause_wait
-from api.pauses.schemas import ResumeBody
+from api.pauses.schemas import PauseView, ResumeBody
 from api.posts.answers.response import respond_privately
-from api.series import operations
 from api.series.actions import SeriesRequests, require_series
 from api.series.bodies import PatchSeriesBody, PauseSeriesBody, PreviewBody, SeriesBody
 from api.series.shown import LONGEST_TIME, existing_zones, preview, series_entry, show_occurrences, show_series
-from api.series.views import DeletedSeriesView, SeriesListView, change_view
+from api.series.views import (
+    DeletedSeriesView,
+    OccurrenceListView,
+    PreviewView,
+    SeriesChangeView,
+    SeriesListView,
+    SeriesView,
+    change_view,
+)
 from domain.errors import Conflict, InvalidRequest, Problem
 from domain.pauses import series_gate
+from domain.series import AHEAD, LEAST_AHEAD, MOST_AHEAD
 from store.pauses.pauses import find_pause_under_way
 from store.series.rows import list_series, series_rules
+
+_ID = "{seriesId}"
+_BOUND = {"type": "string", "maxLength": 40}
+_RULE = ("startsTooEarly", "skipMissing", "unsupportedRecurrence", "noOccurrence", *WITH_BODY)
 
 
 class SeriesEndpoints(Controller):
@@ -36,22 +49,53 @@ class SeriesEndpoints(Controller):
 
     dependencies = AUTHENTICATED
 
-    @serves(operations.CREATE_SERIES)
+    @Operation(
+        route="POST /v1/series",
+        description=(
+            "Posts that recur by a rule. Each occurrence is a post like any other, which can be changed and deleted "
+            f"alone. Posts exist {AHEAD.days} days ahead, at least the next {LEAST_AHEAD} and at most {MOST_AHEAD}. "
+            "Their wall times stay the same when clocks change."
+        ),
+        answer=SeriesView,
+        errors=(*_RULE, "campaignUnknown", "campaignEnded", "tooManySeries", "platformRule"),
+        status=201,
+        body=SeriesBody,
+        parameters=(required(KEY),),
+    )
     async def create_series(self, request: HttpRequest, workspace_id: WorkspaceId, deps: Deps) -> Response[bytes]:
         """Create a series."""
         payload, key = await read_keyed_request(request, partial(read_valid, SeriesBody))
         series_id = await _requests(request, workspace_id, deps).create(payload, key)
         return respond_privately(await show_series(deps, workspace_id, series_id), 201)
 
-    @serves(operations.PREVIEW_SERIES)
+    @Operation(route="POST /v1/series/preview", answer=PreviewView, errors=_RULE, body=PreviewBody)
     async def preview_series(self, request: HttpRequest, workspace_id: WorkspaceId, deps: Deps) -> Response[bytes]:
-        """See the occurrences of rules before they are used."""
+        """See the occurrences of rules before they are used.
+
+        The next occurrences of rules, with their instants. Nothing is created.
+        """
         body = await read_body(request, PreviewBody)
         return respond_privately(preview(body))
 
-    @serves(operations.LIST_SERIES)
+    @Operation(
+        route="GET /v1/series",
+        answer=SeriesListView,
+        errors=("wrongQuery",),
+        parameters=(
+            query(
+                "campaignId",
+                "Only series of this campaign.",
+                {"type": "string", "minLength": 1},
+                "cmp_019bc10e51307c4f8d2b7f3a6c0e9d41",
+            ),
+            *page("series"),
+        ),
+    )
     async def list_series(self, request: HttpRequest, workspace_id: WorkspaceId, deps: Deps) -> Response[bytes]:
-        """List series."""
+        """List series.
+
+        The newest first, without their posts.
+        """
         limit, before_id, campaign_id = _read_page(request)
         async with deps.database.reading() as session:
             rows = await list_series(session, workspace_id, limit + 1, before_id=before_id, campaign_id=campaign_id)
@@ -59,41 +103,79 @@ class SeriesEndpoints(Controller):
         cursor = encode_cursor({"id": rows[limit - 1].id}) if len(rows) > limit else None
         return respond_privately(SeriesListView(series=views, cursor=cursor, hasMore=cursor is not None))
 
-    @serves(operations.GET_SERIES)
+    @Operation(route=f"GET /v1/series/{_ID}", answer=SeriesView, errors=("seriesNotFound",))
     async def get_series(
         self, request: HttpRequest, series_id: FromPath[str], workspace_id: WorkspaceId, deps: Deps
     ) -> Response[bytes]:
-        """Get a series."""
+        """Get a series.
+
+        With the rules in effect, changes to come, and the next occurrences.
+        """
         read_query(request)
         return respond_privately(await show_series(deps, workspace_id, series_id))
 
-    @serves(operations.LIST_OCCURRENCES)
+    @Operation(
+        route=f"GET /v1/series/{_ID}/occurrences",
+        answer=OccurrenceListView,
+        errors=("wrongQuery", "seriesNotFound"),
+        parameters=(
+            query("from", "The first day or time, in the series' zone unless it has an offset.", _BOUND, "2030-03-01"),
+            query("to", "The last day or the time of the end, at most 366 days later.", _BOUND, "2030-03-31"),
+        ),
+    )
     async def list_occurrences(
         self, request: HttpRequest, series_id: FromPath[str], workspace_id: WorkspaceId, deps: Deps
     ) -> Response[bytes]:
-        """List the occurrences of a series."""
+        """List the occurrences of a series.
+
+        Those with posts, those that get one when their time is near, and those that have none, with the reason. Without
+        `from` and `to`: from now to `madeUntil`. Past occurrences are listed for 400 days.
+        """
         query = read_query(request)
         async with deps.database.reading() as session:
             series = await require_series(session, workspace_id, series_id)
         first, end = _read_time(query, series_rules(series).segments[-1].timezone)
         return respond_privately(await show_occurrences(deps, workspace_id, series_id, first, end))
 
-    @serves(operations.UPDATE_SERIES)
+    @Operation(
+        route=f"PATCH /v1/series/{_ID}",
+        answer=SeriesChangeView,
+        errors=(*_RULE, "seriesNotFound", "seriesChanged", "platformRule"),
+        body=PatchSeriesBody,
+    )
     async def update_series(
         self, request: HttpRequest, series_id: FromPath[str], workspace_id: WorkspaceId, deps: Deps
     ) -> Response[bytes]:
-        """Change a series."""
+        """Change a series.
+
+        Posts follow the change: new ones are made, others get the new content or time, others are deleted. A post that
+        was changed by itself stays as it is, and one that was deleted never returns. `from` lets a change begin later.
+        With `dryRun` the answer says what would be done.
+        """
         payload = await read_request(request, partial(read_valid, PatchSeriesBody))
         with existing_zones():
             change, warnings, body = await _requests(request, workspace_id, deps).change(series_id, payload)
         series = await show_series(deps, workspace_id, series_id)
         return respond_privately(change_view(change, warnings, series, dry_run=body.dry_run))
 
-    @serves(operations.PAUSE_SERIES)
+    @Operation(
+        route=f"POST /v1/series/{_ID}/pause",
+        answer=PauseView,
+        errors=("seriesNotFound",),
+        status=201,
+        other_status=200,
+        body=PauseSeriesBody,
+        body_required=False,
+        parameters=(PREFER_PAUSED,),
+    )
     async def pause_series(
         self, request: HttpRequest, series_id: FromPath[str], workspace_id: WorkspaceId, deps: Deps
     ) -> Response[bytes]:
-        """Pause a series."""
+        """Pause a series.
+
+        No post of the series is sent until it is resumed. Posts that fall due are held. 200 is a pause that was under
+        way already.
+        """
         body = await read_body(request, PauseSeriesBody)
         async with deps.database.reading() as session:
             await require_series(session, workspace_id, series_id)
@@ -102,11 +184,14 @@ class SeriesEndpoints(Controller):
         )
         return respond_privately(view, 201 if is_new else 200)
 
-    @serves(operations.RESUME_SERIES)
+    @Operation(route=f"POST /v1/series/{_ID}/resume", answer=PauseView, errors=("seriesNotFound", "seriesNotPaused"))
     async def resume_series(
         self, request: HttpRequest, series_id: FromPath[str], workspace_id: WorkspaceId, deps: Deps
     ) -> Response[bytes]:
-        """Resume a series."""
+        """Resume a series.
+
+        Posts that fell due during the pause become drafts with a `skipReason`; the others are sent in time.
+        """
         await read_bare_request(request)
         async with deps.database.reading() as session:
             await require_series(session, workspace_id, series_id)
@@ -117,11 +202,27 @@ class SeriesEndpoints(Controller):
             await resume(deps, workspace_id, under_way.id, ResumeBody(missed="skip"), request_actor(request))
         )
 
-    @serves(operations.DELETE_SERIES)
+    @Operation(
+        route=f"DELETE /v1/series/{_ID}",
+        answer=DeletedSeriesView,
+        errors=("wrongQuery", "seriesNotFound", "unsentPosts"),
+        parameters=(
+            query(
+                "posts",
+                "`keep`: posts that are not sent yet stay, as posts of their own. `delete`: they are deleted. Required "
+                "if there are any.",
+                {"type": "string", "enum": ["keep", "delete"]},
+                "delete",
+            ),
+        ),
+    )
     async def delete_series(
         self, request: HttpRequest, series_id: FromPath[str], workspace_id: WorkspaceId, deps: Deps
     ) -> Response[bytes]:
-        """Delete a series."""
+        """Delete a series.
+
+        Posts whose publishing has begun stay. For the others, say `posts`.
+        """
         query, problems = parse_query(request)
         posts = convert_parameter(query, problems, "posts", _read_posts)
         if problems:

@@ -12,11 +12,11 @@ from api.dependencies import Deps
 from api.http.body import JsonObject
 from api.http.body_validation import read_valid
 from api.http.headers import HttpRequest, idempotency_key, preferred_wait
-from api.http.operation import serves
-from api.http.query import read_query
+from api.http.operation import Json, Operation
+from api.http.parameters import KEY, cursor, prefer_wait, query
+from api.http.query import MAX_LIMIT, read_query
 from api.http.request import read_body, read_keyed_request
 from api.posts.answers.response import respond_privately
-from api.webhooks import operations
 from api.webhooks.actions import (
     NOT_FOUND,
     change_webhook,
@@ -37,22 +37,42 @@ from api.webhooks.schemas import (
     RedeliverBody,
     RedeliveredView,
     RotateBody,
+    TestView,
     WebhookBody,
     WebhookChangeBody,
     WebhookListView,
+    WebhookView,
 )
 from domain.errors import InvalidRequest, NotFound, Problem
+from domain.events import EventType
 from domain.ids import new_id
-from domain.webhooks import MOST_WAITING
+from domain.webhooks import MOST_ENDPOINTS, MOST_WAITING, DeliveryState
 from store.webhooks.endpoints import count_waiting, delete_endpoint, list_endpoints
 from store.webhooks.logs import read_log, recover, redeliver
+
+LONGEST_WAIT_S = 10
+"""How long an answer waits, by default and at most, for the test of an endpoint."""
+_PREFER = prefer_wait("the test", default=LONGEST_WAIT_S, most=LONGEST_WAIT_S)
+_KEY_OF_SECRET: Json = {
+    **KEY,
+    "description": (
+        "Makes a repeat safe for 24 hours: the same key with the same path and body changes nothing more. The answer "
+        "is the webhook as it is now, with the same secret. Send the repeat with the same API key: the API cannot read "
+        "secrets, and makes this one of the API key again."
+    ),
+}
+_KEY_OF_CHANGE: Json = {
+    **KEY,
+    "description": "Makes a repeat safe for 24 hours: the same key with the same path and body changes nothing more.",
+}
+_ERRORS = ("wrongEvent",)
 
 _NO_DELIVERY = Problem("There is no such delivery", "not_found", "deliveryIds")
 
 
 def _wait(request: HttpRequest) -> float:
     preferred = preferred_wait(request)
-    return operations.LONGEST_WAIT_S if preferred is None else min(preferred, operations.LONGEST_WAIT_S)
+    return LONGEST_WAIT_S if preferred is None else min(preferred, LONGEST_WAIT_S)
 
 
 class WebhookEndpoints(Controller):
@@ -60,7 +80,19 @@ class WebhookEndpoints(Controller):
 
     dependencies = AUTHENTICATED
 
-    @serves(operations.CREATE_WEBHOOK)
+    @Operation(
+        route="POST /v1/webhooks/settings",
+        description=(
+            "Events are sent to `url` from now on, signed with `secret`, which only this request is answered. A "
+            "`webhook.test` is sent at once, and its outcome is in `test`; the endpoint is created in any case. A "
+            f"workspace may have {MOST_ENDPOINTS} endpoints."
+        ),
+        answer=WebhookView,
+        errors=(*_ERRORS, "tooManyWebhooks", "webhookDeletedSince", "secretOfOtherKey"),
+        status=201,
+        body=WebhookBody,
+        parameters=(_KEY_OF_SECRET, _PREFER),
+    )
     async def create_webhook(self, request: HttpRequest, workspace_id: WorkspaceId, deps: Deps) -> Response[bytes]:
         """Create a webhook."""
         payload, key = await read_keyed_request(request, partial(read_valid, WebhookBody))
@@ -69,47 +101,77 @@ class WebhookEndpoints(Controller):
         view, done = await create_webhook(keyed, body, _wait(request))
         return respond_privately(view, 201, replayed=done.is_replay)
 
-    @serves(operations.LIST_WEBHOOKS)
+    @Operation(route="GET /v1/webhooks/settings", answer=WebhookListView)
     async def list_webhooks(self, request: HttpRequest, workspace_id: WorkspaceId, deps: Deps) -> Response[bytes]:
-        """List the webhooks."""
+        """List the webhooks.
+
+        All endpoints of the workspace, the oldest first, without their secrets.
+        """
         read_query(request)
         async with deps.database.reading() as session:
             rows = await list_endpoints(session, workspace_id)
             waiting = await count_waiting(session, [row.id for row in rows])
         return respond_privately(WebhookListView(webhooks=[view_of_row(row, waiting) for row in rows]))
 
-    @serves(operations.GET_WEBHOOK)
+    @Operation(route="GET /v1/webhooks/settings/{webhookId}", answer=WebhookView, errors=("webhookNotFound",))
     async def get_webhook(
         self, request: HttpRequest, webhook_id: FromPath[str], workspace_id: WorkspaceId, deps: Deps
     ) -> Response[bytes]:
-        """Get a webhook."""
+        """Get a webhook.
+
+        With how many events wait, and since when it fails.
+        """
         read_query(request)
         return respond_privately(await webhook_view(deps, workspace_id, webhook_id))
 
-    @serves(operations.CHANGE_WEBHOOK)
+    @Operation(
+        route="PATCH /v1/webhooks/settings/{webhookId}",
+        answer=WebhookView,
+        errors=(*_ERRORS, "webhookNotFound"),
+        body=WebhookChangeBody,
+        parameters=(_PREFER,),
+    )
     async def change_webhook(
         self, request: HttpRequest, webhook_id: FromPath[str], workspace_id: WorkspaceId, deps: Deps
     ) -> Response[bytes]:
-        """Change a webhook."""
+        """Change a webhook.
+
+        A new `url` is tested at once. `enabled: true` delivers what waits, with a clean record; `recover` delivers the
+        events of the time in which it was off.
+        """
         body = await read_body(request, WebhookChangeBody)
         return respond_privately(await change_webhook(deps, workspace_id, webhook_id, body, _wait(request)))
 
-    @serves(operations.DELETE_WEBHOOK)
+    @Operation(route="DELETE /v1/webhooks/settings/{webhookId}", answer=DeletedWebhookView, errors=("webhookNotFound",))
     async def delete_webhook(
         self, request: HttpRequest, webhook_id: FromPath[str], workspace_id: WorkspaceId, deps: Deps
     ) -> Response[bytes]:
-        """Delete a webhook."""
+        """Delete a webhook.
+
+        Nothing is sent to it any more, except requests that have begun.
+        """
         read_query(request)
         async with deps.database.transaction() as session:
             if not webhook_id.isprintable() or not await delete_endpoint(session, workspace_id, webhook_id):
                 raise NotFound(NOT_FOUND)
         return respond_privately(DeletedWebhookView(id=webhook_id, deleted=True))
 
-    @serves(operations.ROTATE_SECRET)
+    @Operation(
+        route="POST /v1/webhooks/settings/{webhookId}/rotate",
+        answer=WebhookView,
+        errors=("webhookNotFound", "secretOfOtherKey"),
+        body=RotateBody,
+        body_required=False,
+        parameters=(_KEY_OF_SECRET,),
+    )
     async def rotate_secret(
         self, request: HttpRequest, webhook_id: FromPath[str], workspace_id: WorkspaceId, deps: Deps
     ) -> Response[bytes]:
-        """Replace the secret of a webhook."""
+        """Replace the secret of a webhook.
+
+        Only this request is answered the new secret. Until the overlap ends, `webhook-signature` has a signature by
+        each, and `X-SocialSyncerAPI-Signature` stays with the older one.
+        """
         payload, key = await read_keyed_request(request, partial(read_valid, RotateBody))
         overlap = timedelta(hours=read_valid(RotateBody, payload).overlap_hours)
         route = f"POST /v1/webhooks/settings/{webhook_id}/rotate"
@@ -117,11 +179,24 @@ class WebhookEndpoints(Controller):
         view, done = await rotate_webhook(keyed, webhook_id, overlap)
         return respond_privately(view, replayed=done.is_replay)
 
-    @serves(operations.TEST_WEBHOOK)
+    @Operation(
+        route="POST /v1/webhooks/settings/{webhookId}/test",
+        answer=TestView,
+        errors=("webhookNotFound",),
+        parameters=(
+            _KEY_OF_CHANGE,
+            query("enable", "Whether to switch the endpoint on if it takes the test.", {"type": "boolean"}, True),
+            _PREFER,
+        ),
+    )
     async def test_webhook(
         self, request: HttpRequest, webhook_id: FromPath[str], workspace_id: WorkspaceId, deps: Deps
     ) -> Response[bytes]:
-        """Test a webhook."""
+        """Test a webhook.
+
+        Sends a `webhook.test`, also to an endpoint that is off or fails. With `enable`, an endpoint that takes it is
+        switched on.
+        """
         enable = read_query(request).get("enable", "false")
         if enable not in ("true", "false"):
             raise InvalidRequest(Problem("enable must be true or false", "invalid_field_value", "enable"))
@@ -130,11 +205,22 @@ class WebhookEndpoints(Controller):
         view, done = await test_webhook(keyed, webhook_id, _wait(request), enables=enable == "true")
         return respond_privately(view, replayed=done.is_replay)
 
-    @serves(operations.RECOVER_EVENTS)
+    @Operation(
+        route="POST /v1/webhooks/settings/{webhookId}/recover",
+        answer=RecoveredView,
+        errors=("wrongTime", "webhookNotFound"),
+        status=202,
+        body=RecoverBody,
+        parameters=(_KEY_OF_CHANGE,),
+    )
     async def recover_events(
         self, request: HttpRequest, webhook_id: FromPath[str], workspace_id: WorkspaceId, deps: Deps
     ) -> Response[bytes]:
-        """Deliver the events that a webhook missed."""
+        """Deliver the events that a webhook missed.
+
+        Delivers the events of a time that the endpoint did not get: because it was off, because its attempts were over,
+        or because it did not exist yet. Each is delivered once; those that were delivered are not.
+        """
         payload, key = await read_keyed_request(request, partial(read_valid, RecoverBody))
         since, until = read_time_range(read_valid(RecoverBody, payload))
 
@@ -147,9 +233,37 @@ class WebhookEndpoints(Controller):
         done = await keyed.do_once(webhook_id, change)
         return respond_privately(RecoveredView(recovered=done.result["recovered"]), 202, replayed=done.is_replay)
 
-    @serves(operations.LIST_DELIVERIES)
+    @Operation(
+        route="GET /v1/webhooks/logs",
+        answer=LogView,
+        errors=("wrongQuery",),
+        parameters=(
+            query("webhookId", "Only to this endpoint.", {"type": "string"}, "wh_019bc10f27c07a7d4e9a54c1d9e3f0a1"),
+            query(
+                "status",
+                "Only deliveries in this state.",
+                {"type": "string", "enum": list(DeliveryState)},
+                DeliveryState.EXHAUSTED.value,
+            ),
+            query("event", "Only of this event.", {"type": "string", "enum": list(EventType)}, "post.published"),
+            query(
+                "eventId", "Only of the event with this id.", {"type": "string"}, "evt_019bc10f27c07a7d4e9a54c1d9e3f0a1"
+            ),
+            query("postId", "Only events of this post.", {"type": "string"}, "post_019bc10f27c07a7d4e9a54c1d9e3f0a1"),
+            query(
+                "limit",
+                "The most deliveries to return.",
+                {"type": "integer", "minimum": 1, "maximum": MAX_LIMIT, "default": 20},
+                20,
+            ),
+            cursor(),
+        ),
+    )
     async def list_deliveries(self, request: HttpRequest, workspace_id: WorkspaceId, deps: Deps) -> Response[bytes]:
-        """List what webhooks got."""
+        """List what webhooks got.
+
+        What endpoints got and did not get in the last 30 days, with each request and its answer.
+        """
         selection, after, limit = read_log_query(request)
         async with deps.database.reading() as session:
             entries = await read_log(session, workspace_id, selection, after, limit + 1)
@@ -159,9 +273,19 @@ class WebhookEndpoints(Controller):
             LogView(deliveries=[delivery_view(entry) for entry in page], cursor=cursor, hasMore=has_more)
         )
 
-    @serves(operations.REDELIVER_EVENTS)
+    @Operation(
+        route="POST /v1/webhooks/logs/redeliver",
+        answer=RedeliveredView,
+        errors=("deliveryNotFound",),
+        status=202,
+        body=RedeliverBody,
+        parameters=(_KEY_OF_CHANGE,),
+    )
     async def redeliver_events(self, request: HttpRequest, workspace_id: WorkspaceId, deps: Deps) -> Response[bytes]:
-        """Deliver events again."""
+        """Deliver events again.
+
+        Delivers events again, with all their attempts; also those that were delivered.
+        """
         payload, key = await read_keyed_request(request, partial(read_valid, RedeliverBody))
         ids = list(dict.fromkeys(read_valid(RedeliverBody, payload).delivery_ids))
 
