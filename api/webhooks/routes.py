@@ -262,7 +262,7 @@ class WebhookEndpoints(Controller):
     async def list_deliveries(self, request: HttpRequest, workspace_id: WorkspaceId, deps: Deps) -> Response[bytes]:
         """List what webhooks got.
 
-        What endpoints got and did not get in the last 30 days, with each request and its answer.
+        The deliveries of the last 30 days, also those that failed, with each request and its response.
         """
         selection, after, limit = read_log_query(request)
         async with deps.database.reading() as session:

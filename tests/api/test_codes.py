@@ -90,7 +90,7 @@ async def test_a_failed_target_has_a_code_of_ours_and_the_platforms_own(api: Cli
         "reject",
         "publish",
         status=403,
-        body={"type": "about:blank", "title": "Forbidden", "detail": "Forbidden"},
+        body={"type": "about:blank", "title": "Forbidden", "detail": "You are not permitted to perform this action."},
     )
     body = {
         "content": "Refused with a code of X's own",

@@ -52,7 +52,7 @@ async def test_failed_post_shows_reason_and_advice(own: Stack) -> None:
         "reject",
         "publish",
         status=403,
-        body={"type": "about:blank", "title": "Forbidden", "detail": "Forbidden"},
+        body={"type": "about:blank", "title": "Forbidden", "detail": "You are not permitted to perform this action."},
     )
     post = await own.publish("failed, and told why", [own.accounts["plain"]])
     report = await doctor(post)

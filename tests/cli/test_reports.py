@@ -46,7 +46,11 @@ async def test_waiting_and_report_list_targets(stack: Stack) -> None:
             "reject",
             "publish",
             status=403,
-            body={"type": "about:blank", "title": "Forbidden", "detail": "Forbidden"},
+            body={
+                "type": "about:blank",
+                "title": "Forbidden",
+                "detail": "You are not permitted to perform this action.",
+            },
         )
         await own.publish("refused", [account])
 

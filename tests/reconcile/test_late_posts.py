@@ -196,7 +196,7 @@ async def test_retried_target_is_late_from_its_retry_on(stack: Stack) -> None:
         "reject",
         "publish",
         status=403,
-        body={"type": "about:blank", "title": "Forbidden", "detail": "Forbidden"},
+        body={"type": "about:blank", "title": "Forbidden", "detail": "You are not permitted to perform this action."},
     )
     post = await stack.publish("retried", [stack.accounts["twitter"]])
     assert post.status == PostStatus.FAILED

@@ -73,7 +73,11 @@ async def test_worker_metrics_count_outcomes(alone: Stack, tmp_path: Path) -> No
             "reject",
             "publish",
             status=403,
-            body={"type": "about:blank", "title": "Forbidden", "detail": "Forbidden"},
+            body={
+                "type": "about:blank",
+                "title": "Forbidden",
+                "detail": "You are not permitted to perform this action.",
+            },
         )
         await alone.publish("refused", [account])
         await alone.fault("twitter", "accept_then_drop", "publish")

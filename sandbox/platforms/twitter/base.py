@@ -195,7 +195,9 @@ class FakeX(FakePlatform, ABC):
     def failure(self, status: int, message: str | None = None) -> Answer:
         """Return the response to a failure, by its status alone."""
         title = responses.get(status, "Error")
-        return problem(status, title, message or title)
+        # A detail that only repeats the title may be a gateway's.
+        detail = "You are not permitted to perform this action." if status == 403 else title
+        return problem(status, title, message or detail)
 
     def refused_content(self) -> Answer:
         """Return the response to a post that does not pass validation."""

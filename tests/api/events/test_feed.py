@@ -188,7 +188,7 @@ async def test_a_long_transaction_delays_the_beginning(
 
 
 async def test_events_have_the_codes_of_the_post(reader: Client, stack: Stack) -> None:
-    refusal = {"type": "about:blank", "title": "Forbidden", "detail": "Forbidden"}
+    refusal = {"type": "about:blank", "title": "Forbidden", "detail": "You are not permitted to perform this action."}
     await stack.fault("twitter", "reject", "publish", status=403, body=refusal)
     post = await publish(reader, stack, "refused by a code of the platform's own")
     (target,) = post["platforms"]

@@ -88,7 +88,7 @@ async def test_history_outlives_its_post(stack: Stack, api: Client) -> None:
         "reject",
         "publish",
         status=403,
-        body={"type": "about:blank", "title": "Forbidden", "detail": "Forbidden"},
+        body={"type": "about:blank", "title": "Forbidden", "detail": "You are not permitted to perform this action."},
     )
     post = (await api.send_post(tweet(stack, "refused, then public", publishNow=True))).json()
     assert post["status"] == "failed"

@@ -153,12 +153,12 @@ async def test_the_sweep_wakes_what_was_not_notified(api: Client, stack: Stack, 
 
 
 async def test_pages_of_the_log(api: Client, stack: Stack, receiver: Receiver) -> None:
-    webhook = await create(api, receiver, events=["post.failed"])
+    webhook = await create(api, receiver, events=["webhook.disabled"])
     async with stack.database.transaction() as session:
-        session.add_all([Event(workspace_id=stack.workspace_id, type="post.failed", data=TOLD) for _ in range(5)])
-    await received(receiver, "post.failed", 5)
+        session.add_all([Event(workspace_id=stack.workspace_id, type="webhook.disabled", data=TOLD) for _ in range(5)])
+    await received(receiver, "webhook.disabled", 5)
     entries: list[dict[str, Any]] = []
-    query: dict[str, Any] = {"limit": 2, "event": "post.failed"}
+    query: dict[str, Any] = {"limit": 2, "event": "webhook.disabled"}
     while True:
         page = (await api.get("/v1/webhooks/logs", params=query)).json()
         entries += page["deliveries"]
@@ -169,7 +169,7 @@ async def test_pages_of_the_log(api: Client, stack: Stack, receiver: Receiver) -
     assert len(ids) == 5
     assert ids == sorted(ids, reverse=True)
     assert {entry["webhookId"] for entry in entries} == {webhook["id"]}
-    assert await log(api, status="exhausted", event="post.failed") == []
+    assert await log(api, status="exhausted", event="webhook.disabled") == []
 
 
 async def test_another_workspace_sees_nothing_of_it(api: Client, stranger: Client, receiver: Receiver) -> None:

@@ -57,7 +57,12 @@ class TestPublishNow:
             "reject",
             "publish",
             status=403,
-            body={"type": "about:blank", "title": "Forbidden", "detail": "Forbidden", "status": 403},
+            body={
+                "type": "about:blank",
+                "title": "Forbidden",
+                "detail": "You are not permitted to perform this action.",
+                "status": 403,
+            },
         )
         media = [{"type": "image", "url": "https://example.com/partial.jpg"}]
         response = await api.send_post(

@@ -95,7 +95,12 @@ async def test_edits_of_a_post_are_limited(api: Client, stack: Stack, monkeypatc
         "reject",
         "edit",
         status=403,
-        body={"type": "about:blank", "title": "Forbidden", "detail": "Forbidden", "status": 403},
+        body={
+            "type": "about:blank",
+            "title": "Forbidden",
+            "detail": "You are not permitted to perform this action.",
+            "status": 403,
+        },
         times=3,
     )
     for number in range(3):
@@ -193,7 +198,12 @@ class TestRules:
             "reject",
             "edit",
             status=403,
-            body={"type": "about:blank", "title": "Forbidden", "detail": "Forbidden", "status": 403},
+            body={
+                "type": "about:blank",
+                "title": "Forbidden",
+                "detail": "You are not permitted to perform this action.",
+                "status": 403,
+            },
         )
         response = await edit(api, post, content="not this")
         assert response.status_code == 422

@@ -124,7 +124,12 @@ async def test_a_refused_edit_is_refused_again_and_not_sent_again(api: Client, s
         "reject",
         "edit",
         status=403,
-        body={"type": "about:blank", "title": "Forbidden", "detail": "Forbidden", "status": 403},
+        body={
+            "type": "about:blank",
+            "title": "Forbidden",
+            "detail": "You are not permitted to perform this action.",
+            "status": 403,
+        },
     )
     edit = f"/v1/posts/{post['id']}/edit"
     first, again = [await api.post(edit, json={"content": f"refused {key}"}, headers=key) for _ in range(2)]
