@@ -107,10 +107,17 @@ async def look_for_uploads(
 
 
 async def read_upload_problems(
-    deps: Dependencies, session: AsyncSession, workspace_id: str, named: Sequence[NamedUpload]
+    deps: Dependencies,
+    session: AsyncSession,
+    workspace_id: str,
+    content: PostContent,
+    only: Collection[int] | None = None,
 ) -> list[Problem]:
-    """Return the problems of uploads as their rows are now."""
-    return _problems(deps, named, await _read_rows(session, workspace_id, named)) if named else []
+    """Return the problems of a post's uploads as their rows are now; `only` as in `named_uploads`."""
+    if not (named := list(named_uploads(content, only))):
+        return []
+    rows = await _read_rows(session, workspace_id, named)
+    return [*_problems(deps, named, rows), *_refused_files(content, rows, only)]
 
 
 async def _read_rows(session: AsyncSession, workspace_id: str, named: Iterable[NamedUpload]) -> dict[str, Upload]:
@@ -136,9 +143,13 @@ def _problems(deps: Dependencies, named: Iterable[NamedUpload], rows: Mapping[st
     return problems
 
 
-def _refused_files(content: PostContent, rows: Mapping[str, Upload]) -> Iterator[Problem]:
+def _refused_files(
+    content: PostContent, rows: Mapping[str, Upload], only: Collection[int] | None = None
+) -> Iterator[Problem]:
     """Yield a problem for each upload whose type or size, as its row says, its platform refuses for every account."""
     for position, target in enumerate(content.targets):
+        if only is not None and position not in only:
+            continue
         platform = platforms()[target.platform]
         # Settings that the platform does not take are reported as such.
         with suppress(PlatformError):

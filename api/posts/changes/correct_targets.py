@@ -12,7 +12,7 @@ from api.posts.campaign_rules import require_campaign_to_join
 from api.posts.changes.retry import require_tries_left
 from api.posts.clock import now_ms
 from api.posts.lookup import post_accounts
-from api.posts.uploads import named_uploads, read_upload_problems
+from api.posts.uploads import read_upload_problems
 from domain.audit import Actor
 from domain.bounds import LARGEST_ANSWER
 from domain.content import PostContent
@@ -54,9 +54,9 @@ async def correct_targets(
     if changed:
         await require_tries_left(session, post)
     accounts = await post_accounts(session, post)
-    named = list(named_uploads(correction, set(places.values())))
-    uploads = await read_upload_problems(deps, session, post.workspace_id, named)
-    if problems := [*platform_problems(correction, accounts, set(places.values())), *uploads]:
+    corrected = set(places.values())
+    uploads = await read_upload_problems(deps, session, post.workspace_id, correction, corrected)
+    if problems := [*platform_problems(correction, accounts, corrected), *uploads]:
         raise Unprocessable(problems[:MAX_PROBLEMS])
     session.add_all(correct(post, correction, actor, {target.id for target in changed}, now_ms()))
     if post.answer_bytes > LARGEST_ANSWER:

@@ -16,7 +16,7 @@ from api.posts.changes.queue_slot import choose_slot
 from api.posts.clock import now_ms
 from api.posts.lookup import plan_for
 from api.posts.media_warnings import targets_with_warned_media, warn_of_media
-from api.posts.uploads import look_for_uploads, named_uploads, read_upload_problems
+from api.posts.uploads import look_for_uploads, read_upload_problems
 from api.shared.closed_gates import require_open
 from api.shared.waiting import Deadline
 from domain.audit import Actor
@@ -92,7 +92,7 @@ async def _rewrite(
         raise campaign_refusal(problem)
     account_ids = {target.account_id for target in parsed_post.content.targets}
     accounts = {} if parsed_post.is_draft else await find_accounts(session, post.workspace_id, sorted(account_ids))
-    uploads = await read_upload_problems(deps, session, post.workspace_id, list(named_uploads(parsed_post.content)))
+    uploads = await read_upload_problems(deps, session, post.workspace_id, parsed_post.content)
     if not parsed_post.is_draft and (problems := [*platform_problems(parsed_post.content, accounts), *uploads]):
         raise Unprocessable(problems[:MAX_PROBLEMS])
     if parsed_post.content.after_post_id not in {None, post.after_post_id}:

@@ -213,3 +213,7 @@ async def test_a_video_whose_type_a_platform_refuses_is_refused_at_once(api: Cli
         draft = await api.post("/v1/posts", json={**post, "isDraft": True})
         assert draft.status_code == 201
         assert [row["code"] for row in draft.json().get("warnings", [])] == ["media_refused"] * refuses
+        plain = await api.post("/v1/posts", json={**post, "content": "without"} | {"mediaItems": []})
+        for begun, change in ((draft, {"isDraft": False, "scheduledFor": AT}), (plain, {"mediaItems": [item]})):
+            answer = await api.patch(f"/v1/posts/{begun.json()['id']}", json=change)
+            assert answer.status_code == (422 if refuses else 200), answer.text

@@ -9,9 +9,10 @@ from domain.schedule import rfc3339
 from domain.size import answer_bytes
 from store.models import Account
 from store.posts.contents import post_content
-from tests.api.conftest import Client
+from tests.api.conftest import PUBLIC_URL, Client
 from tests.api.posts.changes.corrections import DISTANT, PICTURE, make, naming, patch, refused, retry, words
 from tests.stack import Stack
+from tests.uploads import add_upload, address
 
 pytestmark = pytest.mark.usefixtures("early_confirm")
 
@@ -46,6 +47,13 @@ class TestRefusedEverywhere:
         assert own.items() <= after["platforms"][0].items()
         assert (await retry(api, post))["status"] == "published"
         assert len(await stack.public(post["content"])) == 1
+
+    async def test_an_upload_whose_type_the_platform_refuses_is_no_correction(self, api: Client, stack: Stack) -> None:
+        post = await refused(api, stack, words("with a video"))
+        video = await add_upload(stack.database, stack.workspace_id, bytes(9), content_type="application/pdf")
+        item = {"type": "video", "url": address(video, PUBLIC_URL)}
+        (problem,) = (await patch(api, post, {"mediaItems": [item]}, 422))["errors"]
+        assert (problem["code"], problem["param"]) == ("media_refused", "mediaItems.0")
 
     async def test_correction_accepts_the_body_of_get(self, api: Client, stack: Stack) -> None:
         due = datetime.now(UTC) + timedelta(seconds=1)
