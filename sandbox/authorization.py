@@ -5,7 +5,6 @@ own routes redeem the codes and write the answers.
 """
 
 import base64
-import binascii
 import hashlib
 import html
 import secrets
@@ -63,7 +62,7 @@ class ConsentRules:
     pkce: Literal["required", "optional", "none"] = "optional"
     """Whether a challenge must be sent; with `none` it is ignored."""
     scope_separator: str = " "
-    """The separator of scopes, in requests and in answers."""
+    """The separator of scopes in requests."""
     declinable: bool = False
     """Whether people may untick single scopes."""
     client_id: str = "client_id"
@@ -267,15 +266,6 @@ class AuthorizationServer:
 def pkce_challenge(verifier: str) -> str:
     """Return the S256 challenge of a verifier (RFC 7636)."""
     return base64.urlsafe_b64encode(hashlib.sha256(verifier.encode()).digest()).rstrip(b"=").decode()
-
-
-def names_an_app(authorization: str) -> bool:
-    """Return whether an Authorization header is HTTP Basic with an id."""
-    scheme, _, value = authorization.partition(" ")
-    try:
-        return scheme == "Basic" and not base64.b64decode(value, validate=True).startswith(b":")
-    except (binascii.Error, ValueError):
-        return False
 
 
 def basic_client(request: Request) -> tuple[str, str]:

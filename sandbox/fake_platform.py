@@ -3,15 +3,19 @@
 import re
 import secrets
 from abc import ABC, abstractmethod
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar, TypeVar
-from urllib.parse import unquote
+from typing import Any, ClassVar, Literal, Protocol, TypeVar
+from urllib.parse import unquote, urlsplit
 
 from sandbox import media as samples
 from sandbox.accounts import Account, DescribedAccount
-from sandbox.authorization import AuthorizationServer, ConsentRules
+from sandbox.authorization import AuthorizationServer, ConsentRules, OAuthError
+from sandbox.fetching import Fetched, fetch
+from sandbox.formats import probe
+from sandbox.limits import Window
 from sandbox.operations import Operation
+from sandbox.posts import PublicPost, ShownMedia
 from sandbox.wire import Answer, MalformedBodyError, RefusedError, Request
 from sandbox.world import World
 
@@ -19,7 +23,18 @@ Handler = Callable[[Request], Awaitable[Answer]]
 Classify = Callable[[Any, Request], Operation]
 """Return what a request is for, if the route alone does not say it."""
 
+MediaKind = Literal["image", "gif", "video", "document"]
+
 H = TypeVar("H", bound=Callable[..., Awaitable[Answer]])
+
+
+class Owned(Protocol):
+    """A thing that belongs to an account."""
+
+    account_id: str
+
+
+O = TypeVar("O", bound=Owned)  # noqa: E741
 
 _ROUTES = "__sandbox_routes__"
 _PARAMETER = re.compile(r"\{(\w+)\}")
@@ -49,6 +64,13 @@ class Route:
     pattern: re.Pattern[str]
     handler: Handler
     operation: Operation | Classify
+
+
+def own(thing: O | None, account: Account, missing: RefusedError) -> O:
+    """Return a thing that the account has; raises `missing` if there is none, or if it is another account's."""
+    if thing is None or thing.account_id != account.account_id:
+        raise missing
+    return thing
 
 
 class FakePlatform(ABC):
@@ -127,6 +149,15 @@ class FakePlatform(ABC):
         """Return the platform's error for an operator's app that is not approved, not enabled or out of credits."""
         return self.failure(403, "This app is not approved.")
 
+    def malformed(self, reason: str) -> Answer:
+        """Return the platform's error for a body that cannot be read."""
+        return self.failure(400, reason)
+
+    def oauth_refused(self, problem: OAuthError) -> Answer:
+        """Return the error of a token endpoint, in the form of RFC 6749."""
+        body = {"error": problem.code, "error_description": problem.description}
+        return Answer.json(body, 401 if problem.code == "invalid_client" else 400)
+
     def client_unknown(self) -> Answer:
         """Return the error for an app whose id and secret are unknown: that of RFC 6749, unless overridden."""
         return Answer.json({"error": "invalid_client", "error_description": "Client authentication failed."}, 401)
@@ -169,6 +200,53 @@ class FakePlatform(ABC):
         file = f"{self.platform}-{name}.{content_type.rpartition('/')[2]}"
         return samples.origin(content) or self.world.uploads.keep(file, content_type, content)
 
+    async def fetched(self, request: Request, url: object) -> Fetched:
+        """Fetch a file from an address that a request names. Raises FetchError."""
+        return await fetch(str(url or ""), urlsplit(request.base_url).netloc)
+
+    def shown_file(self, kind: MediaKind, file: Fetched | bytes, alt: object = None) -> ShownMedia:
+        """Return a fetched or uploaded file as the page shows it, and keep its bytes."""
+        if isinstance(file, bytes):
+            file = Fetched(probe(file), file)
+        source = file.sample.path if file.sample else None
+        if source is None and file.content is not None:
+            content_type = file.format.content_type if file.format else "application/octet-stream"
+            source = self.keep_upload(secrets.token_hex(8), content_type, file.content)
+        return ShownMedia(kind, source, str(alt) if alt else None)
+
+    def add_post(self, account: Account, post_id: str, text: str, **more: Any) -> PublicPost:
+        """Make a post of an account public; `more` are further fields of it."""
+        now = self.world.now()
+        post = PublicPost(self.platform, account.account_id, post_id, text, **{"created_at": now, **more})
+        return self.world.posts.add(post)
+
+    def visible_post(self, post_id: object) -> PublicPost | None:
+        """Return a post by its id, unless it is deleted."""
+        post = self.world.posts.get(self.platform, str(post_id or ""))
+        return None if post is None or post.deleted else post
+
+    def posts_of(self, account: Account) -> Iterator[PublicPost]:
+        """Yield an account's posts that are not deleted, newest first."""
+        return (post for post in self.world.posts.by_account(account) if not post.deleted)
+
+    def own_posts(self) -> list[PublicPost]:
+        """Return everything that became public on this platform, oldest first."""
+        return [post for post in self.world.posts.newest_first() if post.platform == self.platform][::-1]
+
+    def count(self, account: Account | None, limit: int, seconds: float, *key: str) -> Window:
+        """Count a request of an account against a limit; `key` names the limit if there are several."""
+        who = account.account_id if account else ""
+        return self.world.windows.take((self.platform, who, *key), limit, seconds)
+
+    def admit(self, window: Window) -> None:
+        """Refuse the request if a limit is reached."""
+        if not window.allowed:
+            raise RefusedError(self.rate_limited(window.resets_at - self.world.now()))
+
+    def sender(self, request: Request) -> Account | None:
+        """Return the account whose token a request carries, or None."""
+        return self.world.accounts.by_token(self.platform, self.token(request))
+
     def inner_path(self, path: str) -> str:
         """Strip from a path what does not matter for routing, such as a version."""
         return path
@@ -183,7 +261,7 @@ class FakePlatform(ABC):
 
     def account(self, request: Request) -> Account:
         """Return the account that sends the request; refuses an unknown token."""
-        account = self.world.accounts.by_token(self.platform, self.token(request))
+        account = self.sender(request)
         if account is None:
             raise RefusedError(self.unauthorized())
         return account
@@ -214,8 +292,26 @@ class FakePlatform(ABC):
         return route.operation(self, request) if callable(route.operation) else route.operation
 
     async def serve(self, route: Route, request: Request) -> Answer:
-        """Answer a request; a platform that counts requests or adds headers to every answer overrides this."""
-        return await route.handler(request)
+        """Answer a request that `gate` does not refuse."""
+        limits: Mapping[str, str] = {}
+        try:
+            limits = self.gate(route, request)
+            answer = await route.handler(request)
+        except MalformedBodyError as problem:
+            answer = self.malformed(str(problem))
+        except RefusedError as refused:
+            answer = refused.answer
+            request.ignore_unread()
+        # The answer to a request beyond a limit describes that limit.
+        return answer.with_headers({**({} if answer.status == 429 else limits), **self.signature()})
+
+    def gate(self, route: Route, request: Request) -> Mapping[str, str]:
+        """Count a request, and return the headers that report the count. Raises RefusedError if a limit is reached."""
+        return {}
+
+    def signature(self) -> Mapping[str, str]:
+        """Return the headers that every answer of the platform has."""
+        return {}
 
     def _routes(self) -> list[Route]:
         routes = []

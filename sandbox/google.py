@@ -1,13 +1,11 @@
-"""Google's consent and codes, which its platforms share."""
+"""Google's consent and tokens, which its platforms share."""
 
 from abc import ABC
 
-from sandbox.authorization import ConsentRules, OAuthError
-from sandbox.fake_platform import FakePlatform, route
-from sandbox.strict import TrackedParameters
+from sandbox.authorization import ConsentRules
+from sandbox.fake_platform import route
+from sandbox.tokens import TokenPlatform, TokenRules
 from sandbox.wire import Answer, Request
-
-TOKEN_SECONDS = 3599
 
 
 def consent(*scopes: str) -> ConsentRules:
@@ -22,8 +20,10 @@ def consent(*scopes: str) -> ConsentRules:
     )
 
 
-class GoogleConsent(FakePlatform, ABC):
-    """The page of consent, and the exchange of codes."""
+class GoogleConsent(TokenPlatform, ABC):
+    """The page of consent, the token endpoint, and the end of what a person has granted."""
+
+    tokens = TokenRules("/token", 3599, refresh="stays", repeats_refresh=False, unnamed_app=None)
 
     @route("POST", "/revoke", "auth")
     async def revoke(self, request: Request) -> Answer:
@@ -35,21 +35,3 @@ class GoogleConsent(FakePlatform, ABC):
         if self.world.accounts.revoke_for_app(self.platform, token, all_of_it=True) is None:
             return Answer.json({"error": "invalid_token", "error_description": "Token expired or revoked"}, 400)
         return Answer.json({})
-
-    def redeem(self, form: TrackedParameters) -> Answer:
-        """Exchange a code for tokens."""
-        client = str(form.get("client_id", "")), str(form.get("client_secret", ""))
-        try:
-            account, scopes = self.authorization_server.redeem(form, client, self.world.now())
-        except OAuthError as problem:
-            status = 401 if problem.code == "invalid_client" else 400
-            return Answer.json({"error": problem.code, "error_description": problem.description}, status)
-        return Answer.json(
-            {
-                "access_token": self.world.accounts.issue(account, TOKEN_SECONDS),
-                "expires_in": TOKEN_SECONDS,
-                "refresh_token": self.world.accounts.issue_refresh(account),
-                "scope": " ".join(scopes),
-                "token_type": "Bearer",
-            }
-        )

@@ -84,22 +84,17 @@ class FakeGraph(FakePlatform, ABC):
         """Strip the version; all versions are served alike."""
         return _VERSION.sub("", path).rstrip("/") or "/"
 
-    async def serve(self, route: Route, request: Request) -> Answer:
-        """Add Meta's own headers to the answer."""
-        try:
-            self._check_proof(request)
-            answer = await route.handler(request)
-        except RefusedError as error:
-            answer = error.answer
+    def signature(self) -> dict[str, str]:
+        """Return Meta's own headers."""
         trace = {"x-fb-request-id": secrets.token_urlsafe(12), "x-fb-trace-id": secrets.token_urlsafe(8)}
-        return answer.with_headers({"X-App-Usage": _IDLE, **trace})
+        return {"X-App-Usage": _IDLE, **trace}
 
-    def _check_proof(self, request: Request) -> None:
+    def gate(self, route: Route, request: Request) -> dict[str, str]:
         """Refuse a wrong proof of the app's secret, and a missing one if the app requires it."""
-        account = self.world.accounts.by_token(self.platform, self.token(request))
+        account = self.sender(request)
         # It is not known whether the host that receives reels requires a proof; it accepts no parameters.
         if account is None or request.path.startswith("/video-upload/"):
-            return
+            return {}
         if self.holds("token_ended_as_24", account):
             raise refused("The requested resource does not exist", 24)
         proof = parameters(request).get("appsecret_proof")
@@ -110,6 +105,11 @@ class FakeGraph(FakePlatform, ABC):
         if proof not in (None, expected):
             words = "Invalid appsecret_proof provided in the API argument"
             raise RefusedError(graph_error(words, 100, kind="GraphMethodException"))
+        return {}
+
+    def malformed(self, reason: str) -> Answer:
+        """Return the response to a body that cannot be read."""
+        return graph_error("(#100) The request body could not be read.", 100)
 
     def token(self, request: Request) -> str:
         """Return the token from the header (`Bearer`, or `OAuth` for uploads), the query or the body."""
@@ -184,10 +184,8 @@ def missing_object(object_id: str, verb: str = "get") -> RefusedError:
 
 def parameters(request: Request) -> dict[str, Any]:
     """Merge the parameters of query and body (form or JSON); the body takes precedence."""
-    if not request.body:
-        return request.merged()
     try:
-        return request.merged(request.json() if request.is_json else request.form())
+        return request.parameters()
     except MalformedBodyError as error:
         raise invalid("The request body could not be read.") from error
 

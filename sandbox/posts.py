@@ -76,6 +76,11 @@ class PublicPosts:
         self.version += 1
         return self._collection.put(f"{post.platform}:{post.platform_post_id}", post)
 
+    def delete(self, post: PublicPost) -> None:
+        """Mark a post as deleted."""
+        post.deleted = True
+        self.changed(post)
+
     def get(self, platform: str, platform_post_id: str) -> PublicPost | None:
         """Return a post by its platform's id, deleted or not."""
         return self._collection.get(f"{platform}:{platform_post_id}")

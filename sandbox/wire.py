@@ -1,7 +1,7 @@
 """The messages of fake platforms: a request as it arrived, and an answer as it is sent."""
 
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import parse_qsl
 
 import msgspec
@@ -11,6 +11,8 @@ from sandbox.strict import TrackedParameters
 
 Field = str | bytes
 """A form field: text, or the bytes of a file."""
+
+T = TypeVar("T")
 
 Headers = list[tuple[bytes, bytes]]
 
@@ -88,6 +90,12 @@ class Request:
         more = body.raw() if isinstance(body, TrackedParameters) else {}
         return self.track(self.query.raw() | more)
 
+    def parameters(self) -> TrackedParameters:
+        """Return the parameters of query and body, a form or JSON; the body takes precedence."""
+        if not self.body:
+            return self.merged()
+        return self.merged(self.json() if self.is_json else self.form())
+
     def texts(self) -> TrackedParameters:
         """Return the form's fields as texts."""
         return self.track({name: str(value) for name, value in self.fields()})
@@ -119,6 +127,37 @@ class Request:
         except (msgspec.DecodeError, RecursionError) as error:
             raise MalformedBodyError(str(error)) from error
         return self.track(body) if isinstance(body, dict) else body
+
+    def stored_file(self, key: str) -> bytes:
+        """Return the file of a storage's form: its last field, after the key and signature that its registration gave.
+
+        Raises RefusedError.
+        """
+        try:
+            fields = self.fields()
+        except MalformedBodyError:
+            fields = []
+        names = [name for name, _ in fields]
+        if dict(fields).get("key") != key or not {"policy", "x-amz-signature"} <= set(names):
+            raise storage_refused(403, "AccessDenied")
+        name, content = fields[-1]
+        if name != "file" or not isinstance(content, bytes):
+            raise storage_refused(400, "InvalidArgument")
+        return content
+
+    def object(self) -> dict[str, Any]:
+        """Return the body read as a JSON object; raises MalformedBodyError."""
+        body = self.json()
+        if not isinstance(body, dict):
+            raise MalformedBodyError("The request body is no JSON object.")
+        return body
+
+    def decoded(self, kind: type[T]) -> T:
+        """Return the body read and checked as a struct; raises MalformedBodyError."""
+        try:
+            return msgspec.json.decode(self.body, type=kind)
+        except (msgspec.DecodeError, RecursionError) as error:
+            raise MalformedBodyError(str(error)) from error
 
     def fields(self) -> list[tuple[str, Field]]:
         """Return the body's form fields in order; empty if the body is no form."""
@@ -203,6 +242,12 @@ class RefusedError(Exception):
     def __init__(self, answer: Answer) -> None:
         super().__init__(answer.status)
         self.answer = answer
+
+
+def storage_refused(status: int, code: str) -> RefusedError:
+    """Refuse a file in the form of Amazon's storage."""
+    xml = f'<?xml version="1.0" encoding="UTF-8"?><Error><Code>{code}</Code></Error>'
+    return RefusedError(Answer.text(xml, status, "application/xml"))
 
 
 def _headers(headers: Mapping[str, str] | None) -> Headers:

@@ -3,15 +3,14 @@
 import re
 from datetime import UTC, datetime
 from typing import Any, ClassVar
-from urllib.parse import urlsplit
 
 from sandbox.accounts import Account
-from sandbox.fake_platform import Route, route
-from sandbox.fetching import FetchError, fetch
+from sandbox.fake_platform import Route, own, route
+from sandbox.fetching import FetchError
 from sandbox.google import GoogleConsent, consent
 from sandbox.ids import Scrambled
 from sandbox.posts import PublicPost, ShownMedia
-from sandbox.wire import Answer, MalformedBodyError, RefusedError, Request
+from sandbox.wire import Answer, RefusedError, Request
 from sandbox.world import World
 
 SERVICE = "mybusiness.googleapis.com"
@@ -67,8 +66,6 @@ def _operator(status: int, reason: str, metadata: dict[str, str]) -> Answer:
     return Answer.json({"error": body}, status)
 
 
-TOKEN_SECONDS = 3599
-
 SUMMARY, TITLE = 1500, 58
 PHOTO_BYTES = range(10 * 1024, 5 * 1024 * 1024 + 1)
 CHECKING_SECONDS = 45.0
@@ -102,7 +99,6 @@ class GoogleBusiness(GoogleConsent):
     account_prefix: ClassVar[str] = "gb"
     consent = consent("business.manage")
     refuses_app_for = frozenset({"publish", "confirm"})
-    renewal_path = "/token"
     conditions = {  # noqa: RUF012
         "organisation": "The user has an organisation and a group beside: both list the location too.",
         "other_group": "The user manages a group too, with location 777, on which only that group may post.",
@@ -131,14 +127,17 @@ class GoogleBusiness(GoogleConsent):
         """Return the response to a reached limit; Google does not say when it resets."""
         return google_error(429)
 
-    async def serve(self, route: Route, request: Request) -> Answer:
+    def gate(self, route: Route, request: Request) -> dict[str, str]:
         """Count the request against the minute's quota."""
-        account = self.world.accounts.by_token(self.platform, request.bearer)
-        if self.holds("not_approved", account):
-            return _operator(429, "RATE_LIMIT_EXCEEDED", {"service": SERVICE, "quota_limit_value": "0"})
-        if not self.world.windows.take((self.platform,), QUERIES_PER_MINUTE, 60).allowed:
-            return self.rate_limited(60)
-        return await route.handler(request)
+        if self.holds("not_approved", self.sender(request)):
+            metadata = {"service": SERVICE, "quota_limit_value": "0"}
+            raise RefusedError(_operator(429, "RATE_LIMIT_EXCEEDED", metadata))
+        self.admit(self.world.windows.take((self.platform,), QUERIES_PER_MINUTE, 60))
+        return {}
+
+    def malformed(self, reason: str) -> Answer:
+        """Return the response to a body that is no JSON object."""
+        return google_error(400, "Invalid JSON payload received.")
 
     @route("GET", "/v1/accounts", "auth")
     async def accounts(self, request: Request) -> Answer:
@@ -175,23 +174,6 @@ class GoogleBusiness(GoogleConsent):
             raise RefusedError(google_error(400))
         return Answer.json({"locations": [{"name": f"locations/{account.user_id}", "title": account.username}]})
 
-    @route("POST", "/token", "auth")
-    async def renew(self, request: Request) -> Answer:
-        """Exchange a refresh token for an access token; Google's refresh tokens may be used again."""
-        form = request.form()
-        if form.get("grant_type") == "authorization_code":
-            return self.redeem(form)
-        token = str(form.get("refresh_token", ""))
-        if form.get("grant_type") != "refresh_token":
-            return _refused("unsupported_grant_type", "Invalid grant_type")
-        for account in self.world.accounts:
-            if account.platform == self.platform and token in account.refresh_tokens:
-                access = self.world.accounts.issue(account, TOKEN_SECONDS)
-                scope = "https://www.googleapis.com/auth/business.manage"
-                body = {"access_token": access, "expires_in": TOKEN_SECONDS, "scope": scope, "token_type": "Bearer"}
-                return Answer.json(body)
-        return _refused("invalid_grant", "Token has been expired or revoked.")
-
     @route("POST", "/v4/accounts/{account}/locations/{location}/localPosts", "publish")
     async def create(self, request: Request) -> Answer:
         """Create a post."""
@@ -203,11 +185,10 @@ class GoogleBusiness(GoogleConsent):
         media = [await self._photo(request, item) for item in body.get("media") or []]
         now = self.world.now()
         number = self.ids.next()
-        post = PublicPost(
-            platform=self.platform,
-            account_id=account.account_id,
-            platform_post_id=f"{parent}/localPosts/{number}",
-            text=str(body["summary"]),
+        post = self.add_post(
+            account,
+            f"{parent}/localPosts/{number}",
+            str(body["summary"]),
             created_at=now,
             kind=str(body.get("topicType") or "STANDARD").lower(),
             url=f"https://local.google.com/place?id={account.user_id}&use=posts&lpsid={number}",
@@ -215,7 +196,7 @@ class GoogleBusiness(GoogleConsent):
             note=(body.get("event") or {}).get("title"),
             detail={"body": body, "ready_at": now + (CHECKING_SECONDS if self.world.realistic else 0)},
         )
-        return Answer.json(self._described(self.world.posts.add(post)))
+        return Answer.json(self._described(post))
 
     @route("GET", "/v4/accounts/{account}/locations/{location}/localPosts", "confirm")
     async def several(self, request: Request) -> Answer:
@@ -224,7 +205,7 @@ class GoogleBusiness(GoogleConsent):
         size, start = request.query.get("pageSize", "20"), request.query.get("pageToken", "0")
         if not _PAGE.fullmatch(size) or not _PAGE.fullmatch(start) or not 1 <= int(size) <= 100:
             raise RefusedError(google_error(400))
-        posts = [post for post in self.world.posts.by_account(account) if not post.deleted]
+        posts = list(self.posts_of(account))
         page = posts[int(start) : int(start) + int(size)]
         more = {"nextPageToken": str(int(start) + int(size))} if len(posts) > int(start) + int(size) else {}
         return Answer.json(({"localPosts": [self._described(post) for post in page]} if page else {}) | more)
@@ -237,17 +218,13 @@ class GoogleBusiness(GoogleConsent):
     @route("DELETE", "/v4/accounts/{account}/locations/{location}/localPosts/{post}", "delete")
     async def delete(self, request: Request) -> Answer:
         """Delete a post."""
-        post = self._own(request)
-        post.deleted = True
-        self.world.posts.changed(post)
+        self.world.posts.delete(self._own(request))
         return Answer.json({})
 
     def _own(self, request: Request) -> PublicPost:
         account, parent = self._parent(request)
-        post = self.world.posts.get(self.platform, f"{parent}/localPosts/{request.params['post']}")
-        if post is None or post.deleted or post.account_id != account.account_id:
-            raise RefusedError(google_error(404))
-        return post
+        post = self.visible_post(f"{parent}/localPosts/{request.params['post']}")
+        return own(post, account, RefusedError(google_error(404)))
 
     def _parent(self, request: Request) -> tuple[Account, str]:
         account = self.account(request)
@@ -263,18 +240,16 @@ class GoogleBusiness(GoogleConsent):
             # Google has never accepted a video, although its documents do not say so.
             raise RefusedError(google_error(500))
         try:
-            fetched = await fetch(str(item.get("sourceUrl") or ""), urlsplit(request.base_url).netloc)
+            fetched = await self.fetched(request, item.get("sourceUrl"))
         except FetchError as error:
             fault = {"code": 1000, "message": "Fetching image failed."}
             raise RefusedError(google_error(400, None, fault)) from error
         file_format = fetched.format
         if file_format is None or file_format.content_type not in {"image/jpeg", "image/png"}:
             raise invalid("media.source_url", "The photo is neither JPEG nor PNG.", 2)
-        if fetched.sample is not None or fetched.content is None:
-            return ShownMedia("image", fetched.sample.path if fetched.sample else None)
-        if len(fetched.content) not in PHOTO_BYTES:
+        if fetched.content is not None and len(fetched.content) not in PHOTO_BYTES:
             raise invalid("media.source_url", "The photo must have 10 KB to 5 MB.", 2)
-        return ShownMedia("image", self.keep_upload(self.ids.next(), file_format.content_type, fetched.content))
+        return self.shown_file("image", fetched)
 
     def _described(self, post: PublicPost) -> dict[str, Any]:
         state = "PROCESSING"
@@ -299,17 +274,8 @@ def account_number(account: Account) -> str:
     return f"1{account.user_id[-17:]:0>17}"
 
 
-def _refused(error: str, description: str) -> Answer:
-    return Answer.json({"error": error, "error_description": description}, 400)
-
-
 def _read(request: Request) -> dict[str, Any]:
-    try:
-        body = request.json()
-    except MalformedBodyError as error:
-        raise RefusedError(google_error(400, "Invalid JSON payload received.")) from error
-    if not isinstance(body, dict):
-        raise RefusedError(google_error(400, "Invalid JSON payload received."))
+    body = request.object()
     if unknown := sorted(body.keys() - _FIELDS):
         message = f'Invalid JSON payload received. Unknown name "{unknown[0]}": Cannot find field.'
         raise RefusedError(google_error(400, message))

@@ -8,13 +8,13 @@ from typing import Any, ClassVar
 import msgspec
 
 from sandbox.accounts import Account
-from sandbox.authorization import ConsentRules, OAuthError, basic_client, names_an_app
-from sandbox.fake_platform import FakePlatform, Route, route
+from sandbox.authorization import ConsentRules, OAuthError
+from sandbox.fake_platform import Route, route
 from sandbox.formats import probe
 from sandbox.journal import Collection
 from sandbox.posts import PublicPost, ShownMedia
-from sandbox.strict import TrackedParameters
-from sandbox.wire import Answer, MalformedBodyError, RefusedError, Request
+from sandbox.tokens import RefreshError, TokenPlatform, TokenRules
+from sandbox.wire import Answer, RefusedError, Request, storage_refused
 from sandbox.world import World
 
 EPOCH_MILLISECONDS = 1_767_225_600_000
@@ -56,7 +56,6 @@ def refused(code: str, message: str, field: str, *, ratelimit: float | None = No
 LARGEST = 20 << 20
 """Unverified."""
 TYPES = ("image/jpeg", "image/png", "image/gif")
-_ERROR = '<?xml version="1.0" encoding="UTF-8"?><Error><Code>{}</Code></Error>'
 _DONE = '<?xml version="1.0" encoding="UTF-8"?><PostResponse><Location>{}</Location></PostResponse>'
 
 
@@ -81,10 +80,7 @@ _FLAIR_WANTED = "flairwanted"
 _SCOPES = frozenset(("identity", "submit", "read", "flair", "history", "edit"))
 
 
-TOKEN_SECONDS = 86_400
-
-
-class Reddit(FakePlatform):
+class Reddit(TokenPlatform):
     """The fake Reddit, in place of https://oauth.reddit.com, the sign-in at https://www.reddit.com and the storage."""
 
     without_effect: ClassVar[frozenset[str]] = frozenset(
@@ -114,7 +110,14 @@ class Reddit(FakePlatform):
         optional_parameters=("duration",),
         state_required=True,
     )
-    renewal_path = "/api/v1/access_token"
+    tokens = TokenRules(
+        "/api/v1/access_token",
+        86_400,
+        refresh="stays",
+        basic=True,
+        kind="bearer",
+        revoke_path="/api/v1/revoke_token",
+    )
     conditions = {  # noqa: RUF012
         "images_listed_late": "Image posts are made, and not listed until this is cleared.",
         "links_rewritten": "Links are shown with www., a slash at the end and HTML's entities.",
@@ -126,8 +129,7 @@ class Reddit(FakePlatform):
         self.assets: Collection[Asset] = world.collection("reddit", "asset", Asset)
         self._last = 0
 
-        own = [post for post in world.posts.newest_first() if post.platform == self.platform]
-        self._links = {_link(post): post for post in reversed(own) if post.kind == "link"}
+        self._links = {_link(post): post for post in self.own_posts() if post.kind == "link"}
 
     def next_id(self) -> str:
         """Return the next id, in base 36."""
@@ -157,24 +159,15 @@ class Reddit(FakePlatform):
         answer = self.failure(429, "Too Many Requests").with_headers(_limits(0, REQUESTS, reset))
         return answer.with_headers({"retry-after": str(reset)})
 
-    async def serve(self, route: Route, request: Request) -> Answer:
+    def gate(self, route: Route, request: Request) -> dict[str, str]:
         """Refuse apps without a User-Agent, count the request, and report in the headers how many remain."""
         if route.path.startswith("/storage/") or route.path == "/api/v1/authorize":
-            return await route.handler(request)
+            return {}
         if not _AGENT.match(request.header("user-agent")):
-            return Answer.text("<html><body>whoa there, pardner!</body></html>", 403)
-        account = self.world.accounts.by_token(self.platform, request.bearer)
-        who = account.account_id if account else ""
-        window = self.world.windows.take((self.platform, who), REQUESTS, WINDOW_SECONDS)
-        seconds = window.resets_at - self.world.now()
-        if not window.allowed:
-            return self.rate_limited(seconds)
-        try:
-            answer = await route.handler(request)
-        except RefusedError as problem:
-            answer = problem.answer
-            request.ignore_unread()
-        return answer.with_headers(_limits(window.remaining, window.limit - window.remaining, int(seconds)))
+            raise RefusedError(Answer.text("<html><body>whoa there, pardner!</body></html>", 403))
+        window = self.count(self.sender(request), REQUESTS, WINDOW_SECONDS)
+        self.admit(window)
+        return _limits(window.remaining, window.limit - window.remaining, int(window.resets_at - self.world.now()))
 
     @route("POST", "/api/media/asset.json", "prepare")
     async def lease(self, request: Request) -> Answer:
@@ -204,18 +197,11 @@ class Reddit(FakePlatform):
     async def store(self, request: Request) -> Answer:
         """Receive the file, which must be the last field of the form, after all fields of the lease."""
         asset = self.assets.get(request.params["id"])
-        try:
-            fields = request.fields()
-        except MalformedBodyError:
-            fields = []
-        names = [name for name, _ in fields]
-        if asset is None or dict(fields).get("key") != asset.key or not {"policy", "x-amz-signature"} <= set(names):
-            return Answer.text(_ERROR.format("AccessDenied"), 403, "application/xml")
-        content = fields[-1][1]
-        if names[-1] != "file" or not isinstance(content, bytes):
-            return Answer.text(_ERROR.format("InvalidArgument"), 400, "application/xml")
+        if asset is None:
+            raise storage_refused(403, "AccessDenied")
+        content = request.stored_file(asset.key)
         if len(content) > LARGEST:
-            return Answer.text(_ERROR.format("EntityTooLarge"), 400, "application/xml")
+            raise storage_refused(400, "EntityTooLarge")
         file_format = probe(content)
         # A file that is no image is stored nevertheless; its post then never appears.
         asset.stored = file_format is not None and file_format.content_type == asset.content_type
@@ -257,11 +243,8 @@ class Reddit(FakePlatform):
     async def submit_gallery(self, request: Request) -> Answer:
         """Publish several images."""
         account = self.account(request)
-        try:
-            body = request.json()
-        except MalformedBodyError:
-            body = None
-        if not isinstance(body, dict) or body.get("api_type") != "json":
+        body = request.object()
+        if body.get("api_type") != "json":
             return self.failure(400, "Bad Request")
         self._check(account, body, "gallery")
         items = body.get("items") or []
@@ -283,8 +266,7 @@ class Reddit(FakePlatform):
         until = self.world.now() - (LAG_SECONDS if self.world.realistic else 0)
         limit = min(int(request.query.get("limit", "25")), 100)
         late = {"image"} if self.holds("images_listed_late", account) else set()
-        own = [post for post in self.world.posts.by_account(account) if not post.deleted and post.kind not in late]
-        posts = [post for post in own if post.created_at <= until]
+        posts = [post for post in self.posts_of(account) if post.kind not in late and post.created_at <= until]
         if self.holds("network_security", account):
             return Answer.text("<html><body>You've been blocked by network security.</body></html>", 403)
         things = [_thing(post, account) for post in posts[:limit]]
@@ -299,10 +281,9 @@ class Reddit(FakePlatform):
     async def delete(self, request: Request) -> Answer:
         """Delete a submission."""
         account = self.account(request)
-        post = self.world.posts.get(self.platform, str(request.form().get("id", "")))
+        post = self.visible_post(request.form().get("id"))
         if post is not None and post.account_id == account.account_id:
-            post.deleted = True
-            self.world.posts.changed(post)
+            self.world.posts.delete(post)
         return Answer.json({})
 
     @route("GET", "/r/{sr}/api/link_flair_v2", "confirm")
@@ -332,7 +313,7 @@ class Reddit(FakePlatform):
             raise refused("TOO_LONG", f"this is too long (max: {most})", field)
         if subreddit.lower() == _FLAIR_WANTED and not fields.get("flair_id"):
             raise refused("SUBMIT_VALIDATION_FLAIR_REQUIRED", "Your post must contain post flair.", "flair")
-        window = self.world.windows.take((self.platform, account.account_id, "posts"), POSTS, POSTS_SECONDS)
+        window = self.count(account, POSTS, POSTS_SECONDS, "posts")
         if not window.allowed:
             seconds = window.resets_at - self.world.now()
             message = f"you are doing that too much. try again in {max(int(seconds // 60), 1)} minutes."
@@ -343,75 +324,34 @@ class Reddit(FakePlatform):
         slug = re.sub(r"[^a-z0-9]+", "_", title.lower()).strip("_")[:50]
         link = str(fields.get("url") or "") if kind == "link" else ""
         detail = {name: fields.get(name) for name in ("flair_id", "nsfw", "spoiler", "sendreplies")}
-        return self.world.posts.add(
-            PublicPost(
-                platform=self.platform,
-                account_id=account.account_id,
-                platform_post_id=f"t3_{short}",
-                text=text or title,
-                created_at=self.world.now(),
-                kind=kind,
-                url=f"https://www.reddit.com/r/{fields['sr']}/comments/{short}/{slug}/",
-                media=media,
-                note=f"r/{fields['sr']} · {title}{f' · {link}' if link else ''}",
-                detail={**detail, "subreddit": fields["sr"], "title": title, "selftext": text, "link": link},
-            )
+        return self.add_post(
+            account,
+            f"t3_{short}",
+            text or title,
+            kind=kind,
+            url=f"https://www.reddit.com/r/{fields['sr']}/comments/{short}/{slug}/",
+            media=media,
+            note=f"r/{fields['sr']} · {title}{f' · {link}' if link else ''}",
+            detail={**detail, "subreddit": fields["sr"], "title": title, "selftext": text, "link": link},
         )
 
-    def redeem(self, request: Request, form: TrackedParameters) -> Answer:
-        """Exchange a code for tokens; errors come with status 200."""
-        try:
-            account, scopes = self.authorization_server.redeem(form, basic_client(request), self.world.now())
-        except OAuthError as problem:
-            if problem.code == "invalid_client":
-                return self.unauthorized()
-            return Answer.json({"error": problem.code})
-        return Answer.json(
-            {
-                "access_token": self.world.accounts.issue(account, 86_400),
-                "token_type": "bearer",
-                "expires_in": 86_400,
-                "scope": " ".join(scopes),
-                "refresh_token": self.world.accounts.issue_refresh(account),
-            }
-        )
+    def oauth_refused(self, problem: OAuthError) -> Answer:
+        """Return the response of the token endpoint: most errors come with status 200."""
+        if problem.code == "invalid_client":
+            return self.unauthorized()
+        if isinstance(problem, RefreshError):
+            return Answer.json({"message": "Bad Request", "error": "invalid_grant"}, 400)
+        return Answer.json({"error": problem.code})
+
+    def revoked(self, *, known: bool) -> Answer:
+        """Return the response to a revocation."""
+        return Answer(204)
 
     @route("GET", "/api/v1/me", "auth")
     async def me(self, request: Request) -> Answer:
         """Return the account that the token belongs to."""
         account = self.account(request)
         return Answer.json({"id": account.user_id, "name": account.username, "total_karma": 1})
-
-    @route("POST", "/api/v1/access_token", "auth")
-    async def renew(self, request: Request) -> Answer:
-        """Issue another access token; the app names itself by HTTP Basic, without a secret if it has none."""
-        form = request.form()
-        if not names_an_app(request.header("authorization")):
-            return self.unauthorized()
-        if form.get("grant_type") == "authorization_code":
-            return self.redeem(request, form)
-        if form.get("grant_type") != "refresh_token":
-            return Answer.json({"error": "unsupported_grant_type"})
-        refresh_token = str(form.get("refresh_token", ""))
-        for account in self.world.accounts:
-            if account.platform == self.platform and refresh_token in account.refresh_tokens:
-                token = {
-                    "access_token": self.world.accounts.issue(account, TOKEN_SECONDS),
-                    "refresh_token": refresh_token,
-                }
-                more = {"token_type": "bearer", "expires_in": TOKEN_SECONDS, "scope": "identity submit read history"}
-                return Answer.json({**token, **more})
-        return Answer.json({"message": "Bad Request", "error": "invalid_grant"}, 400)
-
-    @route("POST", "/api/v1/revoke_token", "auth")
-    async def revoke(self, request: Request) -> Answer:
-        """Revoke a token; an unknown one gets the same answer."""
-        form = request.form()
-        try:
-            self.authorization_server.revoke(str(form.get("token", "")), basic_client(request))
-        except OAuthError:
-            return self.unauthorized()
-        return Answer(204)
 
 
 def _limits(remaining: int, used: int, reset: int) -> dict[str, str]:

@@ -1,12 +1,12 @@
 """Discord's API v10: bots, whose repeats are recognised by a nonce and whose channels can be read, and webhooks."""
 
 from itertools import islice
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar
 
 import msgspec
 
 from sandbox.accounts import Account
-from sandbox.fake_platform import route
+from sandbox.fake_platform import MediaKind, route
 from sandbox.formats import probe
 from sandbox.platforms.discord.base import GUILD, FakeGuild, invalid, refused
 from sandbox.posts import PublicPost, ShownMedia
@@ -35,8 +35,8 @@ class Discord(FakeGuild):
 
     def __init__(self, world: World) -> None:
         super().__init__(world)
-        own = [post for post in world.posts.newest_first() if post.platform == self.platform and post.detail["nonce"]]
-        self._by_nonce = {(post.detail["channel"], post.detail["nonce"]): post for post in reversed(own)}
+        own = (post for post in self.own_posts() if post.detail["nonce"])
+        self._by_nonce = {(post.detail["channel"], post.detail["nonce"]): post for post in own}
 
     @route("POST", "/channels/{id}/messages", "publish")
     async def by_bot(self, request: Request) -> Answer:
@@ -77,22 +77,19 @@ class Discord(FakeGuild):
     async def remove(self, request: Request) -> Answer:
         """Delete a message of a channel."""
         account, channel = self.channel(request)
-        post = self.world.posts.get(self.platform, request.params["message"])
-        if post is None or post.deleted or post.account_id != account.account_id or post.detail["channel"] != channel:
-            raise refused(404, 10008, "Unknown Message")
-        post.deleted = True
-        self.world.posts.changed(post)
-        return Answer(204)
+        return self._delete(request, channel=channel, account_id=account.account_id)
 
     @route("DELETE", "/webhooks/{id}/{token}/messages/{message}", "delete")
     async def remove_own(self, request: Request) -> Answer:
         """Delete a message of the webhook."""
         self.webhook(request)
-        post = self.world.posts.get(self.platform, request.params["message"])
-        if post is None or post.deleted or post.detail["webhook"] != request.params["id"]:
+        return self._delete(request, webhook=request.params["id"])
+
+    def _delete(self, request: Request, **where: str) -> Answer:
+        post = self.visible_post(request.params["message"])
+        if post is None or where.items() - {"account_id": post.account_id, **_place(post)}.items():
             raise refused(404, 10008, "Unknown Message")
-        post.deleted = True
-        self.world.posts.changed(post)
+        self.world.posts.delete(post)
         return Answer(204)
 
     def _publish(
@@ -130,31 +127,24 @@ class Discord(FakeGuild):
                 for attachment in attached
             ],
         }
-        return self.world.posts.add(
-            PublicPost(
-                platform=self.platform,
-                account_id=account.account_id,
-                platform_post_id=message,
-                text=content,
-                created_at=self.world.now(),
-                kind="webhook" if webhook else "message",
-                url=f"https://discord.com/channels/{GUILD}/{channel}/{message}",
-                media=[self._shown(message, index, attachment) for index, attachment in enumerate(attached)],
-                note=" · ".join(poll["options"] if poll else [str(embed.get("title") or "") for embed in embeds])
-                or None,
-                detail=detail,
-            )
+        return self.add_post(
+            account,
+            message,
+            content,
+            kind="webhook" if webhook else "message",
+            url=f"https://discord.com/channels/{GUILD}/{channel}/{message}",
+            media=[self._shown(attachment) for attachment in attached],
+            note=" · ".join(poll["options"] if poll else [str(embed.get("title") or "") for embed in embeds]) or None,
+            detail=detail,
         )
 
-    def _shown(self, message: str, index: int, attachment: dict[str, Any]) -> ShownMedia:
-        content: bytes = attachment["content"]
-        file_format = probe(content)
-        content_type = file_format.content_type if file_format else "application/octet-stream"
-        kind: Literal["image", "gif", "video", "document"] = "document"
+    def _shown(self, attachment: dict[str, Any]) -> ShownMedia:
+        file_format = probe(attachment["content"])
+        kind: MediaKind = "document"
         if file_format is not None:
-            kind = "gif" if content_type == "image/gif" else "image" if file_format.is_image else "video"
-        source = self.keep_upload(f"{message}-{index}", content_type, content)
-        return ShownMedia(kind, source, attachment["description"])
+            is_gif = file_format.content_type == "image/gif"
+            kind = "gif" if is_gif else "image" if file_format.is_image else "video"
+        return self.shown_file(kind, attachment["content"], attachment["description"])
 
     @route("GET", "/users/@me", "confirm")
     async def me(self, request: Request) -> Answer:
@@ -209,15 +199,19 @@ class Discord(FakeGuild):
         )
 
 
+def _place(post: PublicPost) -> dict[str, Any]:
+    return {name: post.detail[name] for name in ("channel", "webhook")}
+
+
 def _read(request: Request, known: set[str]) -> tuple[dict[str, Any], dict[str, bytes]]:
     """Return the message, and its files by the name of their field."""
     if len(request.body) > REQUEST_BYTES + 64 * 1024:
         raise refused(413, 40005, "Request entity too large")
+    form: dict[str, Any] = request.form()
     try:
-        form: dict[str, Any] = request.form()
         body = request.json() if request.is_json else msgspec.json.decode(form.get("payload_json") or "{}")
-    except (MalformedBodyError, msgspec.DecodeError) as error:
-        raise refused(400, 50109, "The request body contains invalid JSON.") from error
+    except msgspec.DecodeError as error:
+        raise MalformedBodyError(str(error)) from error
     if not isinstance(body, dict):
         raise refused(400, 50035, "Invalid Form Body")
     if unknown := sorted(body.keys() - known):

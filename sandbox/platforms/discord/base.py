@@ -177,20 +177,18 @@ class FakeGuild(FakePlatform, ABC):
         hooks = self.hooks.get(first), self.hooks.get(number)
         return first == number or (None not in hooks and len({hook.within for hook in hooks if hook}) == 1)
 
-    async def serve(self, route: Route, request: Request) -> Answer:
+    def gate(self, route: Route, request: Request) -> dict[str, str]:
         """Count the request, and report the count in the answer's headers."""
         if "/oauth2/" in request.path:
-            return await route.handler(request)
+            return {}
         key = (self.platform, request.method, self.inner_path(request.path))
         window = self.world.windows.take(key, REQUESTS, SECONDS)
-        seconds = window.resets_at - self.world.now()
-        if not window.allowed:
-            return self.rate_limited(seconds)
-        try:
-            answer = await route.handler(request)
-        except RefusedError as error:
-            answer = error.answer
-        return answer.with_headers(self._counted(window.remaining, seconds))
+        self.admit(window)
+        return self._counted(window.remaining, window.resets_at - self.world.now())
+
+    def malformed(self, reason: str) -> Answer:
+        """Return the response to a body that is no JSON."""
+        return error(400, 50109, "The request body contains invalid JSON.")
 
     def described(self, post: PublicPost) -> dict[str, Any]:
         """Return a message as Discord shows it; only the answer to its creation has the nonce."""
@@ -239,8 +237,7 @@ class FakeGuild(FakePlatform, ABC):
         try:
             account, scopes = self.authorization_server.redeem(form, basic_client(request), self.world.now())
         except OAuthError as problem:
-            body = {"error": problem.code, "error_description": problem.description}
-            return Answer.json(body, 401 if problem.code == "invalid_client" else 400)
+            return self.oauth_refused(problem)
         answer: dict[str, object] = {
             "token_type": "Bearer",
             "access_token": secrets.token_urlsafe(24),

@@ -7,7 +7,7 @@ import msgspec
 
 from sandbox.accounts import Account
 from sandbox.fake_platform import route
-from sandbox.platforms.linkedin.base import Medium, error, lacks, read, refused
+from sandbox.platforms.linkedin.base import Medium, error, lacks, refused
 from sandbox.platforms.linkedin.media import MediaRoutes
 from sandbox.posts import PublicPost, ShownMedia
 from sandbox.wire import Answer, RefusedError, Request
@@ -153,7 +153,7 @@ class LinkedIn(MediaRoutes):
     @route("POST", "/rest/posts", "publish")
     async def create(self, request: Request) -> Answer:
         """Publish a post."""
-        body = read(request, NewPost)
+        body = request.decoded(NewPost)
         account = self.writer(request, body.author)
         text, content = shown(body.commentary), body.content or Content()
         if ":organization:" in body.author and self.holds("no_page_product", account):
@@ -178,19 +178,15 @@ class LinkedIn(MediaRoutes):
             return _duplicate(ghost)
         video = content.media is not None and ":video:" in content.media.id
         urn = f"urn:li:{'ugcPost' if video else 'share'}:{self.ids.next()}"
-        post = self.world.posts.add(
-            PublicPost(
-                platform=self.platform,
-                account_id=self.of_author(body.author, account).account_id,
-                platform_post_id=urn,
-                text=text,
-                created_at=self.world.now(),
-                kind="article" if content.article else "poll" if content.poll else "post",
-                url=f"https://www.linkedin.com/feed/update/{urn}/",
-                media=media,
-                note=_page_note(content),
-                detail={"author": body.author, "body": whole},
-            )
+        post = self.add_post(
+            self.of_author(body.author, account),
+            urn,
+            text,
+            kind="article" if content.article else "poll" if content.poll else "post",
+            url=f"https://www.linkedin.com/feed/update/{urn}/",
+            media=media,
+            note=_page_note(content),
+            detail={"author": body.author, "body": whole},
         )
         self._latest[whole] = post
         return Answer(201, headers=[(b"x-restli-id", urn.encode())])
@@ -207,11 +203,7 @@ class LinkedIn(MediaRoutes):
         if query.get("q") != "author" or query.get("sortBy", "CREATED") not in ("CREATED", "LAST_MODIFIED"):
             raise refused(400, "INVALID_VALUE_FOR_FIELD", "q must be author")
         count = min(int(query.get("count", "10")), 100)
-        posts = [
-            post
-            for post in self.world.posts.by_account(self.of_author(author, account))
-            if not post.deleted and post.detail["author"] == author
-        ]
+        posts = [post for post in self.posts_of(self.of_author(author, account)) if post.detail["author"] == author]
         elements = [_element(post) for post in posts[:count]]
         if self.holds("commentary_rewritten", account):
             elements = [{**element, "commentary": _rewritten(str(element["commentary"]))} for element in elements]
@@ -220,8 +212,8 @@ class LinkedIn(MediaRoutes):
     @route("GET", "/rest/posts/{urn}", "confirm")
     async def read_post(self, request: Request) -> Answer:
         """Return a page's post; the posts of members cannot be read."""
-        account, post = self.account(request), self.world.posts.get(self.platform, request.params["urn"])
-        if post is None or post.deleted or not self._is_author(account, post):
+        account, post = self.account(request), self.visible_post(request.params["urn"])
+        if post is None or not self._is_author(account, post):
             return error(404, "The post is unknown", "NOT_FOUND")
         if ":person:" in post.detail["author"]:
             raise refused(403, "ACCESS_DENIED", "Not enough permissions to access: partnerApiPostsExternal.GET")
@@ -235,8 +227,7 @@ class LinkedIn(MediaRoutes):
         if post is not None and not self._is_author(account, post):
             raise refused(403, "ACCESS_DENIED", "Not enough permissions to delete this post")
         if post is not None and not post.deleted:
-            post.deleted = True
-            self.world.posts.changed(post)
+            self.world.posts.delete(post)
         return Answer(204)
 
     @route("POST", "/rest/socialActions/{urn}/comments", "edit")
@@ -255,10 +246,10 @@ class LinkedIn(MediaRoutes):
         return self._commented(request)
 
     def _commented(self, request: Request) -> Answer:
-        body = read(request, NewComment)
+        body = request.decoded(NewComment)
         self.writer(request, body.actor)
-        post = self.world.posts.get(self.platform, request.params["urn"])
-        if post is None or post.deleted or body.object != post.platform_post_id:
+        post = self.visible_post(request.params["urn"])
+        if post is None or body.object != post.platform_post_id:
             return error(404, "The post to comment on is unknown", "NOT_FOUND")
         comments = post.detail.setdefault("comments", [])
         comments.append(body.message.text)

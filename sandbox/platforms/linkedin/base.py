@@ -3,17 +3,17 @@
 import re
 import secrets
 from abc import ABC
-from typing import Any, TypeVar
+from typing import Any
 
 import msgspec
 
 from sandbox.accounts import Account, DescribedAccount
 from sandbox.authorization import ConsentRules, OAuthError
-from sandbox.fake_platform import FakePlatform, Route, route
+from sandbox.fake_platform import Route, route
 from sandbox.ids import Snowflakes
 from sandbox.journal import Collection
 from sandbox.posts import ShownMedia
-from sandbox.strict import TrackedParameters
+from sandbox.tokens import TokenPlatform, TokenRules
 from sandbox.wire import Answer, RefusedError, Request
 from sandbox.world import World
 
@@ -30,8 +30,6 @@ WRITING_ROLES = {"ADMINISTRATOR", "CONTENT_ADMINISTRATOR"}
 
 SHORTEST_OF_DAY = 600
 """Seconds; a limit that resets sooner is not one of the day's limits."""
-
-M = TypeVar("M")
 
 
 class Medium(msgspec.Struct, rename="camel"):
@@ -77,14 +75,6 @@ def refused(status: int, code: str, message: str) -> RefusedError:
     return RefusedError(error(status, message, code))
 
 
-def read(request: Request, kind: type[M]) -> M:
-    """Read and check a JSON body; unknown fields are refused, as Rest.li does."""
-    try:
-        return msgspec.json.decode(request.body, type=kind)
-    except (msgspec.DecodeError, RecursionError) as problem:
-        raise refused(400, "INVALID_VALUE_FOR_FIELD", f"Unpermitted or malformed fields: {problem}") from problem
-
-
 TOKEN_SECONDS = 5_184_000
 REFRESH_SECONDS = 31_536_000
 SCOPES = frozenset(
@@ -92,7 +82,7 @@ SCOPES = frozenset(
 )
 
 
-class FakeLinkedIn(FakePlatform, ABC):
+class FakeLinkedIn(TokenPlatform, ABC):
     """State and methods that all of LinkedIn's routes share, and the routes of members, pages and tokens."""
 
     # LinkedIn has no PKCE in this flow, and a person cannot untick single scopes.
@@ -100,7 +90,17 @@ class FakeLinkedIn(FakePlatform, ABC):
         "/oauth/v2/authorization", SCOPES, code_seconds=1800, pkce="none", denied_error="user_cancelled_authorize"
     )
     refuses_app_for = frozenset({"publish"})
-    renewal_path = "/oauth/v2/accessToken"
+    # Only apps of partners get refresh tokens, so a code yields none here.
+    tokens = TokenRules(
+        "/oauth/v2/accessToken",
+        TOKEN_SECONDS,
+        refresh="stays",
+        refresh_scope="of partners only",
+        refresh_refusal="The provided authorization grant or refresh token is invalid, expired or revoked",
+        unnamed_app="invalid_request",
+        scope_separator=",",
+        revoke_path="/oauth/v2/revoke",
+    )
     conditions = {  # noqa: RUF012
         "organisation": "The member administers the page with the own number, is CONTENT_ADMINISTRATOR of page 201 and "
         "ANALYST of page 202, and has no role on any other page.",
@@ -133,6 +133,10 @@ class FakeLinkedIn(FakePlatform, ABC):
         codes = {404: "NOT_FOUND", 500: "INTERNAL_SERVER_ERROR", 503: "SERVICE_UNAVAILABLE", 504: "GATEWAY_TIMEOUT"}
         return error(status, message or codes.get(status, "Error"), codes.get(status))
 
+    def malformed(self, reason: str) -> Answer:
+        """Return the response to a body with unknown fields, which Rest.li refuses, or with wrong ones."""
+        return error(400, f"Unpermitted or malformed fields: {reason}", "INVALID_VALUE_FOR_FIELD")
+
     def refused_content(self) -> Answer:
         """Return the response to a post that does not pass validation."""
         return error(400, "A required field is missing.", "MISSING_FIELD")
@@ -154,13 +158,9 @@ class FakeLinkedIn(FakePlatform, ABC):
         day = "Resource level throttle limit for calls to this resource is reached."
         return error(429, day if seconds >= SHORTEST_OF_DAY else "Too many requests", "TOO_MANY_REQUESTS")
 
-    async def serve(self, route: Route, request: Request) -> Answer:
-        """Check the version, count the request against the day, and sign the answer."""
-        try:
-            answer = self._gate(route, request) or await route.handler(request)
-        except RefusedError as problem:
-            answer = problem.answer
-        return answer.with_headers({"x-li-uuid": secrets.token_urlsafe(16)})
+    def signature(self) -> dict[str, str]:
+        """Return the id of the request."""
+        return {"x-li-uuid": secrets.token_urlsafe(16)}
 
     def introduce(self, described: DescribedAccount) -> None:
         """Add or change an account; a page whose administrator is known gets no tokens: they are the member's."""
@@ -218,18 +218,18 @@ class FakeLinkedIn(FakePlatform, ABC):
             ("urn:li:organization:202", "ANALYST"),
         ]
 
-    def _gate(self, route: Route, request: Request) -> Answer | None:
+    def gate(self, route: Route, request: Request) -> dict[str, str]:
+        """Check the version, and count the request against the day."""
         if not route.path.startswith("/rest/"):
-            return None
+            return {}
         version = request.header("linkedin-version")
         if not version:
-            return error(400, "A version must be present. Please specify a version.", "VERSION_MISSING")
+            raise refused(400, "VERSION_MISSING", "A version must be present. Please specify a version.")
         if not re.fullmatch(r"\d{6}", version) or version < OLDEST_VERSION:
-            return error(426, f"Requested version {version} is not active", "NONEXISTENT_VERSION")
-        account = self.world.accounts.by_token(self.platform, request.bearer)
-        who = account.account_id if account else ""
-        window = self.world.windows.take((self.platform, who), REQUESTS_PER_DAY, 86_400)
-        return None if window.allowed else self.rate_limited(86_400)
+            raise refused(426, "NONEXISTENT_VERSION", f"Requested version {version} is not active")
+        if not self.count(self.sender(request), REQUESTS_PER_DAY, 86_400).allowed:
+            raise RefusedError(self.rate_limited(86_400))
+        return {}
 
     @route("GET", "/v2/userinfo", "auth")
     async def me(self, request: Request) -> Answer:
@@ -262,33 +262,24 @@ class FakeLinkedIn(FakePlatform, ABC):
         self.world.accounts.add(Account(self.platform, self.api_account_id(user_id), user_id, name))
         return Answer.json({"id": request.params["id"], "localizedName": name})
 
-    @route("POST", "/oauth/v2/accessToken", "auth")
-    async def renew(self, request: Request) -> Answer:
-        """Issue another access token; the refresh token and its expiry stay the same."""
-        form = request.form()
-        if form.get("grant_type") == "authorization_code":
-            return self._redeem(form)
-        if form.get("grant_type") != "refresh_token" or not form.get("client_id"):
-            return Answer.json({"error": "invalid_request", "error_description": "A parameter is missing"}, 400)
-        refresh = str(form.get("refresh_token", ""))
-        account = self.world.accounts.by_refresh_token(self.platform, refresh)
-        if account is None:
-            description = "The provided authorization grant or refresh token is invalid, expired or revoked"
-            return Answer.json({"error": "invalid_grant", "error_description": description}, 400)
-        access = self.world.accounts.issue(account, TOKEN_SECONDS)
-        lifetimes = {"expires_in": TOKEN_SECONDS, "refresh_token_expires_in": REFRESH_SECONDS}
-        return Answer.json({"access_token": access, "refresh_token": refresh, **lifetimes, "scope": "w_member_social"})
+    def token_details(self, account: Account, grant: str) -> dict[str, object]:
+        """Return how long a refresh token is valid; renewals do not change that."""
+        return {"refresh_token_expires_in": REFRESH_SECONDS} if grant == "refresh_token" else {}
+
+    def revoked(self, *, known: bool) -> Answer:
+        """Return the response to a revocation. Unverified: LinkedIn does not document it."""
+        return Answer(200)
 
     @route("POST", "/oauth/v2/introspectToken", "auth")
     async def introspect(self, request: Request) -> Answer:
         """Describe an access token. Source: token-introspection of LinkedIn's documentation."""
         form = request.form()
-        client = str(form.get("client_id", "")), str(form.get("client_secret", ""))
+        client = self.client(request, form)
         token = str(form.get("token", ""))
         try:
             self.authorization_server.known_app(client)
         except OAuthError as problem:
-            return Answer.json({"error": problem.code, "error_description": problem.description}, 401)
+            return self.oauth_refused(problem)
         account = self.world.accounts.by_token(self.platform, token)
         if account is None:
             return Answer.json({"active": False, "status": "revoked"})
@@ -298,25 +289,3 @@ class FakeLinkedIn(FakePlatform, ABC):
         about = {"active": True, "status": "active", "client_id": client[0], "auth_type": "3L"}
         scope = ",".join(account.scopes or sorted(SCOPES))
         return Answer.json({**about, "authorized_at": int(self.world.now()), "expires_at": int(ends), "scope": scope})
-
-    @route("POST", "/oauth/v2/revoke", "auth")
-    async def revoke(self, request: Request) -> Answer:
-        """Revoke a token; an unknown one gets the same answer. Unverified: LinkedIn does not document it."""
-        form = request.form()
-        try:
-            client = str(form.get("client_id", "")), str(form.get("client_secret", ""))
-            self.authorization_server.revoke(str(form.get("token", "")), client)
-        except OAuthError as problem:
-            return Answer.json({"error": problem.code, "error_description": problem.description}, 401)
-        return Answer(200)
-
-    def _redeem(self, form: TrackedParameters) -> Answer:
-        """Exchange a code for tokens. Only apps of partners get refresh tokens, so there is none here."""
-        client = str(form.get("client_id", "")), str(form.get("client_secret", ""))
-        try:
-            account, scopes = self.authorization_server.redeem(form, client, self.world.now())
-        except OAuthError as problem:
-            status = 401 if problem.code == "invalid_client" else 400
-            return Answer.json({"error": problem.code, "error_description": problem.description}, status)
-        token = {"access_token": self.world.accounts.issue(account, TOKEN_SECONDS), "expires_in": TOKEN_SECONDS}
-        return Answer.json({**token, "scope": ",".join(scopes), "token_type": "Bearer"})

@@ -6,7 +6,7 @@ import msgspec
 
 from sandbox.fake_platform import route
 from sandbox.formats import probe
-from sandbox.platforms.linkedin.base import FakeLinkedIn, Medium, error, read, refused
+from sandbox.platforms.linkedin.base import FakeLinkedIn, Medium, error, refused
 from sandbox.wire import Answer, RefusedError, Request
 from sandbox.world import World
 
@@ -90,19 +90,19 @@ class MediaRoutes(FakeLinkedIn):
         return Answer(201)
 
     @route("GET", "/rest/images/{urn}", "prepare")
-    async def image(self, request: Request) -> Answer:
-        """Return the state of an image; the images of members cannot be read."""
-        return self._status(request)
-
     @route("GET", "/rest/documents/{urn}", "prepare")
-    async def document(self, request: Request) -> Answer:
-        """Return the state of a document; the documents of members cannot be read."""
-        return self._status(request)
-
     @route("GET", "/rest/videos/{urn}", "prepare")
-    async def video(self, request: Request) -> Answer:
-        """Return the state of a video."""
-        return self._status(request)
+    async def status(self, request: Request) -> Answer:
+        """Return the state of a medium; the images and documents of members cannot be read."""
+        urn = request.params["urn"]
+        medium = self.media.get(urn)
+        if medium is None:
+            return error(404, f"{urn} is unknown", "NOT_FOUND")
+        self.writer(request, medium.owner)
+        if ":person:" in medium.owner and medium.kind != "video":
+            raise refused(403, "ACCESS_DENIED", f"Not enough permissions to access: GET /{medium.kind}s")
+        answer = {"id": urn, "owner": medium.owner, "status": medium.status(self.world.now())}
+        return Answer.json({**answer, "processingFailureReason": medium.failure} if medium.failure else answer)
 
     def usable(self, urn: str, author: str) -> Medium:
         """Return a medium that a post of the author may use now; refuses any other."""
@@ -120,7 +120,7 @@ class MediaRoutes(FakeLinkedIn):
     def _begin(self, request: Request, kind: str) -> Answer:
         if request.query.get("action") != "initializeUpload":
             raise refused(400, "INVALID_VALUE_FOR_FIELD", "action must be initializeUpload")
-        begin = read(request, BeginBody).initialize_upload_request
+        begin = request.decoded(BeginBody).initialize_upload_request
         account = self.writer(request, begin.owner)
         if kind == "video" and self.holds("no_video_product", account):
             # Publishers report this code, which lacks the method.
@@ -154,7 +154,7 @@ class MediaRoutes(FakeLinkedIn):
         return Answer.json({"value": value})
 
     def _finish(self, request: Request) -> Answer:
-        finish = read(request, FinishBody).finalize_upload_request
+        finish = request.decoded(FinishBody).finalize_upload_request
         medium = self.media.get(finish.video)
         if medium is None:
             raise refused(400, "INVALID_URN_ID", f"{finish.video} is unknown")
@@ -167,17 +167,6 @@ class MediaRoutes(FakeLinkedIn):
             del self._parts[medium.urn]
             self._take(medium, content)
         return Answer(200)
-
-    def _status(self, request: Request) -> Answer:
-        urn = request.params["urn"]
-        medium = self.media.get(urn)
-        if medium is None:
-            return error(404, f"{urn} is unknown", "NOT_FOUND")
-        self.writer(request, medium.owner)
-        if ":person:" in medium.owner and medium.kind != "video":
-            raise refused(403, "ACCESS_DENIED", f"Not enough permissions to access: GET /{medium.kind}s")
-        answer = {"id": urn, "owner": medium.owner, "status": medium.status(self.world.now())}
-        return Answer.json({**answer, "processingFailureReason": medium.failure} if medium.failure else answer)
 
     def _take(self, medium: Medium, content: bytes) -> None:
         now, file_format = self.world.now(), probe(content)

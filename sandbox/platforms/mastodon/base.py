@@ -11,11 +11,12 @@ import msgspec
 
 from sandbox.accounts import Account
 from sandbox.authorization import App, ConsentRules, OAuthError
-from sandbox.fake_platform import FakePlatform, Route, route
+from sandbox.fake_platform import Route, route
 from sandbox.ids import Snowflakes
 from sandbox.limits import Window
 from sandbox.posts import ShownMedia, iso_milliseconds
-from sandbox.wire import Answer, MalformedBodyError, RefusedError, Request
+from sandbox.tokens import TokenPlatform, TokenRules
+from sandbox.wire import Answer, RefusedError, Request
 from sandbox.world import World
 
 QUIRKS = {
@@ -130,10 +131,11 @@ _OLD_SCOPES = frozenset(("read", "write", "follow"))
 _SCOPES = frozenset(("read", "write", "read:accounts", "read:statuses", "write:statuses", "write:media", "profile"))
 
 
-class FakeMastodon(FakePlatform, ABC):
+class FakeMastodon(TokenPlatform, ABC):
     """State and methods that all routes share, and the routes of apps and tokens, which do not expire."""
 
     consent = ConsentRules("/oauth/authorize", _SCOPES, code_seconds=600, optional_parameters=("force_login", "lang"))
+    tokens = TokenRules("/oauth/token")
     conditions = CONDITIONS
 
     def __init__(self, world: World) -> None:
@@ -179,25 +181,29 @@ class FakeMastodon(FakePlatform, ABC):
             raise RefusedError(self._too_many(window))
 
     async def serve(self, route: Route, request: Request) -> Answer:
-        """Count the request against its window, and report the count in the answer's headers."""
-        account = self.world.accounts.by_token(self.platform, request.bearer)
-        who = account.account_id if account else ""
-        window = self.world.windows.take((self.platform, who, "requests"), REQUESTS, REQUEST_SECONDS)
-        if not window.allowed:
-            return self._too_many(window)
-        try:
-            answer = await route.handler(request)
-        except MalformedBodyError:
-            answer = self.failure(400, "The request body could not be read")
-        except RefusedError as error:
-            answer = error.answer
-            if answer.status == 429:  # the headers describe the window that is full
-                return answer
-            if self.holds("html_without_accept", account) and "application/json" not in request.header("accept"):
-                return Answer.text("<html>Redirecting to /login</html>", 302)
-            if self.holds("localized", account) and request.query.get("lang") != "en":
-                answer = self.failure(answer.status, "Das Gesuchte ist noch nicht so weit.")
-        return answer.with_headers({**_rate_headers(window), "x-request-id": secrets.token_hex(16)})
+        """Answer as some servers do: in the account's language, or with a redirect to a page."""
+        answer, account = await super().serve(route, request), self.sender(request)
+        if answer.status < 400 or answer.status == 429:
+            return answer
+        if self.holds("html_without_accept", account) and "application/json" not in request.header("accept"):
+            return Answer.text("<html>Redirecting to /login</html>", 302)
+        if self.holds("localized", account) and request.query.get("lang") != "en":
+            answer.body = self.failure(answer.status, "Das Gesuchte ist noch nicht so weit.").body
+        return answer
+
+    def gate(self, route: Route, request: Request) -> dict[str, str]:
+        """Count the request against its window."""
+        window = self.count(self.sender(request), REQUESTS, REQUEST_SECONDS, "requests")
+        self.admit(window)
+        return _rate_headers(window)
+
+    def signature(self) -> dict[str, str]:
+        """Return the id of the request."""
+        return {"x-request-id": secrets.token_hex(16)}
+
+    def malformed(self, reason: str) -> Answer:
+        """Return the response to a body that cannot be read."""
+        return self.failure(400, "The request body could not be read")
 
     def profile(self, account: Account, request: Request) -> dict[str, Any]:
         """Return the public profile of an account."""
@@ -251,29 +257,19 @@ class FakeMastodon(FakePlatform, ABC):
             ]
         return answer
 
-    @route("POST", "/oauth/token", "auth")
-    async def redeem(self, request: Request) -> Answer:
-        """Exchange a code for tokens."""
-        form = request.form()
-        client = str(form.get("client_id", "")), str(form.get("client_secret", ""))
-        if form.get("grant_type") != "authorization_code":
-            return _refused("unsupported_grant_type", "The authorization grant type is not supported.")
-        try:
-            account, scopes = self.authorization_server.redeem(form, client, self.world.now())
-        except OAuthError as problem:
-            return _refused(problem.code, problem.description)
-        token = {"access_token": self.world.accounts.issue(account), "token_type": "Bearer"}
-        return Answer.json({**token, "scope": " ".join(scopes), "created_at": int(self.world.now())})
+    def token_details(self, account: Account, grant: str) -> dict[str, object]:
+        """Return when a token was made."""
+        return {"created_at": int(self.world.now())}
 
     @route("POST", "/oauth/revoke", "auth")
     async def revoke(self, request: Request) -> Answer:
         """Revoke a token for its app; an unknown one gets the same answer."""
-        form = request.form()
-        client = str(form.get("client_id", "")), str(form.get("client_secret", ""))
+        form = request.texts()
         try:
-            self.authorization_server.revoke(str(form.get("token", "")), client)
+            self.authorization_server.revoke(form.get("token", ""), self.client(request, form))
         except OAuthError:
-            return _refused("unauthorized_client", "You are not authorized to revoke this token", 403)
+            body = {"error": "unauthorized_client", "error_description": "You are not authorized to revoke this token"}
+            return Answer.json(body, 403)
         return Answer.json({})
 
 
@@ -290,10 +286,7 @@ def unprocessable(message: str) -> RefusedError:
 def body_values(request: Request) -> dict[str, Any]:
     """Return a body's values, whether it is JSON or a form; `a[]` is a list, `a[b]` an object in an object."""
     if request.is_json:
-        body = request.json()
-        if not isinstance(body, dict):
-            raise MalformedBodyError("not an object")
-        return body
+        return request.object()
     values: dict[str, Any] = {}
     for name, value in request.fields():
         outer, bracket, inner = name.partition("[")
@@ -329,8 +322,3 @@ def _rate_headers(window: Window) -> dict[str, str]:
         "X-RateLimit-Remaining": str(window.remaining),
         "X-RateLimit-Reset": resets_at.strftime("%Y-%m-%dT%H:%M:%S.000000Z"),
     }
-
-
-def _refused(error: str, description: str, status: int = 400) -> Answer:
-    body = {"error": error, "error_description": description}
-    return Answer.json(body, 401 if error == "invalid_client" else status)

@@ -5,13 +5,12 @@ import binascii
 import secrets
 from datetime import UTC, datetime
 from typing import Annotated, Any, ClassVar, Literal
-from urllib.parse import urlsplit
 
 import msgspec
 
 from sandbox.accounts import Account
-from sandbox.fake_platform import route
-from sandbox.fetching import Fetched, FetchError, fetch
+from sandbox.fake_platform import own, route
+from sandbox.fetching import Fetched, FetchError
 from sandbox.formats import probe
 from sandbox.platforms.pinterest.base import (
     BOARD_NOT_FOUND,
@@ -21,15 +20,12 @@ from sandbox.platforms.pinterest.base import (
     PIN_NOT_FOUND,
     FakePinterest,
     Video,
-    error,
-    read,
     refused,
 )
 from sandbox.posts import PublicPost, ShownMedia
-from sandbox.wire import Answer, MalformedBodyError, Request
+from sandbox.wire import Answer, Request, storage_refused
 
 PROCESSING_SECONDS = 5
-STORAGE_ERROR = '<?xml version="1.0" encoding="UTF-8"?><Error><Code>{}</Code></Error>'
 
 
 class NewMedia(msgspec.Struct, forbid_unknown_fields=True):
@@ -121,12 +117,14 @@ class Pinterest(FakePinterest):
     label: ClassVar[str] = "Pinterest"
     colour: ClassVar[str] = "#e60023"
     account_prefix: ClassVar[str] = "pi"
+    without_effect: ClassVar[frozenset[str]] = frozenset({"continuous_refresh"})
+    """Apps made before 2025-09-25 must ask for refresh tokens that can be renewed without end."""
 
     @route("POST", "/v5/media", "prepare")
     async def register(self, request: Request) -> Answer:
         """Register a video."""
         account = self.account(request)
-        if read(request, NewMedia).media_type != "video":
+        if request.decoded(NewMedia).media_type != "video":
             raise refused(400, INVALID, "media_type must be video")
         video = Video(self.ids.next(), account.account_id, f"uploads/{secrets.token_hex(8)}:video")
         self.videos.put(video.id, video)
@@ -152,19 +150,11 @@ class Pinterest(FakePinterest):
     async def store(self, request: Request) -> Answer:
         """Receive the file, which must be the last field of the form, after all fields of the registration."""
         video = self.videos.get(request.params["id"])
-        try:
-            fields = request.fields()
-        except MalformedBodyError:
-            fields = []
-        names = [name for name, _ in fields]
-        if video is None or dict(fields).get("key") != video.key or not {"policy", "x-amz-signature"} <= set(names):
-            return Answer.text(STORAGE_ERROR.format("AccessDenied"), 403, "application/xml")
-        if (
-            names[-1] != "file"
-            or not isinstance(content := fields[-1][1], bytes)
-            or not request.header("content-length")
-        ):
-            return Answer.text(STORAGE_ERROR.format("InvalidArgument"), 400, "application/xml")
+        if video is None:
+            raise storage_refused(403, "AccessDenied")
+        content = request.stored_file(video.key)
+        if not request.header("content-length"):
+            raise storage_refused(400, "InvalidArgument")
         file_format = probe(content)
         video.failed = file_format is None or file_format.is_image
         video.ready_at = self.world.now() + (PROCESSING_SECONDS if self.world.realistic else 0)
@@ -176,16 +166,14 @@ class Pinterest(FakePinterest):
     @route("GET", "/v5/media/{id}", "prepare")
     async def status(self, request: Request) -> Answer:
         """Return the state of a video."""
-        account = self.account(request)
-        video = self.videos.get(request.params["id"])
-        if video is None or video.account_id != account.account_id:
-            return error(404, INVALID, "Media not found.")
+        missing = refused(404, INVALID, "Media not found.")
+        video = own(self.videos.get(request.params["id"]), self.account(request), missing)
         return Answer.json({"media_id": video.id, "media_type": "video", "status": video.status(self.world.now())})
 
     @route("POST", "/v5/pins", "publish")
     async def create(self, request: Request) -> Answer:
         """Create a pin."""
-        account, body = self.account(request), read(request, NewPin)
+        account, body = self.account(request), request.decoded(NewPin)
         if self.holds("scopes_missing", account):
             message = "Your token does not have sufficient permissions. Missing: ['pins:write']"
             raise refused(401, LACKS_SCOPES, message)
@@ -197,25 +185,21 @@ class Pinterest(FakePinterest):
             raise refused(400, INVALID, "Invalid link: it must be a web address")
         kind, shown = await self._source(request, account, body)
         pin_id = self.ids.next()
-        post = self.world.posts.add(
-            PublicPost(
-                platform=self.platform,
-                account_id=account.account_id,
-                platform_post_id=pin_id,
-                text=body.description or "",
-                created_at=self.world.now(),
-                kind=kind,
-                url=f"https://www.pinterest.com/pin/{pin_id}/",
-                media=shown,
-                note=body.title,
-                detail={
-                    "board_id": body.board_id,
-                    "board_section_id": body.board_section_id,
-                    "title": body.title,
-                    "link": _rewritten(body.link) if self.holds("links_rewritten", account) else body.link,
-                    "alt_text": body.alt_text,
-                },
-            )
+        post = self.add_post(
+            account,
+            pin_id,
+            body.description or "",
+            kind=kind,
+            url=f"https://www.pinterest.com/pin/{pin_id}/",
+            media=shown,
+            note=body.title,
+            detail={
+                "board_id": body.board_id,
+                "board_section_id": body.board_section_id,
+                "title": body.title,
+                "link": _rewritten(body.link) if self.holds("links_rewritten", account) else body.link,
+                "alt_text": body.alt_text,
+            },
         )
         return Answer.json(_pin(post), 201)
 
@@ -227,9 +211,7 @@ class Pinterest(FakePinterest):
     @route("DELETE", "/v5/pins/{id}", "delete")
     async def delete(self, request: Request) -> Answer:
         """Delete a pin."""
-        post = self._own(request)
-        post.deleted = True
-        self.world.posts.changed(post)
+        self.world.posts.delete(self._own(request))
         return Answer(204)
 
     @route("GET", "/v5/pins", "confirm")
@@ -245,11 +227,8 @@ class Pinterest(FakePinterest):
         return self._page(request, request.params["id"])
 
     def _own(self, request: Request) -> PublicPost:
-        account = self.account(request)
-        post = self.world.posts.get(self.platform, request.params["id"])
-        if post is None or post.deleted or post.account_id != account.account_id:
-            raise refused(404, PIN_NOT_FOUND, "Pin not found.")
-        return post
+        missing = refused(404, PIN_NOT_FOUND, "Pin not found.")
+        return own(self.visible_post(request.params["id"]), self.account(request), missing)
 
     def _page(self, request: Request, board_id: str | None) -> Answer:
         account = self.account(request)
@@ -259,9 +238,8 @@ class Pinterest(FakePinterest):
         newest = self.world.now() - (LAG_SECONDS if self.holds("lists_lag", account) else 0)
         pins = [
             post
-            for post in self.world.posts.by_account(account)
-            if not post.deleted
-            and post.created_at <= newest
+            for post in self.posts_of(account)
+            if post.created_at <= newest
             and board_id in (None, post.detail["board_id"])
             and (bookmark is None or int(post.platform_post_id) < int(bookmark))
         ]
@@ -289,9 +267,8 @@ class Pinterest(FakePinterest):
                     raise refused(400, INVALID, "The images of a carousel must have the same dimensions.")
                 return "carousel", [self._shown(image, body.alt_text) for image in images]
             case VideoId() as source:
-                video = self.videos.get(source.media_id)
-                if video is None or video.account_id != account.account_id:
-                    raise refused(400, INVALID, f"Invalid media_id {source.media_id}")
+                invalid = refused(400, INVALID, f"Invalid media_id {source.media_id}")
+                video = own(self.videos.get(source.media_id), account, invalid)
                 if video.status(self.world.now()) != "succeeded":
                     raise refused(400, INVALID, f"The upload of media_id {source.media_id} has not succeeded")
                 if not source.has_cover:
@@ -300,7 +277,7 @@ class Pinterest(FakePinterest):
 
     async def _fetched(self, request: Request, url: str) -> Fetched:
         try:
-            return await fetch(url, urlsplit(request.base_url).netloc)
+            return await self.fetched(request, url)
         except FetchError as problem:
             message = "Unable to reach the URL. Please check the URL is correct and try again."
             raise refused(400, INVALID, message) from problem
@@ -308,10 +285,7 @@ class Pinterest(FakePinterest):
     def _shown(self, fetched: Fetched, alt: str | None) -> ShownMedia:
         if fetched.format is None or not fetched.format.is_image or len(fetched.content or b"") > LARGEST_IMAGE:
             raise refused(400, INVALID, "The image is invalid or too large.")
-        if fetched.sample is not None:
-            return ShownMedia("image", fetched.sample.path, alt)
-        content, kind = fetched.content or b"", fetched.format.content_type
-        return ShownMedia("image", self.keep_upload(self.ids.next(), kind, content), alt)
+        return self.shown_file("image", fetched, alt)
 
 
 def _rewritten(link: str | None) -> str | None:

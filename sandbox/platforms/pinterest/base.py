@@ -2,15 +2,15 @@
 
 import secrets
 from abc import ABC
-from typing import TypeVar
 
 import msgspec
 
-from sandbox.authorization import ConsentRules, OAuthError, basic_client, names_an_app
-from sandbox.fake_platform import FakePlatform, Route, route
+from sandbox.accounts import Account
+from sandbox.authorization import ConsentRules, OAuthError
+from sandbox.fake_platform import Route, route
 from sandbox.ids import Snowflakes
 from sandbox.journal import Collection
-from sandbox.strict import TrackedParameters
+from sandbox.tokens import RefreshError, TokenPlatform, TokenRules
 from sandbox.wire import Answer, RefusedError, Request
 from sandbox.world import World
 
@@ -21,8 +21,6 @@ REQUESTS_PER_DAY = 1000
 
 INVALID, UNAUTHORIZED, LACKS_SCOPES, TOO_MANY, NOT_PERMITTED, BOARD_NOT_FOUND, PIN_NOT_FOUND = 1, 2, 3, 8, 29, 40, 50
 """Codes of errors; clients saw 3 and 29 in answers, 8, 40 and 50 are unverified."""
-
-M = TypeVar("M")
 
 
 class Video(msgspec.Struct, rename="camel"):
@@ -54,28 +52,25 @@ def refused(status: int, code: int, message: str) -> RefusedError:
     return RefusedError(error(status, code, message))
 
 
-def read(request: Request, kind: type[M]) -> M:
-    """Read and check a JSON body."""
-    try:
-        return msgspec.json.decode(request.body, type=kind)
-    except (msgspec.DecodeError, RecursionError) as problem:
-        raise refused(400, INVALID, f"Invalid request: {problem}") from problem
-
-
-_TOKEN_SECONDS, _REFRESH_SECONDS = 2_592_000, 5_184_000
+REFRESH_SECONDS = 5_184_000
 _SCOPES = frozenset(("boards:read", "boards:write", "pins:read", "pins:write", "user_accounts:read"))
 
 
-TOKEN_SECONDS, REFRESH_SECONDS = 2_592_000, 5_184_000
-
-
-class FakePinterest(FakePlatform, ABC):
+class FakePinterest(TokenPlatform, ABC):
     """State and methods that all of Pinterest's routes share, and the routes of the user, boards and tokens."""
 
     # Pinterest documents neither PKCE nor how long a code is valid.
     consent = ConsentRules("/oauth/", _SCOPES, code_seconds=600, pkce="none", scope_separator=",")
     refuses_app_for = frozenset({"publish"})
-    renewal_path = "/v5/oauth/token"
+    tokens = TokenRules(
+        "/v5/oauth/token",
+        2_592_000,
+        refresh="rotates",
+        refresh_seconds=REFRESH_SECONDS,
+        basic=True,
+        refresh_refusal="Your refresh token is invalid or was used before.",
+        kind="bearer",
+    )
     conditions = {  # noqa: RUF012
         "app_inactive": "The app is not activated: everything is refused, reads of the user too.",
         "structured_limits": "Headers tell several limits at a time, as structured fields.",
@@ -99,6 +94,10 @@ class FakePinterest(FakePlatform, ABC):
         """Return the response to a failure, by its status alone."""
         return error(status, 0, message or "Something went wrong on our end. Sorry about that.")
 
+    def malformed(self, reason: str) -> Answer:
+        """Return the response to a body that does not fit the schema."""
+        return error(400, INVALID, f"Invalid request: {reason}")
+
     def refused_content(self) -> Answer:
         """Return the response to a post that does not pass validation."""
         return error(400, 1, "Invalid request: the title is too long.")
@@ -116,39 +115,30 @@ class FakePinterest(FakePlatform, ABC):
             reset = f'{reset}, {reset};w=1;name="safety_net_app_id_user_id", 60;w=60;name="org_write"'
         return answer.with_headers({"x-ratelimit-remaining": "0", "x-ratelimit-reset": reset})
 
-    async def serve(self, route: Route, request: Request) -> Answer:
-        """Count the request against the day, and add Pinterest's headers to the answer."""
-        account = self.world.accounts.by_token(self.platform, request.bearer)
-        who = account.account_id if account else ""
-        window = self.world.windows.take((self.platform, who), REQUESTS_PER_DAY, 86_400)
-        try:
-            if self.holds("app_inactive", account):
-                raise refused(401, LACKS_SCOPES, "Authentication failed: consumer type is not supported.")
-            answer = await route.handler(request) if window.allowed else self.rate_limited(60)
-        except RefusedError as problem:
-            answer = problem.answer
-        return answer.with_headers({"x-pinterest-rid": str(secrets.randbits(53))})
+    def gate(self, route: Route, request: Request) -> dict[str, str]:
+        """Count the request against the day."""
+        account = self.sender(request)
+        if self.holds("app_inactive", account):
+            raise refused(401, LACKS_SCOPES, "Authentication failed: consumer type is not supported.")
+        if not self.count(account, REQUESTS_PER_DAY, 86_400).allowed:
+            raise RefusedError(self.rate_limited(60))
+        return {}
 
-    def redeem(self, request: Request, form: TrackedParameters) -> Answer:
-        """Exchange a code. Apps made before 2025-09-25 must ask for refresh tokens that can be renewed without end."""
-        form.get("continuous_refresh")
-        try:
-            account, scopes = self.authorization_server.redeem(form, basic_client(request), self.world.now())
-        except OAuthError as problem:
-            status = 401 if problem.code == "invalid_client" else 400
-            return error(status, INVALID, problem.description)
-        return Answer.json(
-            {
-                "response_type": "authorization_code",
-                "access_token": self.world.accounts.issue(account, _TOKEN_SECONDS),
-                "refresh_token": self.world.accounts.issue_refresh(account),
-                "token_type": "bearer",
-                "expires_in": _TOKEN_SECONDS,
-                "refresh_token_expires_in": _REFRESH_SECONDS,
-                "refresh_token_expires_at": int(self.world.now()) + _REFRESH_SECONDS,
-                "scope": " ".join(scopes),
-            }
-        )
+    def signature(self) -> dict[str, str]:
+        """Return the id of the request."""
+        return {"x-pinterest-rid": str(secrets.randbits(53))}
+
+    def oauth_refused(self, problem: OAuthError) -> Answer:
+        """Return the response of the token endpoint, in the form of all of Pinterest's errors."""
+        if isinstance(problem, RefreshError):
+            return error(401, 283, problem.description)
+        return error(401 if problem.code == "invalid_client" else 400, INVALID, problem.description)
+
+    def token_details(self, account: Account, grant: str) -> dict[str, object]:
+        """Return how long refresh tokens are valid, and what was exchanged."""
+        ends = int(self.world.now()) + REFRESH_SECONDS
+        lifetimes = {"refresh_token_expires_in": REFRESH_SECONDS, "refresh_token_expires_at": ends}
+        return {"response_type": grant, **lifetimes}
 
     @route("GET", "/v5/user_account", "auth")
     async def me(self, request: Request) -> Answer:
@@ -173,35 +163,6 @@ class FakePinterest(FakePlatform, ABC):
         if board[1:] != account.user_id or board[0] not in "567":
             raise refused(404, BOARD_NOT_FOUND, "Board not found.")
         return _page(request, [{"id": f"{board}{at}", "name": name} for at, name in enumerate(("Easy", "Hard"))])
-
-    @route("POST", "/v5/oauth/token", "auth")
-    async def renew(self, request: Request) -> Answer:
-        """Exchange a refresh token, once, for a new pair; the app names itself by HTTP Basic."""
-        form = request.form()
-        if not names_an_app(request.header("authorization")):
-            return error(401, INVALID, "Authentication failed.")
-        if form.get("grant_type") == "authorization_code":
-            return self.redeem(request, form)
-        if form.get("grant_type") != "refresh_token":
-            return error(400, INVALID, "grant_type must be refresh_token")
-        renewed = self.world.accounts.rotate(
-            self.platform, str(form.get("refresh_token", "")), lifetime=TOKEN_SECONDS, refresh_lifetime=REFRESH_SECONDS
-        )
-        if renewed is None:
-            return error(401, 283, "Your refresh token is invalid or was used before.")
-        _, access, refresh = renewed
-        return Answer.json(
-            {
-                "response_type": "refresh_token",
-                "access_token": access,
-                "refresh_token": refresh,
-                "token_type": "bearer",
-                "expires_in": TOKEN_SECONDS,
-                "refresh_token_expires_in": REFRESH_SECONDS,
-                "refresh_token_expires_at": int(self.world.now()) + REFRESH_SECONDS,
-                "scope": "boards:read boards:write pins:read pins:write user_accounts:read",
-            }
-        )
 
 
 def _page(request: Request, items: list[dict[str, str]]) -> Answer:

@@ -1,17 +1,16 @@
 """Telegram's Bot API: one call publishes, and only its answer has the id, because messages cannot be read back."""
 
 from html.parser import HTMLParser
-from typing import Any, ClassVar, Literal
-from urllib.parse import urlsplit
+from typing import Any, ClassVar
 
 import msgspec
 
 from sandbox.accounts import Account
-from sandbox.fake_platform import route
-from sandbox.fetching import FetchError, fetch
+from sandbox.fake_platform import MediaKind, own, route
+from sandbox.fetching import Fetched, FetchError
 from sandbox.formats import Format, probe
 from sandbox.platforms.telegram.base import FakeBot, bad, done, parameters
-from sandbox.posts import PublicPost, ShownMedia
+from sandbox.posts import ShownMedia
 from sandbox.wire import Answer, Field, RefusedError, Request
 from sandbox.world import World
 
@@ -77,7 +76,7 @@ SIDES, RATIO = 10_000, 20
 MESSAGES_PER_MINUTE = 20
 """Messages to one group or channel; source: Telegram's FAQ. Every item of an album counts."""
 
-_KINDS: dict[str, Literal["image", "gif", "video", "document"]] = {
+_KINDS: dict[str, MediaKind] = {
     "photo": "image",
     "video": "video",
     "animation": "gif",
@@ -114,9 +113,8 @@ class Telegram(FakeBot):
 
     def __init__(self, world: World) -> None:
         super().__init__(world)
-        own = (post for post in world.posts.newest_first() if post.platform == self.platform)
         # One count over all chats, because the sandbox finds a post by its number alone.
-        self._last = max((post.detail["last_id"] for post in own), default=0)
+        self._last = max((post.detail["last_id"] for post in self.own_posts()), default=0)
 
     @route("POST", "/bot{token}/sendMessage", "publish")
     async def message(self, request: Request) -> Answer:
@@ -130,24 +128,19 @@ class Telegram(FakeBot):
         return done(self._publish(account, text, [], "message")[0])
 
     @route("POST", "/bot{token}/sendPhoto", "publish")
-    async def photo(self, request: Request) -> Answer:
-        """Publish a photo."""
-        return await self._single(request, "photo")
-
     @route("POST", "/bot{token}/sendVideo", "publish")
-    async def video(self, request: Request) -> Answer:
-        """Publish a video."""
-        return await self._single(request, "video")
-
     @route("POST", "/bot{token}/sendAnimation", "publish")
-    async def animation(self, request: Request) -> Answer:
-        """Publish a GIF."""
-        return await self._single(request, "animation")
-
     @route("POST", "/bot{token}/sendDocument", "publish")
-    async def document(self, request: Request) -> Answer:
-        """Publish a file of any type."""
-        return await self._single(request, "document")
+    async def single(self, request: Request) -> Answer:
+        """Publish a photo, a video, a GIF, or a file of any type."""
+        kind = request.path.rpartition("/send")[2].lower()
+        account, values = self._checked(request, 1)
+        caption = _caption(values.get("caption"), values.get("parse_mode"))
+        value = values.get(kind) or ""
+        if not value:
+            raise bad(f"there is no {kind} in the request")
+        reference = f"attach://{kind}" if isinstance(value, bytes) else value
+        return done(self._publish(account, caption, [await self._received(request, kind, reference, values)], kind)[0])
 
     @route("POST", "/bot{token}/sendMediaGroup", "publish")
     async def album(self, request: Request) -> Answer:
@@ -173,29 +166,15 @@ class Telegram(FakeBot):
         """Delete a message of the chat; of an album, the sandbox knows its first one."""
         account, values = self.account(request), parameters(request)
         self.own_chat(account, values.get("chat_id"))
-        post = self.world.posts.get(self.platform, str(values.get("message_id") or ""))
-        if post is None or post.deleted or post.account_id != account.account_id:
-            raise bad("message to delete not found")
-        post.deleted = True
-        self.world.posts.changed(post)
+        missing = bad("message to delete not found")
+        self.world.posts.delete(own(self.visible_post(values.get("message_id")), account, missing))
         return done(True)
-
-    async def _single(self, request: Request, kind: str) -> Answer:
-        account, values = self._checked(request, 1)
-        caption = _caption(values.get("caption"), values.get("parse_mode"))
-        value = values.get(kind) or ""
-        if not value:
-            raise bad(f"there is no {kind} in the request")
-        reference = f"attach://{kind}" if isinstance(value, bytes) else value
-        return done(self._publish(account, caption, [await self._received(request, kind, reference, values)], kind)[0])
 
     def _checked(self, request: Request, messages: int) -> tuple[Account, dict[str, Any]]:
         account, values = self.account(request), parameters(request)
         self.own_chat(account, values.get("chat_id"))
         for _ in range(messages):
-            window = self.world.windows.take((self.platform, account.account_id), MESSAGES_PER_MINUTE, 60)
-            if not window.allowed:
-                raise RefusedError(self.rate_limited(window.resets_at - self.world.now()))
+            self.admit(self.count(account, MESSAGES_PER_MINUTE, 60))
         return account, values
 
     async def _received(self, request: Request, kind: str, reference: str, values: dict[str, Field]) -> ShownMedia:
@@ -203,50 +182,38 @@ class Telegram(FakeBot):
             content = values.get(reference.removeprefix("attach://"))
             if not isinstance(content, bytes):
                 raise bad("file must be non-empty")
-            return self._checked_file(kind, probe(content), content, UPLOAD_BYTES[kind])
+            return self._checked_file(kind, Fetched(probe(content), content), UPLOAD_BYTES[kind])
         if not reference.startswith(("http://", "https://")):
             raise bad("wrong file identifier/HTTP URL specified")
         try:
-            fetched = await fetch(reference, urlsplit(request.base_url).netloc)
+            fetched = await self.fetched(request, reference)
         except FetchError as error:
             raise bad("failed to get HTTP URL content") from error
-        if fetched.sample is not None:
-            return ShownMedia(_KINDS[kind], fetched.sample.path)
-        return self._checked_file(kind, fetched.format, fetched.content or b"", URL_BYTES[kind])
+        return self._checked_file(kind, fetched, URL_BYTES[kind])
 
-    def _checked_file(self, kind: str, file_format: Format | None, content: bytes, most: int) -> ShownMedia:
-        if len(content) > most:
-            raise RefusedError(self.failure(413, "Request Entity Too Large"))
-        if not content:
-            raise bad("file must be non-empty")
-        name = f"{self._last + 1}-{len(content)}-{abs(hash(content))}"
-        if kind == "document":
-            return ShownMedia(_KINDS[kind], self.keep_upload(name, "application/octet-stream", content))
-        if file_format is None or file_format.is_image is not (
-            kind == "photo" or file_format.content_type == "image/gif"
-        ):
-            raise bad("IMAGE_PROCESS_FAILED" if kind == "photo" else "wrong type of the file")
-        low, high = sorted((file_format.width, file_format.height))
-        if kind == "photo" and (low + high > SIDES or high > low * RATIO):
-            raise bad("PHOTO_INVALID_DIMENSIONS")
-        return ShownMedia(_KINDS[kind], self.keep_upload(name, file_format.content_type, content))
+    def _checked_file(self, kind: str, file: Fetched, most: int) -> ShownMedia:
+        if file.sample is None and file.content is not None:
+            if len(file.content) > most:
+                raise RefusedError(self.failure(413, "Request Entity Too Large"))
+            if not file.content:
+                raise bad("file must be non-empty")
+            if kind != "document":
+                _check_format(kind, file.format)
+        return self.shown_file(_KINDS[kind], file)
 
     def _publish(self, account: Account, text: str, media: list[ShownMedia], kind: str) -> list[dict[str, Any]]:
         ids = [self._last + 1 + index for index in range(max(len(media), 1))]
         self._last = ids[-1]
         now = self.world.now()
-        self.world.posts.add(
-            PublicPost(
-                platform=self.platform,
-                account_id=account.account_id,
-                platform_post_id=str(ids[0]),
-                text=text,
-                created_at=now,
-                kind=kind,
-                url=f"https://t.me/{account.username}/{ids[0]}",
-                media=media,
-                detail={"last_id": ids[-1]},
-            )
+        self.add_post(
+            account,
+            str(ids[0]),
+            text,
+            created_at=now,
+            kind=kind,
+            url=f"https://t.me/{account.username}/{ids[0]}",
+            media=media,
+            detail={"last_id": ids[-1]},
         )
         chat = self.chat(account)
         shared = {"sender_chat": chat, "chat": chat, "date": int(now)}
@@ -257,6 +224,14 @@ class Telegram(FakeBot):
             {"message_id": number, **shared, **group, **({"caption": text} if text and number == ids[0] else {})}
             for number in ids
         ]
+
+
+def _check_format(kind: str, file_format: Format | None) -> None:
+    if file_format is None or file_format.is_image is not (kind == "photo" or file_format.content_type == "image/gif"):
+        raise bad("IMAGE_PROCESS_FAILED" if kind == "photo" else "wrong type of the file")
+    low, high = sorted((file_format.width, file_format.height))
+    if kind == "photo" and (low + high > SIDES or high > low * RATIO):
+        raise bad("PHOTO_INVALID_DIMENSIONS")
 
 
 def _caption(value: object, parse_mode: object) -> str:

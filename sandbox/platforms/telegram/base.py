@@ -223,9 +223,7 @@ class FakeBot(FakePlatform, ABC):
 
 def parameters(request: Request) -> dict[str, Any]:
     """Merge the parameters of query and body (form or JSON); the body takes precedence."""
-    if not request.body:
-        return request.merged()
     try:
-        return request.merged(request.json() if request.is_json else request.form())
+        return request.parameters()
     except MalformedBodyError as error:
         raise bad("request body can't be read") from error

@@ -6,8 +6,9 @@ from typing import Any, ClassVar
 from urllib.parse import urlsplit
 
 from sandbox.accounts import Account
-from sandbox.fake_platform import route
-from sandbox.fetching import FetchError, fetch
+from sandbox.fake_platform import own, route
+from sandbox.fetching import FetchError
+from sandbox.formats import probe
 from sandbox.operations import Operation
 from sandbox.platforms.tiktok.base import PRIVACY_OPTIONS, FakeTikTok, Publication, envelope, json_body, refused
 from sandbox.posts import ShownMedia
@@ -87,8 +88,7 @@ class TikTok(FakeTikTok):
     async def begin_inbox_video(self, request: Request) -> Answer:
         """Begin a video for the inbox of the app."""
         account = self.account(request)
-        day = self.world.windows.take((self.platform, account.account_id, "pending"), PENDING_SHARES, 86_400)
-        if not day.allowed:
+        if not self.count(account, PENDING_SHARES, 86_400, "pending").allowed:
             raise refused("spam_risk_too_many_pending_share", "Too many pending shares in the last 24 hours.", 403)
         return self._begun(request, account, json_body(request), None)
 
@@ -118,8 +118,7 @@ class TikTok(FakeTikTok):
             created_at=self.world.now(),
         )
         self.attempted.add(publication.id)
-        own_host = urlsplit(request.base_url).netloc
-        photos = [await self._photo(url, own_host) for url in urls]
+        photos = [await self._photo(request, url) for url in urls]
         failure = next((photo for photo in photos if isinstance(photo, str)), None)
         self.publish(account, publication, [photo for photo in photos if isinstance(photo, ShownMedia)], failure)
         return envelope({"publish_id": publication.id})
@@ -150,27 +149,29 @@ class TikTok(FakeTikTok):
         content += request.body
         if len(content) < publication.size:
             return Answer(206, headers=[(b"content-range", f"bytes 0-{end}/{total}".encode())])
-        shown = self.shown(bytes(self.received.pop(publication.id)), video=True)
+        received = bytes(self.received.pop(publication.id))
+        file_format = probe(received)
         account = self.world.accounts.get(self.platform, publication.account_id)
         if account is not None:
-            failure = None if shown else "file_format_check_failed"
-            self.publish(account, publication, [shown] if shown else [], failure)
+            if file_format is None or file_format.is_image:
+                self.publish(account, publication, [], "file_format_check_failed")
+            else:
+                self.publish(account, publication, [self.shown_file("video", received)], None)
         return Answer(201)
 
     @route("POST", "/v2/post/publish/cancel/", "delete")
     async def cancel(self, request: Request) -> Answer:
         """Cancel an upload that is not complete yet."""
         account, publish_id = self.account(request), str(json_body(request).get("publish_id", ""))
-        publication = self.publications.get(publish_id)
-        if publication is None or publication.account_id != account.account_id:
-            raise refused("invalid_publish_id", "The publish_id does not exist.")
+        missing = refused("invalid_publish_id", "The publish_id does not exist.")
+        publication = own(self.publications.get(publish_id), account, missing)
         if publication.whole_at is None:
             publication.whole_at, publication.failure = self.world.now(), "publish_cancelled"
             self.publications.put(publication.id, publication)
         return envelope({})
 
     def _count(self, account: Account) -> None:
-        if not self.world.windows.take((self.platform, account.account_id, "posts"), POSTS_PER_DAY, 86_400).allowed:
+        if not self.count(account, POSTS_PER_DAY, 86_400, "posts").allowed:
             raise refused("spam_risk_too_many_posts", "The daily post cap of this user is reached.", 403)
 
     def _begun(self, request: Request, account: Account, body: dict[str, Any], info: dict[str, Any] | None) -> Answer:
@@ -201,21 +202,18 @@ class TikTok(FakeTikTok):
         query = f"upload_id={publication.upload_id}&upload_token={publication.upload_token}"
         return envelope({"publish_id": publication.id, "upload_url": f"{request.base_url}/video/?{query}"})
 
-    async def _photo(self, url: str, own_host: str) -> ShownMedia | str:
+    async def _photo(self, request: Request, url: str) -> ShownMedia | str:
         """Return a photo, or the reason why it cannot be fetched."""
         try:
-            fetched = await fetch(url, own_host)
+            fetched = await self.fetched(request, url)
         except FetchError:
             return "photo_pull_failed"
         if fetched.format is None or fetched.format.content_type not in ("image/jpeg", "image/webp"):
             return "file_format_check_failed"
-        if fetched.sample is not None:
-            return ShownMedia("image", fetched.sample.path)
-        if fetched.content is None or len(fetched.content) > LARGEST_PHOTO:
+        shorter_side = min(fetched.format.width, fetched.format.height)
+        if len(fetched.content or b"") > LARGEST_PHOTO or shorter_side > LARGEST_SHORTER_SIDE:
             return "picture_size_check_failed"
-        if min(fetched.format.width, fetched.format.height) > LARGEST_SHORTER_SIDE:
-            return "picture_size_check_failed"
-        return self.shown(fetched.content, video=False) or "file_format_check_failed"
+        return self.shown_file("image", fetched)
 
 
 def _is_divided(size: int, chunk: int, count: int) -> bool:

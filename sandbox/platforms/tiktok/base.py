@@ -8,13 +8,12 @@ import msgspec
 
 from sandbox.accounts import Account
 from sandbox.authorization import ConsentRules, OAuthError
-from sandbox.fake_platform import FakePlatform, Route, route
-from sandbox.formats import probe
+from sandbox.fake_platform import Route, route
 from sandbox.ids import Snowflakes
 from sandbox.journal import Collection
 from sandbox.operations import Operation
-from sandbox.posts import PublicPost, ShownMedia
-from sandbox.strict import TrackedParameters
+from sandbox.posts import ShownMedia
+from sandbox.tokens import TokenPlatform, TokenRules
 from sandbox.wire import Answer, MalformedBodyError, RefusedError, Request
 from sandbox.world import World
 
@@ -80,7 +79,7 @@ def _log_id() -> str:
 _SCOPES = frozenset(("user.info.basic", "user.info.profile", "video.publish", "video.upload", "video.list"))
 
 
-TOKEN_SECONDS, REFRESH_SECONDS = 7_200, 15_552_000
+REFRESH_SECONDS = 15_552_000
 _USER_FIELDS = {"open_id", "union_id", "avatar_url", "display_name", "username"}
 _VIDEO_FIELDS = {"id", "title", "video_description", "create_time", "share_url", "duration", "cover_image_url"}
 
@@ -93,7 +92,7 @@ def _status_operation(fake: "FakeTikTok", request: Request) -> Operation:
     return "confirm" if publish_id in fake.attempted else "prepare"
 
 
-class FakeTikTok(FakePlatform, ABC):
+class FakeTikTok(TokenPlatform, ABC):
     """State, reads and tokens that all of TikTok's routes share."""
 
     # Web apps send no challenge, and people may untick single permissions. How long a code is valid is not documented.
@@ -107,7 +106,16 @@ class FakeTikTok(FakePlatform, ABC):
         client_id="client_key",
         optional_parameters=("disable_auto_auth",),
     )
-    renewal_path = "/v2/oauth/token/"
+    tokens = TokenRules(
+        "/v2/oauth/token/",
+        7_200,
+        refresh="rotates",
+        refresh_seconds=REFRESH_SECONDS,
+        refresh_refusal="Refresh token is invalid or expired.",
+        scope_separator=",",
+        revoke_path="/v2/oauth/revoke/",
+        revokes_all=True,
+    )
     conditions = {  # noqa: RUF012
         "no_profile_scope": "The token may not read the user name, and a request for it is refused as a whole.",
         "public_account": "The account is not private: an app that is not audited may not even post with SELF_ONLY.",
@@ -135,7 +143,7 @@ class FakeTikTok(FakePlatform, ABC):
             return False
         try:
             body = json_body(request)
-        except RefusedError:
+        except MalformedBodyError:
             return False
         info = body.get("post_info")
         only_self = isinstance(info, dict) and info.get("privacy_level") == "SELF_ONLY"
@@ -161,20 +169,12 @@ class FakeTikTok(FakePlatform, ABC):
         """Return the response to a reached limit; TikTok never gives the wait."""
         return problem("rate_limit_exceeded", "The API rate limit was exceeded. Please try again later.", 429)
 
-    async def serve(self, route: Route, request: Request) -> Answer:
+    def gate(self, route: Route, request: Request) -> dict[str, str]:
         """Count the request against the limit per minute."""
         key = (self.platform, self.token(request), route.path)
         if route.path in PER_MINUTE and not self.world.windows.take(key, PER_MINUTE[route.path], 60).allowed:
-            return self.rate_limited(60)
-        return await route.handler(request)
-
-    def shown(self, content: bytes, *, video: bool) -> ShownMedia | None:
-        """Return uploaded bytes as a post shows them; None if they are not of this kind."""
-        file_format = probe(content)
-        if file_format is None or file_format.is_image is video:
-            return None
-        source = self.keep_upload(self.ids.next(), file_format.content_type, content)
-        return ShownMedia("video" if video else "image", source)
+            raise RefusedError(self.rate_limited(60))
+        return {}
 
     def publish(self, account: Account, publication: Publication, media: list[ShownMedia], failure: str | None) -> None:
         """Record that TikTok has received everything, and publish the post unless it is for the owner's inbox."""
@@ -184,82 +184,32 @@ class FakeTikTok(FakePlatform, ABC):
             is_public = publication.privacy == PUBLIC
             publication.post_id = self.ids.next() if is_public else publication.id
             kind = "photo" if publication.is_photo else "video"
-            self.world.posts.add(
-                PublicPost(
-                    platform=self.platform,
-                    account_id=account.account_id,
-                    platform_post_id=publication.post_id,
-                    text=publication.text,
-                    created_at=publication.whole_at,
-                    kind=kind,
-                    url=f"https://www.tiktok.com/@{account.username}/{kind}/{publication.post_id}",
-                    media=media,
-                    note=publication.title or None,
-                    detail={"privacy": publication.privacy},
-                )
+            self.add_post(
+                account,
+                publication.post_id,
+                publication.text,
+                created_at=publication.whole_at,
+                kind=kind,
+                url=f"https://www.tiktok.com/@{account.username}/{kind}/{publication.post_id}",
+                media=media,
+                note=publication.title or None,
+                detail={"privacy": publication.privacy},
             )
         self.publications.put(publication.id, publication)
 
-    def redeem(self, form: TrackedParameters) -> Answer:
-        """Exchange a code for tokens, in OAuth's own format."""
-        client = str(form.get("client_key", "")), str(form.get("client_secret", ""))
-        try:
-            account, scopes = self.authorization_server.redeem(form, client, self.world.now())
-        except OAuthError as problem:
-            status = 401 if problem.code == "invalid_client" else 400
-            body = {"error": problem.code, "error_description": problem.description, "log_id": "2026"}
-            return Answer.json(body, status)
-        return Answer.json(
-            {
-                "access_token": self.world.accounts.issue(account, 7_200),
-                "expires_in": 7_200,
-                "open_id": account.user_id,
-                "refresh_token": self.world.accounts.issue_refresh(account),
-                "refresh_expires_in": 15_552_000,
-                "scope": ",".join(scopes),
-                "token_type": "Bearer",
-            }
-        )
+    def oauth_refused(self, problem: OAuthError) -> Answer:
+        """Return the response of the token endpoint, in OAuth's own format."""
+        code = "invalid_grant" if problem.code == "unsupported_grant_type" else problem.code
+        body = {"error": code, "error_description": problem.description, "log_id": "2026"}
+        return Answer.json(body, 401 if code == "invalid_client" else 400)
 
-    @route("POST", "/v2/oauth/token/", "auth")
-    async def renew(self, request: Request) -> Answer:
-        """Exchange a refresh token for new tokens, in OAuth's own format."""
-        form = request.texts()
-        if not form.get("client_key"):
-            return _oauth_error("invalid_client", "Client key or secret is incorrect.", 401)
-        if form.get("grant_type") == "authorization_code":
-            return self.redeem(form)
-        renewed = None
-        if form.get("grant_type") == "refresh_token":
-            renewed = self.world.accounts.rotate(
-                self.platform, form.get("refresh_token", ""), lifetime=TOKEN_SECONDS, refresh_lifetime=REFRESH_SECONDS
-            )
-        if renewed is None:
-            return _oauth_error("invalid_grant", "Refresh token is invalid or expired.", 400)
-        account, access, refresh = renewed
-        return Answer.json(
-            {
-                "access_token": access,
-                "expires_in": TOKEN_SECONDS,
-                "open_id": account.user_id,
-                "refresh_token": refresh,
-                "refresh_expires_in": REFRESH_SECONDS,
-                "scope": "user.info.basic,user.info.profile,video.publish,video.upload,video.list",
-                "token_type": "Bearer",
-            }
-        )
+    def token_details(self, account: Account, grant: str) -> dict[str, object]:
+        """Return whose tokens they are, and how long the refresh token is valid."""
+        return {"open_id": account.user_id, "refresh_expires_in": REFRESH_SECONDS}
 
-    @route("POST", "/v2/oauth/revoke/", "auth")
-    async def revoke(self, request: Request) -> Answer:
-        """Revoke an access token, and the tokens of the same consent; the answer is empty."""
-        form = request.texts()
-        try:
-            known = self.authorization_server.revoke(
-                form.get("token", ""), (form.get("client_key", ""), form.get("client_secret", "")), all_of_it=True
-            )
-        except OAuthError:
-            return _oauth_error("invalid_client", "Client key or secret is incorrect.", 401)
-        return Answer.json({}) if known else _oauth_error("invalid_request", "The token is invalid.", 400)
+    def revoked(self, *, known: bool) -> Answer:
+        """Return the response to a revocation: empty if the token was known."""
+        return Answer.json({}) if known else self.oauth_refused(OAuthError("invalid_request", "The token is invalid."))
 
     @route("GET", "/v2/user/info/", "auth")
     async def user(self, request: Request) -> Answer:
@@ -318,8 +268,8 @@ class FakeTikTok(FakePlatform, ABC):
         if not isinstance(count, int) or not 1 <= count <= 20:
             raise refused("invalid_params", "max_count must be between 1 and 20.")
         entries: list[dict[str, Any]] = []
-        for post in self.world.posts.by_account(account):
-            if post.detail.get("privacy") == PUBLIC and not post.deleted:
+        for post in self.posts_of(account):
+            if post.detail.get("privacy") == PUBLIC:
                 known = {
                     "id": post.platform_post_id,
                     "title": post.note or post.text,
@@ -351,16 +301,8 @@ class FakeTikTok(FakePlatform, ABC):
 
 
 def json_body(request: Request) -> dict[str, Any]:
-    """Return the body of a request, which is a JSON object or empty."""
-    if not request.body:
-        return {}
-    try:
-        body = request.json()
-    except MalformedBodyError as error:
-        raise refused("invalid_params", "The request body is no JSON.") from error
-    if not isinstance(body, dict):
-        raise refused("invalid_params", "The request body is no JSON object.")
-    return body
+    """Return the body of a request, which is a JSON object or empty. Raises MalformedBodyError."""
+    return request.object() if request.body else {}
 
 
 def _requested_fields(request: Request, known: set[str]) -> list[str]:
@@ -368,7 +310,3 @@ def _requested_fields(request: Request, known: set[str]) -> list[str]:
     if not fields or not set(fields) <= known:
         raise refused("invalid_params", "fields is missing or names what does not exist.")
     return fields
-
-
-def _oauth_error(code: str, description: str, status: int) -> Answer:
-    return Answer.json({"error": code, "error_description": description, "log_id": "2026"}, status)

@@ -54,8 +54,7 @@ class Twitter(ReadRoutes):
 
     def __init__(self, world: World) -> None:
         super().__init__(world)
-        own = [post for post in world.posts.newest_first() if post.platform == self.platform]
-        self._by_words = {_words(post): post for post in reversed(own)}
+        self._by_words = {_words(post): post for post in self.own_posts()}
 
     @route("POST", "/2/tweets", _publish_or_edit)
     async def create(self, request: Request) -> Answer:
@@ -101,8 +100,7 @@ class Twitter(ReadRoutes):
         for version_id in newest.detail["history"]:
             version = self.world.posts.get(self.platform, version_id)
             if version is not None:
-                version.deleted = True
-                self.world.posts.changed(version)
+                self.world.posts.delete(version)
         return Answer.json({"data": {"deleted": True}})
 
     def _attached(self, account: Account, body: CreatePost) -> list[Medium]:
@@ -137,8 +135,8 @@ class Twitter(ReadRoutes):
         return self.world.now() - post.created_at < DUPLICATE_SECONDS
 
     def _editable(self, account: Account, post_id: str) -> PublicPost:
-        post = self.world.posts.get(self.platform, post_id)
-        if post is None or post.deleted:
+        post = self.visible_post(post_id)
+        if post is None:
             raise RefusedError(
                 problem(
                     404,
@@ -170,11 +168,13 @@ class Twitter(ReadRoutes):
         if body.poll is not None:
             detail["poll"] = body.poll.options
         kind = "poll" if body.poll else "reply" if body.reply else "quote" if body.quote_tweet_id else "post"
-        post = PublicPost(
-            platform=self.platform,
-            account_id=account.account_id,
-            platform_post_id=post_id,
-            text=body.text,
+        if previous is not None:
+            previous.superseded_by = post_id
+            self.world.posts.changed(previous)
+        post = self.add_post(
+            account,
+            post_id,
+            body.text,
             created_at=now,
             kind=kind,
             url=f"https://x.com/{account.username}/status/{post_id}",
@@ -183,11 +183,8 @@ class Twitter(ReadRoutes):
             edits=len(history) - 1,
             detail=detail,
         )
-        if previous is not None:
-            previous.superseded_by = post_id
-            self.world.posts.changed(previous)
         self._by_words[_words(post)] = post
-        return self.world.posts.add(post)
+        return post
 
 
 def _check_text(account: Account, body: CreatePost) -> None:

@@ -8,12 +8,11 @@ from typing import Annotated, Any, Literal
 
 import msgspec
 
-from sandbox.accounts import Account
-from sandbox.authorization import ConsentRules, OAuthError, basic_client
-from sandbox.fake_platform import FakePlatform, Route, route
+from sandbox.authorization import ConsentRules, OAuthError
+from sandbox.fake_platform import Route, route
 from sandbox.ids import Snowflakes
-from sandbox.strict import TrackedParameters
-from sandbox.wire import Answer, MalformedBodyError, RefusedError, Request
+from sandbox.tokens import RefreshError, TokenPlatform, TokenRules
+from sandbox.wire import Answer, RefusedError, Request
 from sandbox.world import World
 
 PROBLEMS = "https://api.x.com/2/problems/"
@@ -149,17 +148,6 @@ def read_post(request: Request) -> CreatePost:
     return body
 
 
-def read_json(request: Request) -> dict[str, Any]:
-    """Read a small JSON object; refuses anything else."""
-    try:
-        body = request.json()
-    except MalformedBodyError as error:
-        raise invalid("The request body is not valid JSON.") from error
-    if not isinstance(body, dict):
-        raise invalid("The request body is not a JSON object.")
-    return body
-
-
 def _worded(message: str) -> str:
     match = _UNKNOWN.search(message)
     if match is None:
@@ -172,14 +160,24 @@ TOKEN_SECONDS = 7200
 SCOPE = "tweet.read tweet.write users.read media.write offline.access"
 
 
-class FakeX(FakePlatform, ABC):
+class FakeX(TokenPlatform, ABC):
     """State and methods that all of X's routes share, and the routes of the user and of tokens."""
 
     consent = ConsentRules(
         "/i/oauth2/authorize", frozenset(SCOPE.split()), code_seconds=30, pkce="required", state_required=True
     )
     refuses_app_for = frozenset({"prepare", "publish", "confirm", "edit", "delete", "auth"})
-    renewal_path = "/2/oauth2/token"
+    tokens = TokenRules(
+        "/2/oauth2/token",
+        TOKEN_SECONDS,
+        refresh="rotates",
+        refresh_scope="offline.access",
+        replay_ends_grant=True,
+        basic=True,
+        unnamed_app=None,
+        kind="bearer",
+        revoke_path="/2/oauth2/revoke",
+    )
     conditions = {  # noqa: RUF012
         "not_mentioned": "No post but the account's own may be replied to or quoted.",
         "spend_cap_reached": "All calls are refused with 403 SpendCapReached.",
@@ -199,6 +197,10 @@ class FakeX(FakePlatform, ABC):
         detail = "You are not permitted to perform this action." if status == 403 else title
         return problem(status, title, message or detail)
 
+    def malformed(self, reason: str) -> Answer:
+        """Return the response to a body that is not valid JSON, or no object."""
+        return invalid("The request body is not valid JSON.").answer
+
     def refused_content(self) -> Answer:
         """Return the response to a post that does not pass validation."""
         return problem(400, "Invalid Request", "One or more parameters to your request was invalid.")
@@ -215,30 +217,13 @@ class FakeX(FakePlatform, ABC):
         """Return the response to an app whose credits are used up."""
         return problem(402, "Payment Required", "credits depleted", f"{PROBLEMS}credits-depleted")
 
-    async def serve(self, route: Route, request: Request) -> Answer:
-        """Count the request against its window, and report the count in the answer's headers."""
+    def gate(self, route: Route, request: Request) -> dict[str, str]:
+        """Count the request against its window, and refuse one that the operator's app may not send."""
         limit = LIMITS.get(route.path, READ_LIMIT) if request.method != "GET" else _read_limit(route.path)
-        account = self.world.accounts.by_token(self.platform, request.bearer)
-        who = account.account_id if account else ""
-        window = self.world.windows.take((self.platform, who, request.method, route.path), limit, WINDOW_SECONDS)
+        account = self.sender(request)
+        window = self.count(account, limit, WINDOW_SECONDS, request.method, route.path)
         if not window.allowed:
-            return self._too_many(limit, window.resets_at)
-        try:
-            self._check_app(account)
-            answer = await route.handler(request)
-        except RefusedError as refused:
-            answer = refused.answer
-        return answer.with_headers(
-            {
-                "x-rate-limit-limit": str(limit),
-                "x-rate-limit-remaining": str(window.remaining),
-                "x-rate-limit-reset": str(int(window.resets_at)),
-                "x-transaction-id": f"{random.getrandbits(64):016x}",
-            }
-        )
-
-    def _check_app(self, account: Account | None) -> None:
-        """Refuse a request that the operator's app may not send."""
+            raise RefusedError(self._too_many(limit, window.resets_at))
         if self.holds("spend_cap_reached", account):
             message = "The app has reached its spend cap for this billing cycle."
             raise RefusedError(problem(403, "SpendCapReached", message))
@@ -246,16 +231,16 @@ class FakeX(FakePlatform, ABC):
             message = "You must use keys and tokens from a developer App that is attached to a Project."
             kind = f"{PROBLEMS}client-forbidden"
             raise RefusedError(problem(403, "Client Forbidden", message, kind, reason="client-not-enrolled"))
+        return _limits(limit, window.remaining, int(window.resets_at))
+
+    def signature(self) -> dict[str, str]:
+        """Return the id of the transaction."""
+        return {"x-transaction-id": f"{random.getrandbits(64):016x}"}
 
     def _too_many(self, limit: int, resets_at: float) -> Answer:
-        answer = problem(429, "Too Many Requests", "Too Many Requests")
-        return answer.with_headers(
-            {
-                "x-rate-limit-limit": str(limit),
-                "x-rate-limit-remaining": "0",
-                # Whole seconds, rounded up, so that a client that waits until then is admitted.
-                "x-rate-limit-reset": str(-int(-resets_at // 1)),
-            }
+        # Whole seconds, rounded up, so that a client that waits until then is admitted.
+        return problem(429, "Too Many Requests", "Too Many Requests").with_headers(
+            _limits(limit, 0, -int(-resets_at // 1))
         )
 
     @route("GET", "/2/users/me", "auth")
@@ -271,62 +256,28 @@ class FakeX(FakePlatform, ABC):
         fields = request.query.get("user.fields", "").split(",")
         return Answer.json({"data": data | {name: value for name, value in more.items() if name in fields}})
 
-    @route("POST", "/2/oauth2/token", "auth")
-    async def renew(self, request: Request) -> Answer:
-        """Exchange a refresh token, once, for a new pair."""
-        form = request.form()
-        if form.get("grant_type") == "authorization_code":
-            return self._redeem(request, form)
-        if form.get("grant_type") != "refresh_token":
-            return _refused("unsupported_grant_type", "Only refresh_token is known here.")
-        renewed = self.world.accounts.rotate(
-            self.platform, str(form.get("refresh_token", "")), lifetime=TOKEN_SECONDS, replay_ends_grant=True
-        )
-        if renewed is None:
-            return _refused("invalid_request", "Value passed for the token was invalid.")
-        _, access_token, refresh_token = renewed
-        return Answer.json(
-            {
-                "token_type": "bearer",
-                "expires_in": TOKEN_SECONDS,
-                "access_token": access_token,
-                "scope": SCOPE,
-                "refresh_token": refresh_token,
-            }
-        )
-
-    @route("POST", "/2/oauth2/revoke", "auth")
-    async def revoke(self, request: Request) -> Answer:
-        """Revoke a token; an unknown one gets the same answer."""
-        form = request.form()
-        try:
-            self.authorization_server.revoke(str(form.get("token", "")), basic_client(request))
-        except OAuthError:
+    def oauth_refused(self, problem: OAuthError) -> Answer:
+        """Return the response of the token endpoint, which has words of its own."""
+        if problem.code == "invalid_client":
             refusal = {"error": "unauthorized_client", "error_description": "Missing valid authorization header"}
             return Answer.json(refusal, 401)
+        if problem.code == "invalid_grant":
+            what = "token" if isinstance(problem, RefreshError) else "authorization code"
+            problem = OAuthError("invalid_request", f"Value passed for the {what} was invalid.")
+        return super().oauth_refused(problem)
+
+    def revoked(self, *, known: bool) -> Answer:
+        """Return the response to a revocation."""
         return Answer.json({"revoked": True})
 
-    def _redeem(self, request: Request, form: TrackedParameters) -> Answer:
-        """Exchange a code for tokens; without the scope offline.access there is no refresh token."""
-        try:
-            account, scopes = self.authorization_server.redeem(form, basic_client(request), self.world.now())
-        except OAuthError as problem:
-            if problem.code == "invalid_client":
-                refusal = {"error": "unauthorized_client", "error_description": "Missing valid authorization header"}
-                return Answer.json(refusal, 401)
-            return _refused("invalid_request", "Value passed for the authorization code was invalid.")
-        refresh = {"refresh_token": self.world.accounts.issue_refresh(account)} if "offline.access" in scopes else {}
-        access = {
-            "token_type": "bearer",
-            "expires_in": TOKEN_SECONDS,
-            "access_token": self.world.accounts.issue(account, TOKEN_SECONDS),
-        }
-        return Answer.json({**access, "scope": " ".join(scopes), **refresh})
+
+def _limits(limit: int, remaining: int, reset: int) -> dict[str, str]:
+    return {
+        "x-rate-limit-limit": str(limit),
+        "x-rate-limit-remaining": str(remaining),
+        "x-rate-limit-reset": str(reset),
+    }
 
 
 def _read_limit(path: str) -> int:
     return STATUS_LIMIT if path == "/2/media/upload" else LIMITS["/2/users/me"] if path == "/2/users/me" else READ_LIMIT
-
-
-def _refused(error: str, description: str) -> Answer:
-    return Answer.json({"error": error, "error_description": description}, 400)

@@ -9,7 +9,7 @@ import msgspec
 from sandbox.accounts import Account
 from sandbox.fake_platform import route
 from sandbox.formats import probe
-from sandbox.platforms.twitter.base import FakeX, invalid, read_json
+from sandbox.platforms.twitter.base import FakeX, invalid
 from sandbox.posts import ShownMedia
 from sandbox.wire import Answer, RefusedError, Request
 from sandbox.world import World
@@ -78,7 +78,7 @@ class MediaRoutes(FakeX):
     async def upload(self, request: Request) -> Answer:
         """Receive a whole file in one request."""
         account = self.account(request)
-        fields = dict(read_json(request)) if request.is_json else dict(request.form())
+        fields = dict(request.object() if request.is_json else request.form())
         category, content = str(fields.get("media_category", "")), _content(fields.get("media"))
         if category not in CATEGORIES:
             raise invalid("media_category is missing or unknown.", media_category=[category])
@@ -92,7 +92,7 @@ class MediaRoutes(FakeX):
     async def initialize(self, request: Request) -> Answer:
         """Begin an upload in pieces."""
         account = self.account(request)
-        fields = read_json(request)
+        fields = request.object()
         category, total, kind = fields.get("media_category"), fields.get("total_bytes"), fields.get("media_type")
         if not isinstance(category, str) or category not in CATEGORIES:
             raise invalid("media_category is missing or unknown.", media_category=[str(category)])
@@ -111,7 +111,7 @@ class MediaRoutes(FakeX):
     async def append(self, request: Request) -> Answer:
         """Receive one piece; the same piece may come again."""
         medium = self._own(request, request.params["id"])
-        fields = dict(read_json(request)) if request.is_json else dict(request.form())
+        fields = dict(request.object() if request.is_json else request.form())
         segments = self._segments.get(medium.id)
         index, content = str(fields.get("segment_index", "")), _content(fields.get("media"))
         if segments is None:
@@ -150,7 +150,7 @@ class MediaRoutes(FakeX):
     @route("POST", "/2/media/metadata", "prepare")
     async def metadata(self, request: Request) -> Answer:
         """Store the alternative text."""
-        fields = read_json(request)
+        fields = request.object()
         medium = self._own(request, str(fields.get("id", "")))
         match fields.get("metadata"):
             case {"alt_text": {"text": str(text)}} if 0 < len(text) <= ALT_TEXT_LENGTH:
@@ -163,7 +163,7 @@ class MediaRoutes(FakeX):
     @route("POST", "/2/media/subtitles", "edit")
     async def add_subtitles(self, request: Request) -> Answer:
         """Add uploaded subtitles to a video; those of the same language are replaced (unverified)."""
-        fields = read_json(request)
+        fields = request.object()
         video, track = self._own(request, str(fields.get("id", ""))), fields.get("subtitles")
         if not isinstance(track, dict) or not LANGUAGE.fullmatch(str(track.get("language_code"))):
             raise invalid("subtitles.language_code must be two capital letters.", subtitles=[])

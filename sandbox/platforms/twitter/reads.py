@@ -158,7 +158,7 @@ class ReadRoutes(MediaRoutes):
         """Return one version of a post; if it does not exist, an error with status 200."""
         self.account(request)
         fields = _fields(request)
-        post = self._visible(request.params["id"])
+        post = self.visible_post(request.params["id"])
         if post is None:
             return Answer.json({"errors": [_not_found(request.params["id"], "id")]})
         return Answer.json({"data": self._described(post, fields)})
@@ -171,7 +171,7 @@ class ReadRoutes(MediaRoutes):
         ids = [post_id for post_id in request.query.get("ids", "").split(",") if post_id]
         if not 1 <= len(ids) <= 100:
             raise invalid("ids must name 1 to 100 posts.", ids=ids)
-        posts = {post_id: self._visible(post_id) for post_id in ids}
+        posts = {post_id: self.visible_post(post_id) for post_id in ids}
         answer: dict[str, object] = {"data": [self._described(post, fields) for post in posts.values() if post]}
         missing = [_not_found(post_id, "ids") for post_id, post in posts.items() if post is None]
         return Answer.json(answer | {"errors": missing} if missing else answer)

@@ -11,8 +11,7 @@ from sandbox.fake_platform import route
 from sandbox.formats import probe
 from sandbox.ids import in_base64
 from sandbox.operations import Operation
-from sandbox.platforms.youtube.base import Attached, FakeYouTube, Upload, exhausted, json_body, refused
-from sandbox.posts import PublicPost, ShownMedia
+from sandbox.platforms.youtube.base import Attached, FakeYouTube, Upload, exhausted, refused
 from sandbox.wire import Answer, RefusedError, Request
 
 PIECE_UNIT = 256 * 1024
@@ -58,7 +57,7 @@ class YouTube(FakeYouTube):
     @route("POST", "/upload/youtube/v3/videos", "prepare")
     async def begin(self, request: Request) -> Answer:
         """Begin a session."""
-        account, body, query = self.account(request), json_body(request), request.query
+        account, body, query = self.account(request), request.object(), request.query
         if query.get("uploadType") != "resumable" or not set(query.get("part", "").split(",")) <= PARTS:
             raise refused(400, "badRequest", "uploadType or part is wrong.")
         size = request.header("x-upload-content-length")
@@ -159,20 +158,16 @@ class YouTube(FakeYouTube):
         if file_format is None or file_format.is_image:
             upload.failure = "invalidFile"
         else:
-            source = self.keep_upload(upload.video_id, file_format.content_type, content)
-            self.world.posts.add(
-                PublicPost(
-                    platform=self.platform,
-                    account_id=account.account_id,
-                    platform_post_id=upload.video_id,
-                    text=str(upload.snippet.get("description", "")),
-                    created_at=upload.made_at,
-                    kind="video",
-                    url=f"https://www.youtube.com/watch?v={upload.video_id}",
-                    media=[ShownMedia("video", source)],
-                    note=str(upload.snippet["title"]),
-                    detail={"privacy": upload.status.get("privacyStatus", "public")},
-                )
+            self.add_post(
+                account,
+                upload.video_id,
+                str(upload.snippet.get("description", "")),
+                created_at=upload.made_at,
+                kind="video",
+                url=f"https://www.youtube.com/watch?v={upload.video_id}",
+                media=[self.shown_file("video", content)],
+                note=str(upload.snippet["title"]),
+                detail={"privacy": upload.status.get("privacyStatus", "public")},
             )
         self.uploads.put(upload.id, upload)
 

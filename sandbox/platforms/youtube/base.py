@@ -7,13 +7,12 @@ from typing import Any
 
 import msgspec
 
-from sandbox.accounts import Account
-from sandbox.fake_platform import Route, route
+from sandbox.fake_platform import own, route
 from sandbox.google import GoogleConsent, consent
 from sandbox.ids import Snowflakes
 from sandbox.journal import Collection
 from sandbox.operations import Operation
-from sandbox.wire import Answer, MalformedBodyError, RefusedError, Request
+from sandbox.wire import Answer, RefusedError, Request
 from sandbox.world import World
 
 PROCESSING_SECONDS = 10.0
@@ -86,18 +85,6 @@ def _project_problem(
     return Answer.json({"error": error}, code)
 
 
-def json_body(request: Request) -> dict[str, Any]:
-    """Return the body of a request, which is a JSON object."""
-    try:
-        body = request.json()
-    except MalformedBodyError as error:
-        raise refused(400, "parseError", "This API does not support parsing form-encoded input.") from error
-    if not isinstance(body, dict):
-        raise refused(400, "badRequest", "The request body is no JSON object.")
-    return body
-
-
-TOKEN_SECONDS = 3_600
 CATEGORIES = {"1": "Film & Animation", "22": "People & Blogs", "28": "Science & Technology", "30": "Movies"}
 """Some of YouTube's; the numbers are known in public, unverified."""
 PLAYLISTS = tuple(f"Playlist {number}" for number in range(1, 61))
@@ -113,7 +100,6 @@ class FakeYouTube(GoogleConsent, ABC):
 
     consent = consent("youtube.upload", "youtube.readonly", "youtube.force-ssl")
     refuses_app_for = frozenset({"prepare", "publish", "confirm", "edit", "auth"})
-    renewal_path = "/token"
     conditions = {  # noqa: RUF012
         "slow_processing": "Videos stay in processing; a thumbnail that is set meanwhile is answered 200 and lost.",
         "day_used_up": "The project's uploads of the day are used up.",
@@ -152,10 +138,13 @@ class FakeYouTube(GoogleConsent, ABC):
         answer = problem(429, "rateLimitExceeded", "The request was sent too often.", "usageLimits")
         return answer.with_headers({"Retry-After": str(-int(-seconds // 1))})
 
-    async def serve(self, route: Route, request: Request) -> Answer:
-        """Add the upload host's own header to its answers."""
-        answer = await route.handler(request)
-        return answer.with_headers({"X-GUploader-UploadID": self.ids.next()})
+    def malformed(self, reason: str) -> Answer:
+        """Return the response to a body that is no JSON object."""
+        return problem(400, "parseError", "This API does not support parsing form-encoded input.")
+
+    def signature(self) -> dict[str, str]:
+        """Return the upload host's own header."""
+        return {"X-GUploader-UploadID": self.ids.next()}
 
     def processed(self, upload: Upload) -> bool:
         """Return whether a video is processed by now."""
@@ -164,29 +153,11 @@ class FakeYouTube(GoogleConsent, ABC):
 
     def own_video(self, request: Request, video_id: str) -> Upload:
         """Return a video of the token's channel."""
-        account, upload = self.account(request), self.by_video.get(video_id)
-        if upload is None or upload.account_id != account.account_id or upload.deleted:
-            raise refused(404, "videoNotFound", "The video that you are trying to use cannot be found.")
+        missing = refused(404, "videoNotFound", "The video that you are trying to use cannot be found.")
+        upload = own(self.by_video.get(video_id), self.account(request), missing)
+        if upload.deleted:
+            raise missing
         return upload
-
-    @route("POST", "/token", "auth")
-    async def renew(self, request: Request) -> Answer:
-        """Issue a new access token; the refresh token stays valid."""
-        form = request.texts()
-        if form.get("grant_type") == "authorization_code":
-            return self.redeem(form)
-        owner = next((account for account in self.world.accounts if self._owns(account, form)), None)
-        if form.get("grant_type") != "refresh_token" or owner is None:
-            error = {"error": "invalid_grant", "error_description": "Token has been expired or revoked."}
-            return Answer.json(error, 400)
-        return Answer.json(
-            {
-                "access_token": self.world.accounts.issue(owner, TOKEN_SECONDS),
-                "expires_in": TOKEN_SECONDS,
-                "scope": "https://www.googleapis.com/auth/youtube",
-                "token_type": "Bearer",
-            }
-        )
 
     @route("GET", "/youtube/v3/channels", _channels_operation)
     async def channels(self, request: Request) -> Answer:
@@ -247,7 +218,7 @@ class FakeYouTube(GoogleConsent, ABC):
     @route("PUT", "/youtube/v3/videos", "edit")
     async def update(self, request: Request) -> Answer:
         """Change a video; the snippet must be complete."""
-        body = json_body(request)
+        body = request.object()
         upload, snippet = self.own_video(request, str(body.get("id", ""))), body.get("snippet")
         if not isinstance(snippet, dict) or not snippet.get("title") or not snippet.get("categoryId"):
             raise refused(400, "invalidVideoMetadata", "snippet.title and snippet.categoryId are required.")
@@ -267,8 +238,7 @@ class FakeYouTube(GoogleConsent, ABC):
         self.uploads.put(upload.id, upload)
         post = self.world.posts.get(self.platform, str(upload.video_id))
         if post is not None:
-            post.deleted = True
-            self.world.posts.changed(post)
+            self.world.posts.delete(post)
         return Answer(204)
 
     @route("GET", "/youtube/v3/playlistItems", "confirm")
@@ -333,9 +303,6 @@ class FakeYouTube(GoogleConsent, ABC):
         upload = self.own_video(request, request.query.get("videoId", ""))
         return _list("caption", [self._shown(track) for track in self._attached_to(upload, "caption")])
 
-    def _owns(self, account: Account, form: dict[str, str]) -> bool:
-        return account.platform == self.platform and form.get("refresh_token") in account.refresh_tokens
-
     def _attach(self, request: Request, kind: str, snippet: dict[str, Any], named: dict[str, Any]) -> Answer:
         upload = self.own_video(request, str(named.get("videoId", "")))
         attached = Attached(self.ids.next(), kind, str(upload.video_id), upload.account_id, snippet)
@@ -371,7 +338,7 @@ class FakeYouTube(GoogleConsent, ABC):
 
 
 def _snippet(request: Request) -> dict[str, Any]:
-    snippet = json_body(request).get("snippet")
+    snippet = request.object().get("snippet")
     if request.query.get("part") != "snippet" or not isinstance(snippet, dict):
         raise refused(400, "badRequest", "part and snippet are required.")
     return snippet
