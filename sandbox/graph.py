@@ -12,8 +12,12 @@ import msgspec
 
 from sandbox.accounts import Account
 from sandbox.authorization import PLAY_SECRET
-from sandbox.fake_platform import FakePlatform, Route
+from sandbox.fake_platform import FakePlatform, Route, own
+from sandbox.ids import Scrambled
+from sandbox.journal import Collection
+from sandbox.posts import PublicPost
 from sandbox.wire import Answer, MalformedBodyError, RefusedError, Request
+from sandbox.world import World
 
 _VERSION = re.compile(r"^/v\d+\.\d+(?=/)")
 _IDLE = '{"call_count":0,"total_cputime":0,"total_time":0}'
@@ -22,6 +26,16 @@ _BUSY = '{"call_count":100,"total_cputime":25,"total_time":25}'
 
 APP_SECRET = PLAY_SECRET
 """The secret of the app that owns all tokens of Meta's platforms here."""
+
+
+class Comment(msgspec.Struct, rename="camel"):
+    """One comment."""
+
+    id: str
+    post_id: str
+    account_id: str
+    message: str
+    created_at: float
 
 
 class FakeGraph(FakePlatform, ABC):
@@ -37,6 +51,12 @@ class FakeGraph(FakePlatform, ABC):
     }
     usage_type: ClassVar[str | None] = None
     """The subject of the header that says when a reached limit ends; None if there is no such header."""
+
+    ids: Scrambled
+
+    def __init__(self, world: World) -> None:
+        super().__init__(world)
+        self.comments: Collection[Comment] = world.collection(self.platform, "comment", Comment)
 
     def app_refused(self) -> Answer:
         """Return the response to an app that may not call the API."""
@@ -126,6 +146,34 @@ class FakeGraph(FakePlatform, ABC):
         ends = int(self.world.accounts.token_ends(account, token) or 0)
         data = {"is_valid": True, "expires_at": ends, "issued_at": int(self.world.now()), "scopes": granted}
         return Answer.json({"data": {**data, "application": "Sandbox", **more}})
+
+    def own_post(self, request: Request) -> tuple[Account, PublicPost]:
+        """Return the account that sends the request, and its post."""
+        account, post_id = self.account(request), request.params["id"]
+        return account, own(self.visible_post(post_id), account, missing_object(post_id, request.method.lower()))
+
+    def write_comment(self, request: Request, prefix: str = "", longest: int | None = None) -> Answer:
+        """Write a comment below a post."""
+        account, post = self.own_post(request)
+        message = str(parameters(request).get("message") or "")
+        if not message or len(message) > (longest or len(message)):
+            raise invalid(f"param message must have 1 to {longest or 'any number of'} characters.")
+        comment = Comment(
+            f"{prefix}{self.ids.next()}", post.platform_post_id, account.account_id, message, self.world.now()
+        )
+        self.comments.put(comment.id, comment)
+        post.note = message
+        self.world.posts.changed(post)
+        return Answer.json({"id": comment.id})
+
+    def comments_below(self, request: Request, text: str, time: str) -> list[dict[str, object]]:
+        """Return the comments below a post, oldest first; `text` and `time` are the names of their fields."""
+        self.account(request)
+        return [
+            {"id": comment.id, text: comment.message, time: timestamp(comment.created_at)}
+            for comment in self.comments
+            if comment.post_id == request.params["id"]
+        ]
 
     def owner(self, request: Request) -> Account:
         """Return the account that sends the request; refuses a path that names another account."""

@@ -1,19 +1,19 @@
 """The containers of Instagram and Threads: created, processed, made public by one call, and read like posts."""
 
+import re
 from abc import ABC, abstractmethod
 from collections.abc import Iterable
 from contextlib import suppress
 from itertools import islice
-from typing import Any, ClassVar, Generic, Literal, TypeVar
+from typing import Any, ClassVar, Generic, TypeVar
 
 import msgspec
 
 from sandbox.accounts import Account
 from sandbox.authorization import PLAY_APP, PLAY_SECRET, OAuthError
-from sandbox.fake_platform import route
-from sandbox.fetching import Fetched
+from sandbox.fake_platform import Route, own, route
 from sandbox.graph import FakeGraph, invalid, missing_object, parameters, refused, selected
-from sandbox.ids import Scrambled
+from sandbox.ids import Scrambled, shortcode
 from sandbox.journal import Collection
 from sandbox.operations import Operation
 from sandbox.posts import PublicPost, ShownMedia
@@ -38,8 +38,8 @@ class LongLivedTokens(FakeGraph, ABC):
     @route("POST", "/oauth/access_token", "auth")
     async def redeem(self, request: Request) -> Answer:
         """Exchange a code for a token that is valid for an hour."""
-        form = request.form()
-        client = str(form.get("client_id", "")), str(form.get("client_secret", ""))
+        form = request.texts()
+        client = form.get("client_id", ""), form.get("client_secret", "")
         if form.get("grant_type") != "authorization_code":
             return self.refused_code("Invalid grant_type")
         try:
@@ -150,6 +150,7 @@ class FakeContainers(LongLivedTokens, ABC, Generic[C]):
     """State and routes that Instagram and Threads share."""
 
     container_type: ClassVar[type[Container]]
+    publish_path: ClassVar[str]
     node_types: ClassVar[tuple[str, str, str]]
     """The names of the types of the profile, of containers and of posts, for errors."""
 
@@ -178,24 +179,31 @@ class FakeContainers(LongLivedTokens, ABC, Generic[C]):
         container = self.containers.get(object_id)
         if container is not None and container.account_id == account.account_id:
             return Answer.json(selected(self._container_fields(container, account), fields, container_type))
-        post = self.world.posts.get(self.platform, object_id)
-        if post is None or post.deleted or post.account_id != account.account_id:
-            raise self._missing(object_id)
+        post = own(self.visible_post(object_id), account, self._missing(object_id))
         return Answer.json(selected(self._post_fields(post, account), fields, post_type))
+
+    def _routes(self) -> list[Route]:
+        pattern = re.compile(self.publish_path.replace("{id}", "(?P<id>[^/]+)"))
+        return [*super()._routes(), Route("POST", self.publish_path, pattern, self.publish, publishing)]
 
     async def publish(self, request: Request) -> Answer:
         """Make a finished container public, once."""
         account, creation_id = self.owner(request), str(parameters(request).get("creation_id") or "")
         if not creation_id:
             raise invalid("The parameter creation_id is required")
-        container = self.containers.get(creation_id)
-        if container is None or container.account_id != account.account_id or container.is_child:
+        container = own(self.containers.get(creation_id), account, self._missing_container(creation_id))
+        if container.is_child:
             raise self._missing_container(creation_id)
         status = container.status(self.world.now())
         if status != "FINISHED":
             raise self._unpublishable(container, status)
         self._count_post(account, container)
-        post = self.world.posts.add(self._public_post(account, container, self.world.now(), self.ids.next()))
+        now, post_id = self.world.now(), self.ids.next()
+        code = shortcode(now, post_id)
+        shown = self._post(account, container, post_id, code)
+        detail = {"shortcode": code, **shown.pop("detail", {})}
+        media = container.media
+        post = self.add_post(account, post_id, container.text, created_at=now, media=media, detail=detail, **shown)
         container.post_id = post.platform_post_id
         self.containers.put(container.id, container)
         if self.holds("publishes_and_refuses", account):
@@ -215,16 +223,16 @@ class FakeContainers(LongLivedTokens, ABC, Generic[C]):
         """Return all fields of a post."""
 
     @abstractmethod
-    def _public_post(self, account: Account, container: C, now: float, post_id: str) -> PublicPost:
-        """Return the post that a container becomes."""
+    def _post(self, account: Account, container: C, post_id: str, code: str) -> dict[str, Any]:
+        """Return kind, address and further fields of the post that a container becomes."""
 
     @abstractmethod
     def _count_post(self, account: Account, container: C) -> None:
         """Count a post against the limit of the day. Raises RefusedError if the limit is reached."""
 
-    @abstractmethod
     def _missing(self, object_id: str) -> RefusedError:
         """Return the error for an object that does not exist."""
+        return missing_object(object_id)
 
     @abstractmethod
     def _missing_container(self, container_id: str) -> RefusedError:
@@ -239,13 +247,6 @@ class FakeContainers(LongLivedTokens, ABC, Generic[C]):
         container = self.containers.get(container_id)
         is_own = container is not None and container.account_id == account.account_id and container.is_child
         return container if is_own else None
-
-    def shown_media(self, kind: Literal["image", "video"], fetched: Fetched, alt_text: object) -> ShownMedia:
-        """Return a fetched file as the page shows it."""
-        source = fetched.sample.path if fetched.sample else None
-        if source is None and fetched.content is not None and fetched.format is not None:
-            source = self.keep_upload(self.ids.next(), fetched.format.content_type, fetched.content)
-        return ShownMedia(kind, source, str(alt_text) if alt_text else None)
 
     def processed_at(self, *, is_video: bool) -> float:
         """Return the time at which a file that was fetched now is processed."""

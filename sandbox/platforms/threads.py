@@ -1,17 +1,15 @@
 """Threads: a container for each post, its status, then one call that publishes it; replies make threads."""
 
 from typing import Any, ClassVar
-from urllib.parse import urlsplit
 
 import regex
 
 from sandbox.accounts import Account
 from sandbox.authorization import ConsentRules
-from sandbox.fake_platform import route
-from sandbox.fetching import Fetched, FetchError, fetch
+from sandbox.fake_platform import own, route
+from sandbox.fetching import Fetched, FetchError
 from sandbox.graph import flag, invalid, json_parameter, list_parameter, parameters, refused, selected, timestamp
-from sandbox.ids import shortcode
-from sandbox.meta_containers import Container, FakeContainers, publishing
+from sandbox.meta_containers import Container, FakeContainers
 from sandbox.posts import PublicPost, ShownMedia
 from sandbox.wire import Answer, RefusedError, Request
 
@@ -60,6 +58,7 @@ class Threads(FakeContainers[ThreadsContainer]):
     }
     container_type = ThreadsContainer
     node_types = ("ThreadsUser", "ThreadsContainer", "ThreadsPost")
+    publish_path = "/{id}/threads_publish"
     exchange_grant = "th_exchange_token"
     refresh_grant = "th_refresh_token"
 
@@ -89,20 +88,12 @@ class Threads(FakeContainers[ThreadsContainer]):
         self.containers.put(container.id, container)
         return Answer.json({"id": container.id})
 
-    @route("POST", "/{id}/threads_publish", publishing)
-    async def publish_post(self, request: Request) -> Answer:
-        """Make a finished container public, once."""
-        return await self.publish(request)
-
     @route("DELETE", "/{id}", "delete")
     async def delete(self, request: Request) -> Answer:
         """Delete a post."""
-        account = self.account(request)
-        post = self.world.posts.get(self.platform, request.params["id"])
-        if post is None or post.deleted or post.account_id != account.account_id:
-            raise self._missing(request.params["id"])
-        post.deleted = True
-        self.world.posts.changed(post)
+        missing = self._missing(request.params["id"])
+        post = own(self.visible_post(request.params["id"]), self.account(request), missing)
+        self.world.posts.delete(post)
         return Answer.json({"success": True, "deleted_id": post.platform_post_id})
 
     def _take_words(self, account: Account, container: ThreadsContainer, values: dict[str, Any]) -> None:
@@ -160,7 +151,7 @@ class Threads(FakeContainers[ThreadsContainer]):
         if len(str(values.get("alt_text") or "")) > ALT_TEXT_LENGTH:
             raise invalid(f"param alt_text must have at most {ALT_TEXT_LENGTH} characters")
         try:
-            fetched = await fetch(str(url), urlsplit(request.base_url).netloc)
+            fetched = await self.fetched(request, url)
         except FetchError as error:
             if not wants_video:
                 message = f"The media could not be fetched from this URI: {error}"
@@ -174,7 +165,7 @@ class Threads(FakeContainers[ThreadsContainer]):
             _check_image(fetched)
         container.ready_at = self.processed_at(is_video=wants_video)
         container.media = [
-            self.shown_media("video" if wants_video else "image", fetched, values.get("alt_text")),
+            self.shown_file("video" if wants_video else "image", fetched, values.get("alt_text")),
         ]
 
     def _unpublishable(self, container: ThreadsContainer, status: str) -> RefusedError:
@@ -183,24 +174,17 @@ class Threads(FakeContainers[ThreadsContainer]):
 
     def _count_post(self, account: Account, container: ThreadsContainer) -> None:
         limit, what = (REPLIES_PER_DAY, "replies") if container.reply_to else (POSTS_PER_DAY, "posts")
-        if not self.world.windows.take((self.platform, account.account_id, what), limit, 86_400).allowed:
+        if not self.count(account, limit, 86_400, what).allowed:
             raise refused("Application request limit reached", 100, None, "You reached the number of posts for today.")
 
-    def _public_post(self, account: Account, container: ThreadsContainer, now: float, post_id: str) -> PublicPost:
-        code = shortcode(now, post_id)
-        kind = "reply" if container.reply_to else "quote" if container.quotes else "carousel"
-        return PublicPost(
-            platform=self.platform,
-            account_id=account.account_id,
-            platform_post_id=post_id,
-            text=container.text,
-            created_at=now,
-            kind=kind if kind != "carousel" or container.kind == "CAROUSEL" else "post",
-            url=f"https://www.threads.com/@{account.username}/post/{code}",
-            media=container.media,
-            note=container.note,
-            detail={"shortcode": code, "media_type": container.kind, "reply_to": container.reply_to},
-        )
+    def _post(self, account: Account, container: ThreadsContainer, post_id: str, code: str) -> dict[str, Any]:
+        kind = "carousel" if container.kind == "CAROUSEL" else "post"
+        return {
+            "kind": "reply" if container.reply_to else "quote" if container.quotes else kind,
+            "url": f"https://www.threads.com/@{account.username}/post/{code}",
+            "note": container.note,
+            "detail": {"media_type": container.kind, "reply_to": container.reply_to},
+        }
 
     @route("GET", "/debug_token", "auth")
     async def debug(self, request: Request) -> Answer:
@@ -252,8 +236,8 @@ class Threads(FakeContainers[ThreadsContainer]):
             raise invalid("param since and limit must be numbers")
         matching_posts = (
             post
-            for post in self.world.posts.by_account(account)
-            if not post.deleted and bool(post.detail["reply_to"]) is replies and post.created_at >= int(since)
+            for post in self.posts_of(account)
+            if bool(post.detail["reply_to"]) is replies and post.created_at >= int(since)
         )
         return self.listed(account, matching_posts, int(limit), str(values.get("fields", "")))
 

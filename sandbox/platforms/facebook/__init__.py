@@ -6,10 +6,10 @@ from urllib.parse import urlsplit
 
 from sandbox.accounts import Account
 from sandbox.fake_platform import route
-from sandbox.fetching import FetchError, fetch
+from sandbox.fetching import FetchError
 from sandbox.graph import flag, invalid, json_parameter, parameters, refused
 from sandbox.operations import Operation
-from sandbox.platforms.facebook.base import Comment, Photo
+from sandbox.platforms.facebook.base import Photo
 from sandbox.platforms.facebook.videos import VideoRoutes
 from sandbox.posts import ShownMedia
 from sandbox.wire import Answer, Request
@@ -109,21 +109,8 @@ class Facebook(VideoRoutes):
     @route("POST", "/{id}/comments", "edit")
     async def comment(self, request: Request) -> Answer:
         """Write a comment below a post."""
-        account, post = self.own_post(request)
-        message = str(parameters(request).get("message") or "")
-        if not message:
-            raise invalid("param message must be non-empty.")
-        comment = Comment(
-            f"{post.platform_post_id.rpartition('_')[2]}_{self.ids.next()}",
-            post.platform_post_id,
-            account.account_id,
-            message,
-            self.world.now(),
-        )
-        self.comments.put(comment.id, comment)
-        post.note = message
-        self.world.posts.changed(post)
-        return Answer.json({"id": comment.id})
+        _, post = self.own_post(request)
+        return self.write_comment(request, f"{post.platform_post_id.rpartition('_')[2]}_")
 
     @route("POST", "/{id}", "edit")
     async def update(self, request: Request) -> Answer:
@@ -138,8 +125,7 @@ class Facebook(VideoRoutes):
     async def delete(self, request: Request) -> Answer:
         """Delete a post."""
         _, post = self.own_post(request)
-        post.deleted = True
-        self.world.posts.changed(post)
+        self.world.posts.delete(post)
         return Answer.json({"success": True})
 
     def _attached(self, account: Account, values: dict[str, Any]) -> list[Photo]:
@@ -174,7 +160,7 @@ class Facebook(VideoRoutes):
             content: bytes | None = source
         else:
             try:
-                fetched = await fetch(str(values.get("url") or ""), urlsplit(request.base_url).netloc)
+                fetched = await self.fetched(request, values.get("url"))
             except FetchError as error:
                 raise refused("Missing or invalid image file", 324, 2069019, str(error)) from error
             if fetched.sample is not None:

@@ -2,13 +2,13 @@
 
 import secrets
 from abc import ABC
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 
 from sandbox.accounts import Account
 from sandbox.authorization import ConsentRules, OAuthError
-from sandbox.fake_platform import route
+from sandbox.fake_platform import own, route
 from sandbox.formats import probe
 from sandbox.graph import FakeGraph, graph_error, invalid, missing_object, parameters, selected, timestamp
 from sandbox.ids import Scrambled
@@ -51,16 +51,6 @@ class Video(msgspec.Struct, rename="camel"):
     post_id: str | None = None
     captions: list[str] = msgspec.field(default_factory=list)
     """The locales of its captions."""
-
-
-class Comment(msgspec.Struct, rename="camel"):
-    """One comment."""
-
-    id: str
-    post_id: str
-    account_id: str
-    message: str
-    created_at: float
 
 
 _PERSON_SECONDS = 5_183_944
@@ -108,7 +98,6 @@ class FakePage(FakeGraph, ABC):
         self.ids = Scrambled(world.now, EPOCH_MILLISECONDS, FIRST_ID, ID_RANGE)
         self.photos: Collection[Photo] = world.collection("facebook", "photo", Photo)
         self.videos: Collection[Video] = world.collection("facebook", "video", Video)
-        self.comments: Collection[Comment] = world.collection("facebook", "comment", Comment)
         self.received: dict[str, bytearray] = {}
         """The bytes received of incomplete videos. A restart loses them, as the end of a session does."""
         self.attempted: set[str] = set()
@@ -119,22 +108,17 @@ class FakePage(FakeGraph, ABC):
         self._first_pages: dict[str, str] = {}
         """The first Page of the person, by the person's further Pages."""
 
-    def own_post(self, request: Request) -> tuple[Account, PublicPost]:
-        """Return a post of the token's Page, by its own id or that of its video."""
-        account = self.account(request)
-        video = self.videos.get(request.params["id"])
-        post = self.world.posts.get(self.platform, (video and video.post_id) or request.params["id"])
-        if post is None or post.account_id != account.account_id or post.deleted:
-            raise missing_object(request.params["id"], request.method.lower())
-        return account, post
+    def visible_post(self, post_id: object) -> PublicPost | None:
+        """Return a post by its own id or that of its video, unless it is deleted."""
+        video = self.videos.get(str(post_id))
+        return super().visible_post((video and video.post_id) or post_id)
 
-    def shown(self, content: bytes, kind: str, alt: str | None = None) -> ShownMedia | None:
+    def shown(self, content: bytes, kind: Literal["image", "video"], alt: str | None = None) -> ShownMedia | None:
         """Return uploaded bytes as a post shows them; None if they are not of this kind."""
         file_format = probe(content)
         if file_format is None or file_format.is_image == (kind == "video"):
             return None
-        source = self.keep_upload(self.ids.next(), file_format.content_type, content)
-        return ShownMedia("video" if kind == "video" else "image", source, alt)
+        return self.shown_file(kind, content, alt)
 
     def make_public(
         self, account: Account, post_id: str, text: str, kind: str, media: list[ShownMedia], **detail: Any
@@ -145,19 +129,8 @@ class FakePage(FakeGraph, ABC):
             "video": f"{account.user_id}/videos/{detail.get('media_id')}/",
             "story": f"stories/{account.user_id}/{post_id}/",
         }.get(kind, f"{account.user_id}/posts/{post_id.rpartition('_')[2]}")
-        return self.world.posts.add(
-            PublicPost(
-                platform=self.platform,
-                account_id=account.account_id,
-                platform_post_id=post_id,
-                text=text,
-                created_at=self.world.now(),
-                kind=kind,
-                url=f"https://www.facebook.com/{path}",
-                media=media,
-                detail=detail,
-            )
-        )
+        url = f"https://www.facebook.com/{path}"
+        return self.add_post(account, post_id, text, kind=kind, url=url, media=media, detail=detail)
 
     @route("POST", "/oauth/access_token", "auth")
     async def redeem(self, request: Request) -> Answer:
@@ -267,7 +240,7 @@ class FakePage(FakeGraph, ABC):
         limit = str(parameters(request).get("limit", "25"))
         if not limit.isdecimal() or not 0 < int(limit) <= 100:
             raise invalid("Please reduce the amount of data you're asking for, then retry your request")
-        posts = [post for post in self.world.posts.by_account(account) if post.kind != "story" and not post.deleted]
+        posts = [post for post in self.posts_of(account) if post.kind != "story"]
         return Answer.json(
             {"data": [selected(self._described(post, account), fields, "PagePost") for post in posts[: int(limit)]]}
         )
@@ -283,15 +256,9 @@ class FakePage(FakeGraph, ABC):
         return Answer.json({"data": [_story(post, fields) for post in posts]})
 
     @route("GET", "/{id}/comments", "confirm")
-    async def comments_below(self, request: Request) -> Answer:
+    async def comments_of(self, request: Request) -> Answer:
         """List the comments below a post."""
-        self.account(request)
-        data = [
-            {"id": comment.id, "message": comment.message, "created_time": timestamp(comment.created_at)}
-            for comment in self.comments
-            if comment.post_id == request.params["id"]
-        ]
-        return Answer.json({"data": data})
+        return Answer.json({"data": self.comments_below(request, "message", "created_time")})
 
     @route("GET", "/{id}", _node)
     async def node(self, request: Request) -> Answer:
@@ -304,9 +271,7 @@ class FakePage(FakeGraph, ABC):
         video = self.videos.get(object_id)
         if video is not None and video.account_id == account.account_id:
             return Answer.json(selected(self._video(video), _fields(request), "Video"))
-        post = self.world.posts.get(self.platform, object_id)
-        if post is None or post.account_id != account.account_id or post.deleted:
-            raise missing_object(object_id)
+        post = own(super().visible_post(object_id), account, missing_object(object_id))
         return Answer.json(selected(self._described(post, account), _fields(request), "PagePost"))
 
     def _page(self, account: Account, request: Request) -> dict[str, Any]:

@@ -3,12 +3,11 @@
 import re
 from contextlib import suppress
 from typing import Any
-from urllib.parse import urlsplit
 
 from sandbox import media as samples
 from sandbox.accounts import Account
-from sandbox.fake_platform import route
-from sandbox.fetching import FetchError, fetch
+from sandbox.fake_platform import own, route
+from sandbox.fetching import FetchError
 from sandbox.formats import probe
 from sandbox.graph import graph_error, invalid, missing_object, parameters, refused
 from sandbox.operations import Operation
@@ -83,8 +82,7 @@ class VideoRoutes(FakePage):
         video = self._ended(account, values)
         if values.get("video_state") not in ("PUBLISHED", "DRAFT", "SCHEDULED"):
             raise invalid("param video_state must be one of PUBLISHED, DRAFT, SCHEDULED.")
-        day = self.world.windows.take((self.platform, account.account_id, "reels"), REELS_PER_DAY, 86_400)
-        if not day.allowed:
+        if not self.count(account, REELS_PER_DAY, 86_400, "reels").allowed:
             raise refused("You reached the maximum number of reels for today.", 4, 1390008)
         self._finish(account, video, values, "reel")
         return Answer.json({"success": True})
@@ -103,9 +101,7 @@ class VideoRoutes(FakePage):
     async def upload(self, request: Request) -> Answer:
         """Receive the missing bytes of a reel or story from an offset on, or fetch it from an address."""
         account = self.account(request)
-        video = self.videos.get(request.params["video"])
-        if video is None or video.account_id != account.account_id:
-            raise missing_object(request.params["video"], "post")
+        video = self._video_of(account, request.params["video"])
         if request.header("file_url"):
             video.shown, video.complete = await self._fetched(request, request.header("file_url")), True
             self.videos.put(video.id, video)
@@ -139,10 +135,10 @@ class VideoRoutes(FakePage):
         return Answer.json({"data": [{"locale": locale} for locale in self._own_video(request).captions]})
 
     def _own_video(self, request: Request) -> Video:
-        account, video = self.account(request), self.videos.get(request.params["id"])
-        if video is None or video.account_id != account.account_id:
-            raise missing_object(request.params["id"], "post")
-        return video
+        return self._video_of(self.account(request), request.params["id"])
+
+    def _video_of(self, account: Account, video_id: str) -> Video:
+        return own(self.videos.get(video_id), account, missing_object(video_id, "post"))
 
     def _begin(self, account: Account, edge: str, size: int = 0) -> Video:
         video = Video(self.ids.next(), account.account_id, edge, self.ids.next(), size)
@@ -201,10 +197,7 @@ class VideoRoutes(FakePage):
     def _ended(self, account: Account, values: dict[str, Any]) -> Video:
         if str(values.get("upload_phase", "")).lower() != "finish":
             raise invalid("param upload_phase must be one of START, FINISH.")
-        video = self.videos.get(str(values.get("video_id", "")))
-        if video is None or video.account_id != account.account_id:
-            raise missing_object(str(values.get("video_id", "")), "post")
-        return video
+        return self._video_of(account, str(values.get("video_id", "")))
 
     def _finish(self, account: Account, video: Video, values: dict[str, Any], kind: str) -> None:
         if not video.complete:
@@ -240,7 +233,7 @@ class VideoRoutes(FakePage):
 
     async def _fetched(self, request: Request, url: str) -> ShownMedia:
         try:
-            fetched = await fetch(url, urlsplit(request.base_url).netloc)
+            fetched = await self.fetched(request, url)
         except FetchError as error:
             raise refused("Unable to fetch video file from URL.", 389) from error
         if fetched.sample is not None:

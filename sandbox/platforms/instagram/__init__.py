@@ -1,11 +1,10 @@
 """Instagram with Instagram Login: a container per media item, its status, then one call that publishes it."""
 
 from typing import Any, ClassVar, NamedTuple
-from urllib.parse import urlsplit
 
 from sandbox.accounts import Account
 from sandbox.fake_platform import route
-from sandbox.fetching import Fetched, FetchError, fetch
+from sandbox.fetching import Fetched, FetchError
 from sandbox.graph import flag, invalid, json_parameter, list_parameter, parameters, refused
 from sandbox.platforms.instagram.base import FakeInstagram, InstagramContainer
 from sandbox.posts import ShownMedia
@@ -47,8 +46,7 @@ class Instagram(FakeInstagram):
         """Create a container for an image, a video, a story, or a carousel of earlier containers."""
         account = self.owner(request)
         values = parameters(request)
-        day = self.world.windows.take((self.platform, account.account_id, "containers"), CONTAINERS_PER_DAY, 86_400)
-        if not day.allowed:
+        if not self.count(account, CONTAINERS_PER_DAY, 86_400, "containers").allowed:
             raise refused("(#4) Application request limit reached", 4, is_transient=True)
         caption = _caption(values)
         _check_settings(values)
@@ -83,7 +81,7 @@ class Instagram(FakeInstagram):
         is_child = flag(values, "is_carousel_item") is True
         item = _item(values, is_child=is_child)
         try:
-            fetched = await fetch(item.url, urlsplit(request.base_url).netloc)
+            fetched = await self.fetched(request, item.url)
         except FetchError as error:
             raise refused(
                 "Only photo or video can be accepted as media type.",
@@ -93,7 +91,7 @@ class Instagram(FakeInstagram):
             ) from error
         if not item.is_video:
             _check_image(item, fetched)
-        shown = self.shown_media("video" if item.is_video else "image", fetched, values.get("alt_text"))
+        shown = self.shown_file("video" if item.is_video else "image", fetched, values.get("alt_text"))
         ready_at = self.processed_at(is_video=item.is_video)
         container = self._container(account, item.kind, [shown], caption, ready_at, is_child=is_child)
         if item.is_video:

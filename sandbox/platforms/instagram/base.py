@@ -11,12 +11,9 @@ from sandbox.accounts import Account
 from sandbox.authorization import ConsentRules
 from sandbox.fake_platform import route
 from sandbox.graph import flag, invalid, missing_object, parameters, refused, timestamp
-from sandbox.ids import shortcode
-from sandbox.journal import Collection
-from sandbox.meta_containers import Container, FakeContainers, publishing
+from sandbox.meta_containers import Container, FakeContainers
 from sandbox.posts import PublicPost
 from sandbox.wire import Answer, RefusedError, Request
-from sandbox.world import World
 
 _SCOPES = frozenset(
     ("instagram_business_basic", "instagram_business_content_publish", "instagram_business_manage_comments")
@@ -28,16 +25,6 @@ class InstagramContainer(Container, rename="camel"):
 
     text: str = msgspec.field(default="", name="caption")
     post_id: str | None = msgspec.field(default=None, name="mediaId")
-
-
-class Comment(msgspec.Struct, rename="camel"):
-    """One comment."""
-
-    id: str
-    media_id: str
-    account_id: str
-    text: str
-    created_at: float
 
 
 POSTS_PER_DAY = 100
@@ -69,14 +56,11 @@ class FakeInstagram(FakeContainers[InstagramContainer], ABC):
     }
     container_type = InstagramContainer
     node_types = ("IGUser", "IGContainer", "ShadowIGMedia")
+    publish_path = "/{id}/media_publish"
     exchange_grant = "ig_exchange_token"
     refresh_grant = "ig_refresh_token"
     limit = ("(#80002) There have been too many calls to this Instagram account. Wait a bit and try again.", 80002, 400)
     usage_type = "instagram"
-
-    def __init__(self, world: World) -> None:
-        super().__init__(world)
-        self.comments: Collection[Comment] = world.collection("instagram", "comment", Comment)
 
     def renewed(self, token: str) -> dict[str, object]:
         """Return the answer to a renewal, which names the permissions."""
@@ -86,28 +70,15 @@ class FakeInstagram(FakeContainers[InstagramContainer], ABC):
         """Return the answer in a list, as Instagram does since its business login."""
         return Answer.json({"data": [{**token, "permissions": ",".join(scopes)}]})
 
-    @route("POST", "/{id}/media_publish", publishing)
-    async def publish_media(self, request: Request) -> Answer:
-        """Make a finished container public, once."""
-        return await self.publish(request)
-
     @route("POST", "/{id}/comments", "edit")
     async def comment(self, request: Request) -> Answer:
         """Write a comment below a published post."""
-        account, post = self._own_post(request)
-        message = str(parameters(request).get("message") or "")
-        if not 0 < len(message) <= COMMENT_LENGTH:
-            raise invalid(f"param message must have 1 to {COMMENT_LENGTH} characters.")
-        comment = Comment(self.ids.next(), post.platform_post_id, account.account_id, message, self.world.now())
-        self.comments.put(comment.id, comment)
-        post.note = message
-        self.world.posts.changed(post)
-        return Answer.json({"id": comment.id})
+        return self.write_comment(request, longest=COMMENT_LENGTH)
 
     @route("POST", "/{id}", "edit")
     async def switch_comments(self, request: Request) -> Answer:
         """Allow or forbid comments; nothing else can be changed after publishing."""
-        _, post = self._own_post(request)
+        _, post = self.own_post(request)
         enabled = flag(parameters(request), "comment_enabled")
         if enabled is None:
             raise invalid("The parameter comment_enabled is required")
@@ -120,16 +91,6 @@ class FakeInstagram(FakeContainers[InstagramContainer], ABC):
         """Refuse the request: with this login Instagram deletes nothing."""
         self.account(request)
         raise missing_object(request.params["id"], "delete")
-
-    def _own_post(self, request: Request) -> tuple[Account, PublicPost]:
-        account = self.account(request)
-        post = self.world.posts.get(self.platform, request.params["id"])
-        if post is None or post.account_id != account.account_id:
-            raise missing_object(request.params["id"], "post")
-        return account, post
-
-    def _missing(self, object_id: str) -> RefusedError:
-        return missing_object(object_id)
 
     def _missing_container(self, container_id: str) -> RefusedError:
         return refused("Media not found", 24, 2207006, f"The media with id {container_id} cannot be found.")
@@ -147,29 +108,14 @@ class FakeInstagram(FakeContainers[InstagramContainer], ABC):
                 return refused("Media already published", 9007, 2207027, "The media has already been published.")
 
     def _count_post(self, account: Account, container: InstagramContainer) -> None:
-        day = self.world.windows.take((self.platform, account.account_id, "posts"), POSTS_PER_DAY, 86_400)
-        if not day.allowed:
-            raise refused(
-                "Application request limit reached", 9, 2207042, "You reached the maximum number of posts for today."
-            )
+        if not self.count(account, POSTS_PER_DAY, 86_400, "posts").allowed:
+            message = "You reached the maximum number of posts for today."
+            raise refused("Application request limit reached", 9, 2207042, message)
 
-    def _public_post(self, account: Account, container: InstagramContainer, now: float, post_id: str) -> PublicPost:
-        code = shortcode(now, post_id)
+    def _post(self, account: Account, container: InstagramContainer, post_id: str, code: str) -> dict[str, Any]:
         kind = {"REELS": "reel", "STORIES": "story", "CAROUSEL": "carousel"}.get(container.kind, "post")
-        path = f"reel/{code}" if kind == "reel" else f"p/{code}"
-        if kind == "story":
-            path = f"stories/{account.username}/{post_id}"
-        return PublicPost(
-            platform=self.platform,
-            account_id=account.account_id,
-            platform_post_id=post_id,
-            text=container.text,
-            created_at=now,
-            kind=kind,
-            url=f"https://www.instagram.com/{path}/",
-            media=container.media,
-            detail={"shortcode": code},
-        )
+        path = {"reel": f"reel/{code}", "story": f"stories/{account.username}/{post_id}"}.get(kind, f"p/{code}")
+        return {"kind": kind, "url": f"https://www.instagram.com/{path}/"}
 
     @route("GET", "/{id}/media", "confirm")
     async def media(self, request: Request) -> Answer:
@@ -193,15 +139,9 @@ class FakeInstagram(FakeContainers[InstagramContainer], ABC):
         return Answer.json({"data": [{"quota_usage": used, "config": config}]})
 
     @route("GET", "/{id}/comments", "confirm")
-    async def comments_below(self, request: Request) -> Answer:
+    async def comments_of(self, request: Request) -> Answer:
         """List the comments below a post, newest first."""
-        self.account(request)
-        data = [
-            {"id": comment.id, "text": comment.text, "timestamp": timestamp(comment.created_at)}
-            for comment in reversed(self.comments)
-            if comment.media_id == request.params["id"]
-        ]
-        return Answer.json({"data": data})
+        return Answer.json({"data": self.comments_below(request, "text", "timestamp")[::-1]})
 
     def _container_fields(self, container: InstagramContainer, account: Account) -> dict[str, Any]:
         code = container.status(self.world.now())
