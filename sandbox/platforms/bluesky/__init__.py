@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives.hashes import SHA256
 
 from sandbox.accounts import Account
 from sandbox.authorization import PLAY_APP, App, ConsentRules, OAuthError
-from sandbox.fake_platform import Route, route
+from sandbox.fake_platform import route
 from sandbox.platforms.bluesky.base import account_did
 from sandbox.platforms.bluesky.records import RecordRoutes
 from sandbox.strict import TrackedParameters
@@ -28,8 +28,11 @@ SKEW_SECONDS = 60
 _KEPT = 10_000
 
 
-class UseNonce(Exception):
+class UseNonce(OAuthError):
     """An error: the proof lacks the nonce that the server requires."""
+
+    def __init__(self) -> None:
+        super().__init__("use_dpop_nonce", "The server requires nonce in DPoP proof")
 
 
 class Proofs:
@@ -157,10 +160,9 @@ class Bluesky(RecordRoutes):
         """The keys for which codes were issued."""
         self._bound = world.collection("bluesky", "binding", Binding)
 
-    async def serve(self, route: Route, request: Request) -> Answer:
-        """Add the nonce for the next proof to every answer."""
-        answer = await super().serve(route, request)
-        return answer.with_headers({"DPoP-Nonce": self.proofs.nonce(self.world.now())})
+    def signature(self) -> dict[str, str]:
+        """Return the id of the request, and the nonce for the next proof."""
+        return {**super().signature(), "DPoP-Nonce": self.proofs.nonce(self.world.now())}
 
     def account(self, request: Request) -> Account:
         """Return the account that the token belongs to; a token of an authorization needs a proof."""
@@ -173,10 +175,6 @@ class Bluesky(RecordRoutes):
             raise RefusedError(_unauthorized("invalid_token", '"exp" claim timestamp check failed'))
         try:
             key = self.proofs.check(request, self.world.now(), token)
-        except UseNonce:
-            raise RefusedError(
-                _unauthorized("use_dpop_nonce", "Resource server requires nonce in DPoP proof")
-            ) from None
         except OAuthError as problem:
             raise RefusedError(_unauthorized(problem.code, str(problem))) from problem
         if key != bound.key:
@@ -211,16 +209,10 @@ class Bluesky(RecordRoutes):
     async def push(self, request: Request) -> Answer:
         """Store the parameters of an authorization request."""
         form = request.form()
-        try:
-            key = self.proofs.check(request, self.world.now())
-            app = self._app(form, request)
-        except UseNonce:
-            return _nonce()
-        except OAuthError as problem:
-            return _refused(problem)
+        key, app = self._proven(form, request)
         asked = {name: str(form[name]) for name in _ASKED if name in form}
         if asked.get("redirect_uri") not in app.redirect_uris and app.client_id != PLAY_APP:
-            return _refused(OAuthError("invalid_request", "Invalid redirect_uri parameter"))
+            return self.oauth_refused(OAuthError("invalid_request", "Invalid redirect_uri parameter"))
         name = f"urn:ietf:params:oauth:request_uri:req-{secrets.token_hex(16)}"
         self._pushed[name] = ({**asked, "client_id": app.client_id}, self.world.now() + PUSHED_SECONDS, key)
         return Answer.json({"request_uri": name, "expires_in": PUSHED_SECONDS}, 201)
@@ -229,30 +221,21 @@ class Bluesky(RecordRoutes):
     async def give_tokens(self, request: Request) -> Answer:
         """Exchange a code or a refresh token for tokens, each once."""
         form = request.form()
+        key, app = self._proven(form, request)
         try:
-            key = self.proofs.check(request, self.world.now())
-            app = self._app(form, request)
             if form.get("grant_type") == "authorization_code":
                 return self._redeem(form, app, key)
             if form.get("grant_type") == "refresh_token":
                 return self._rotate(form, app, key)
-        except UseNonce:
-            return _nonce()
         except OAuthError as problem:
-            return _refused(problem)
-        return _refused(OAuthError("unsupported_grant_type", "Grant type is not supported"))
+            return self.oauth_refused(problem)
+        return self.oauth_refused(OAuthError("unsupported_grant_type", "Grant type is not supported"))
 
     @route("POST", "/oauth/revoke", "auth")
     async def revoke(self, request: Request) -> Answer:
         """End the authorization of a token; an unknown one gets the same answer."""
         form = request.form()
-        try:
-            self.proofs.check(request, self.world.now())
-            app = self._app(form, request)
-        except UseNonce:
-            return _nonce()
-        except OAuthError as problem:
-            return _refused(problem)
+        _, app = self._proven(form, request)
         bound = self._bound.get(str(form.get("token", "")))
         if bound is not None and bound.client_id == app.client_id:
             self.world.accounts.revoke_for_app(self.platform, str(form["token"]))
@@ -285,6 +268,13 @@ class Bluesky(RecordRoutes):
                     self._codes[code] = key
                 answer.headers[position] = (header, value + b"&" + urlencode({"iss": ISSUER}).encode())
         return answer
+
+    def _proven(self, form: TrackedParameters, request: Request) -> tuple[str, App]:
+        """Return the name of the key that a request proves, and its app. Raises RefusedError."""
+        try:
+            return self.proofs.check(request, self.world.now()), self._app(form, request)
+        except OAuthError as problem:
+            raise RefusedError(self.oauth_refused(problem)) from problem
 
     def _app(self, form: TrackedParameters, request: Request) -> App:
         """Return the app that a request names; an app with a key must prove its identity. Raises OAuthError."""
@@ -327,15 +317,6 @@ class Bluesky(RecordRoutes):
             self._bound.put(token, Binding(key, app.client_id, scope))
         tokens: dict[str, Any] = {"access_token": access, "token_type": "DPoP", "refresh_token": refresh}
         return Answer.json({**tokens, "scope": scope, "expires_in": TOKEN_SECONDS, "sub": account_did(account)})
-
-
-def _refused(problem: OAuthError) -> Answer:
-    status = 401 if problem.code == "invalid_client" else 400
-    return Answer.json({"error": problem.code, "error_description": problem.description}, status)
-
-
-def _nonce() -> Answer:
-    return _refused(OAuthError("use_dpop_nonce", "Authorization server requires nonce in DPoP proof"))
 
 
 def _unauthorized(code: str, message: str) -> Answer:

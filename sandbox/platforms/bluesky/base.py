@@ -9,10 +9,9 @@ from typing import Any
 import msgspec
 
 from sandbox.accounts import Account
-from sandbox.fake_platform import FakePlatform, Route, route
+from sandbox.fake_platform import FakePlatform, route
 from sandbox.journal import Collection
-from sandbox.limits import Window
-from sandbox.wire import Answer, MalformedBodyError, RefusedError, Request
+from sandbox.wire import Answer, RefusedError, Request
 from sandbox.world import World
 
 PDS_HOST = "sandbox.host.bsky.network"
@@ -155,15 +154,13 @@ class FakeAT(FakePlatform, ABC):
             }
         )
 
-    async def serve(self, route: Route, request: Request) -> Answer:
-        """Add a request id to the answer."""
-        try:
-            answer = await route.handler(request)
-        except MalformedBodyError:
-            answer = xrpc_error(400, "InvalidRequest", "Unable to parse the request body")
-        except RefusedError as error:
-            answer = error.answer
-        return answer.with_headers({"atproto-request-id": secrets.token_hex(8)})
+    def malformed(self, reason: str) -> Answer:
+        """Return the response to a body that cannot be read."""
+        return xrpc_error(400, "InvalidRequest", "Unable to parse the request body")
+
+    def signature(self) -> dict[str, str]:
+        """Return the id of the request."""
+        return {"atproto-request-id": secrets.token_hex(8)}
 
     def account(self, request: Request) -> Account:
         """Return the account that the session belongs to; passwords and refresh tokens are no access tokens."""
@@ -201,10 +198,6 @@ class FakeAT(FakePlatform, ABC):
         self._by_refresh[session.refresh] = session
         return self.sessions.put(session.access, session)
 
-    def session_to_refresh(self, refresh_token: str) -> Session | None:
-        """Return the session that a refresh token belongs to, used up or not."""
-        return self._by_refresh.get(refresh_token)
-
     def api_account_id(self, user_id: str) -> str:
         """Return the API's id of an account; the prefix that every did:plc has is left out."""
         return super().api_account_id(user_id.removeprefix("did:plc:").removeprefix("did:"))
@@ -220,19 +213,12 @@ class FakeAT(FakePlatform, ABC):
     def take_points(self, account: Account, points: int) -> None:
         """Charge a write. Raises RefusedError if an hour's or a day's points are used up."""
         for limit, seconds in ((POINTS_PER_HOUR, 3600), (POINTS_PER_DAY, 86_400)):
-            key = (self.platform, account.account_id, str(seconds))
-            window = self.world.windows.take(key, limit // points, seconds)
-            self.admit(window)
-
-    def admit(self, window: Window) -> None:
-        """Refuse the request if a window is full."""
-        if not window.allowed:
-            raise RefusedError(self.rate_limited(window.resets_at - self.world.now()))
+            self.admit(self.count(account, limit // points, seconds, str(seconds)))
 
     @route("POST", "/xrpc/com.atproto.server.createSession", "auth")
     async def create_session(self, request: Request) -> Answer:
         """Log in with handle or DID and an app password, which is the token that the control side received."""
-        body = json_object(request)
+        body = request.object()
         identifier, password = text_field(body, "identifier").lower(), text_field(body, "password")
         if password.startswith(PLAY_PASSWORD):
             account = self._owner(identifier, password)
@@ -245,9 +231,7 @@ class FakeAT(FakePlatform, ABC):
         ):
             raise RefusedError(xrpc_error(401, "AuthenticationRequired", "Invalid identifier or password"))
         for limit, seconds in LOGINS:
-            self.admit(
-                self.world.windows.take((self.platform, account.account_id, "login", str(seconds)), limit, seconds)
-            )
+            self.admit(self.count(account, limit, seconds, "login", str(seconds)))
         return Answer.json(self._described(account, self.open_session(account)))
 
     def _owner(self, name: str, password: str) -> Account | None:
@@ -261,25 +245,24 @@ class FakeAT(FakePlatform, ABC):
     @route("POST", "/xrpc/com.atproto.server.refreshSession", "auth")
     async def refresh_session(self, request: Request) -> Answer:
         """Exchange a refresh token, once, for a new pair."""
-        session = self.session_to_refresh(request.bearer)
-        if session is None or session.used:
-            raise refused("ExpiredToken", "Token has been revoked")
-        if self.world.now() >= session.refresh_until:
-            raise refused("ExpiredToken", "Token has expired")
-        account = self.holder(session)
-        session.used = True
-        self.sessions.put(session.access, session)
+        account = self.holder(self._use_up(request))
         return Answer.json(self._described(account, self.open_session(account)))
 
     @route("POST", "/xrpc/com.atproto.server.deleteSession", "auth")
     async def delete_session(self, request: Request) -> Answer:
         """End a session by its refresh token. The access token stays valid until it expires."""
-        session = self.session_to_refresh(request.bearer)
-        if session is None or session.used or self.world.now() >= session.refresh_until:
-            raise refused("ExpiredToken", "Token has been revoked")
-        session.used = True
-        self.sessions.put(session.access, session)
+        self._use_up(request)
         return Answer(200)
+
+    def _use_up(self, request: Request) -> Session:
+        """Return the session of a refresh token, which is used up."""
+        session = self._by_refresh.get(request.bearer)
+        if session is None or session.used:
+            raise refused("ExpiredToken", "Token has been revoked")
+        if self.world.now() >= session.refresh_until:
+            raise refused("ExpiredToken", "Token has expired")
+        session.used = True
+        return self.sessions.put(session.access, session)
 
     @route("GET", "/xrpc/com.atproto.server.getSession", "auth")
     async def get_session(self, request: Request) -> Answer:
@@ -335,14 +318,6 @@ def text_field(values: dict[str, Any], name: str) -> str:
     if not isinstance(value, str) or not value:
         raise invalid(f"Input must have the property {name}")
     return value
-
-
-def json_object(request: Request) -> dict[str, Any]:
-    """Return a JSON object."""
-    body = request.json()
-    if not isinstance(body, dict):
-        raise invalid("Input must be an object")
-    return body
 
 
 def _token(subject: str, until: float) -> str:

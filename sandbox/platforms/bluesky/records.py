@@ -20,7 +20,6 @@ from sandbox.platforms.bluesky.base import (
     account_server,
     cid,
     invalid,
-    json_object,
     refused,
     text_field,
     xrpc_error,
@@ -88,7 +87,7 @@ class RecordRoutes(FakeAT):
     async def upload_blob(self, request: Request) -> Answer:
         """Store a file; the same bytes are the same blob."""
         account = self.account(request)
-        self.admit(self.world.windows.take((self.platform, account.account_id, "blobs"), BLOBS_PER_DAY, 86_400))
+        self.admit(self.count(account, BLOBS_PER_DAY, 86_400, "blobs"))
         if not request.body:
             raise invalid("Request body is empty")
         if len(request.body) > BLOB_BYTES:
@@ -125,11 +124,10 @@ class RecordRoutes(FakeAT):
     @route("POST", "/xrpc/com.atproto.repo.deleteRecord", "delete")
     async def delete_record(self, request: Request) -> Answer:
         """Delete a record if it exists."""
-        account, body = self.account(request), json_object(request)
+        account, body = self.account(request), request.object()
         known = self.find_record(account_did(account), text_field(body, "rkey"))
         if known is not None:
-            known.deleted = True
-            self.world.posts.changed(known)
+            self.world.posts.delete(known)
         return Answer.json({})
 
     @route("GET", "/xrpc/com.atproto.repo.getRecord", "confirm")
@@ -153,7 +151,7 @@ class RecordRoutes(FakeAT):
     @route("GET", "/xrpc/app.bsky.feed.getPosts", "confirm")
     async def get_posts(self, request: Request) -> Answer:
         """Return a post of any account as the public index does, or an empty list."""
-        known = self.find_post(text_field(dict(request.query), "uris"))
+        known = self.visible_post(text_field(dict(request.query), "uris"))
         if known is None:
             return Answer.json({"posts": []})
         described = _described(known)
@@ -170,18 +168,12 @@ class RecordRoutes(FakeAT):
         limit = request.query.get("limit", "50")
         if not limit.isdecimal() or not 1 <= int(limit) <= 100:
             raise invalid("Error: limit can not be greater than 100")
-        posts = (post for post in self.world.posts.by_account(account) if not post.deleted)
-        return Answer.json({"records": [_described(post) for post in islice(posts, int(limit))]})
-
-    def find_post(self, uri: str) -> PublicPost | None:
-        """Return the public post of a name."""
-        post = self.world.posts.get(self.platform, uri)
-        return None if post is None or post.deleted else post
+        return Answer.json({"records": [_described(post) for post in islice(self.posts_of(account), int(limit))]})
 
     def find_record(self, repo: str, rkey: str) -> PublicPost | None:
         """Return a post by its account and key."""
         account = self.find_account(repo)
-        return self.find_post(f"at://{account_did(account)}/{COLLECTION}/{rkey}") if account else None
+        return self.visible_post(f"at://{account_did(account)}/{COLLECTION}/{rkey}") if account else None
 
     def keep_blob(self, account: Account, content: bytes, claimed: str, *, stored: bool = True) -> Blob:
         """Store an upload under the name made from its bytes, or only return the name."""
@@ -194,7 +186,7 @@ class RecordRoutes(FakeAT):
         return self.blobs.get(key) or (self.blobs.put(key, blob) if stored else blob)
 
     def _writing(self, request: Request) -> tuple[Account, dict[str, Any]]:
-        account, body = self.account(request), json_object(request)
+        account, body = self.account(request), request.object()
         if text_field(body, "repo") not in (account_did(account), account_handle(account)):
             raise invalid("Could not find repo")
         if text_field(body, "collection") != COLLECTION:
@@ -225,22 +217,18 @@ class RecordRoutes(FakeAT):
         named = [*(reply or {}).values(), *([quoted["record"]] if quoted else [])]
         # A server accepts any name; an unknown one, or one of an earlier version, can only be a mistake.
         if any(
-            (known := self.find_post(reference["uri"])) is None or known.detail["cid"] != reference["cid"]
+            (known := self.visible_post(reference["uri"])) is None or known.detail["cid"] != reference["cid"]
             for reference in named
         ):
             raise invalid("The post that is answered or quoted is not here")
-        return self.world.posts.add(
-            PublicPost(
-                platform=self.platform,
-                account_id=account.account_id,
-                platform_post_id=uri,
-                text=record["text"],
-                created_at=self.world.now(),
-                kind="reply" if reply else "quote" if quoted else "post",
-                url=f"https://bsky.app/profile/{account_handle(account)}/post/{rkey}",
-                media=self._shown(account, record),
-                detail={"rkey": rkey, "record": record, "cid": record_cid(record)},
-            )
+        return self.add_post(
+            account,
+            uri,
+            record["text"],
+            kind="reply" if reply else "quote" if quoted else "post",
+            url=f"https://bsky.app/profile/{account_handle(account)}/post/{rkey}",
+            media=self._shown(account, record),
+            detail={"rkey": rkey, "record": record, "cid": record_cid(record)},
         )
 
     def _shown(self, account: Account, record: dict[str, Any]) -> list[ShownMedia]:
@@ -272,7 +260,7 @@ class RecordRoutes(FakeAT):
             if self.holds(condition, account):
                 status, body = refusal
                 raise RefusedError(Answer.json(body, status))
-        self.admit(self.world.windows.take((self.platform, account.account_id, "videos"), VIDEOS_PER_DAY, 86_400))
+        self.admit(self.count(account, VIDEOS_PER_DAY, 86_400, "videos"))
         if len(request.body) > VIDEO_BYTES:
             raise refused("VideoTooLarge", "The video is too large")
         blob = self.keep_blob(account, request.body, "video/mp4", stored=not self.holds("video_blob_lost", account))

@@ -6,7 +6,7 @@ from typing import Any, ClassVar
 import msgspec
 
 from sandbox.accounts import Account
-from sandbox.fake_platform import route
+from sandbox.fake_platform import own, route
 from sandbox.formats import probe
 from sandbox.platforms.mastodon.base import (
     ATTACHMENTS,
@@ -111,8 +111,7 @@ class Mastodon(ReadRoutes):
     async def upload(self, request: Request) -> Answer:
         """Receive a file; a video is answered with status 202, before it is processed."""
         account = self.account(request)
-        window = (self.platform, account.account_id, "uploads")
-        self.admit(self.world.windows.take(window, UPLOADS, UPLOAD_SECONDS))
+        self.admit(self.count(account, UPLOADS, UPLOAD_SECONDS, "uploads"))
         values = body_values(request)
         content, description = values.get("file"), values.get("description")
         if not isinstance(content, bytes) or not content:
@@ -169,8 +168,7 @@ class Mastodon(ReadRoutes):
         return Answer.json(described_status(self, post, account))
 
     def _make(self, account: Account, values: dict[str, Any]) -> str:
-        window = (self.platform, account.account_id, "statuses")
-        self.admit(self.world.windows.take(window, STATUSES, STATUS_SECONDS))
+        self.admit(self.count(account, STATUSES, STATUS_SECONDS, "statuses"))
         media = self._attached(account, values)
         text, poll = str(values.get("status") or ""), values.get("poll")
         self._check(account, values, text, media)
@@ -199,8 +197,7 @@ class Mastodon(ReadRoutes):
         """Delete a status, and return its source."""
         account = self.account(request)
         post = self.own_status(account, request.params["id"])
-        post.deleted = True
-        self.world.posts.changed(post)
+        self.world.posts.delete(post)
         return Answer.json(described_status(self, post, account) | {"text": post.text})
 
     def own_medium(self, account: Account, media_id: str) -> Medium | None:
@@ -213,15 +210,12 @@ class Mastodon(ReadRoutes):
 
     def own_status(self, account: Account, status_id: str) -> PublicPost:
         """Return one of the account's statuses. Raises RefusedError."""
-        post = self.world.posts.get(self.platform, status_id)
-        if post is None or post.deleted or post.account_id != account.account_id:
-            raise RefusedError(self.failure(404))
-        return post
+        return own(self.visible_post(status_id), account, RefusedError(self.failure(404)))
 
     def _named(self, account: Account, values: dict[str, Any], field: str, deed: str) -> None:
         status_id = values.get(field)
-        post = self.world.posts.get(self.platform, str(status_id)) if status_id else None
-        if status_id and (post is None or post.deleted or not visible(post, account)):
+        post = self.visible_post(status_id)
+        if status_id and (post is None or not visible(post, account)):
             raise RefusedError(self.failure(404, f"The post you are trying to {deed} does not appear to exist."))
 
     def _attached(self, account: Account, values: dict[str, Any]) -> list[Medium]:
@@ -267,28 +261,24 @@ class Mastodon(ReadRoutes):
         for medium in media:
             medium.status_id = status_id
             self.media.put(medium.id, medium)
-        return self.world.posts.add(
-            PublicPost(
-                platform=self.platform,
-                account_id=account.account_id,
-                platform_post_id=status_id,
-                text=text,
-                created_at=self.world.now(),
-                kind=_kind(values, options),
-                url=f"{server_name()}/@{account.username}/{status_id}",
-                media=[medium.shown() for medium in media],
-                note=" · ".join(options) if options else values.get("spoiler_text"),
-                detail={
-                    "media_ids": [medium.id for medium in media],
-                    "visibility": values.get("visibility") or "public",
-                    "sensitive": flag(values.get("sensitive")) or bool(values.get("spoiler_text")),
-                    "spoiler_text": str(values.get("spoiler_text") or ""),
-                    "language": values.get("language"),
-                    "poll": options,
-                    "in_reply_to_id": values.get("in_reply_to_id"),
-                    "quoted_status_id": values.get("quoted_status_id"),
-                },
-            )
+        return self.add_post(
+            account,
+            status_id,
+            text,
+            kind=_kind(values, options),
+            url=f"{server_name()}/@{account.username}/{status_id}",
+            media=[medium.shown() for medium in media],
+            note=" · ".join(options) if options else values.get("spoiler_text"),
+            detail={
+                "media_ids": [medium.id for medium in media],
+                "visibility": values.get("visibility") or "public",
+                "sensitive": flag(values.get("sensitive")) or bool(values.get("spoiler_text")),
+                "spoiler_text": str(values.get("spoiler_text") or ""),
+                "language": values.get("language"),
+                "poll": options,
+                "in_reply_to_id": values.get("in_reply_to_id"),
+                "quoted_status_id": values.get("quoted_status_id"),
+            },
         )
 
 

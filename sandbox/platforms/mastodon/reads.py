@@ -9,7 +9,7 @@ from typing import Any
 import regex
 
 from sandbox.accounts import Account
-from sandbox.fake_platform import route
+from sandbox.fake_platform import own, route
 from sandbox.platforms.mastodon.base import (
     ATTACHMENTS,
     CHARACTERS,
@@ -123,7 +123,7 @@ class ReadRoutes(FakeMastodon):
     @route("GET", "/api/v2/instance", "prepare")
     async def instance(self, request: Request) -> Answer:
         """Describe the server and its limits."""
-        account = self.world.accounts.by_token(self.platform, request.bearer)
+        account = self.sender(request)
         if self.holds("no_v2", account):
             return Answer.text("<h1>404 Not Found</h1>", 404)
         return Answer.json({"domain": "mastodon.social", **self._of_itself(account)})
@@ -131,7 +131,7 @@ class ReadRoutes(FakeMastodon):
     @route("GET", "/api/v1/instance", "prepare")
     async def old_instance(self, request: Request) -> Answer:
         """Describe the server in the older format."""
-        account = self.world.accounts.by_token(self.platform, request.bearer)
+        account = self.sender(request)
         return Answer.json({"uri": "mastodon.social", **self._of_itself(account)})
 
     def _of_itself(self, account: Account | None) -> dict[str, Any]:
@@ -145,7 +145,7 @@ class ReadRoutes(FakeMastodon):
     @route("GET", "/api/v1/accounts/{id}/statuses", "confirm")
     async def statuses(self, request: Request) -> Answer:
         """List an account's statuses, newest first; other accounts receive only the public ones."""
-        reader = self.world.accounts.by_token(self.platform, request.bearer)
+        reader = self.sender(request)
         author = self.world.accounts.by_user(self.platform, request.params["id"])
         if author is None:
             raise RefusedError(self.failure(404))
@@ -155,9 +155,8 @@ class ReadRoutes(FakeMastodon):
             count, since, newest = 256, "", ""
         posts = (
             post
-            for post in self.world.posts.by_account(author)
-            if not post.deleted
-            and visible(post, None if self.holds("public_only", author) else reader)
+            for post in self.posts_of(author)
+            if visible(post, None if self.holds("public_only", author) else reader)
             and not (post.detail.get("in_reply_to_id") and self.holds("no_replies", author))
             and (not since.isdecimal() or int(post.platform_post_id) > int(since))
             and (not newest.isdecimal() or int(post.platform_post_id) < int(newest))
@@ -173,8 +172,8 @@ class ReadRoutes(FakeMastodon):
         account, newest, count = self.account(request), request.query.get("max_id", ""), _count(request)
         posts = (
             post
-            for post in self.world.posts.by_account(account)
-            if not post.deleted and (not newest.isdecimal() or int(post.platform_post_id) < int(newest))
+            for post in self.posts_of(account)
+            if (not newest.isdecimal() or int(post.platform_post_id) < int(newest))
         )
         return Answer.json([described_status(self, post, account) for post in islice(posts, count)])
 
@@ -182,11 +181,7 @@ class ReadRoutes(FakeMastodon):
     async def context(self, request: Request) -> Answer:
         """Return the account's answers to a status."""
         account, answered = self.account(request), request.params["id"]
-        statuses = [
-            post
-            for post in self.world.posts.by_account(account)
-            if not post.deleted and post.detail.get("in_reply_to_id") == answered
-        ]
+        statuses = [post for post in self.posts_of(account) if post.detail.get("in_reply_to_id") == answered]
         return Answer.json(
             {"ancestors": [], "descendants": [described_status(self, post, account) for post in reversed(statuses)]}
         )
@@ -194,18 +189,18 @@ class ReadRoutes(FakeMastodon):
     @route("GET", "/api/v1/statuses/{id}/source", "confirm")
     async def source(self, request: Request) -> Answer:
         """Return a status's text as it was sent."""
-        account, post = self.account(request), self.world.posts.get(self.platform, request.params["id"])
-        missing = post is None or post.deleted or post.account_id != account.account_id
-        if post is None or missing or self.holds("no_source", account):
-            raise RefusedError(self.failure(404))
+        account, missing = self.account(request), RefusedError(self.failure(404))
+        post = own(self.visible_post(request.params["id"]), account, missing)
+        if self.holds("no_source", account):
+            raise missing
         return Answer.json({"id": post.platform_post_id, "text": post.text, "spoiler_text": ""})
 
     @route("GET", "/api/v1/statuses/{id}", "confirm")
     async def status(self, request: Request) -> Answer:
         """Read one status."""
-        post = self.world.posts.get(self.platform, request.params["id"])
+        post = self.visible_post(request.params["id"])
         account = self.world.accounts.get(self.platform, post.account_id) if post else None
-        if post is None or post.deleted or account is None:
+        if post is None or account is None:
             raise RefusedError(self.failure(404))
         return Answer.json(described_status(self, post, account))
 

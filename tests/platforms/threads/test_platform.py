@@ -29,8 +29,7 @@ async def test_a_post_that_is_not_known_yet_where_it_is_published_is_tried_again
 async def test_a_refusal_because_the_days_posts_are_used_up_is_waited_out(
     slow: Rig, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for module in ("publishing", "reads"):
-        monkeypatch.setattr(f"sandbox.platforms.threads.{module}.POSTS_PER_DAY", 3)
+    monkeypatch.setattr("sandbox.platforms.threads.POSTS_PER_DAY", 3)
     context = slow.context("Hi")
     await PLATFORM.prepare(slow.connection(), context)
     body = {"error": {"message": "Application request limit reached", "code": 100}}
