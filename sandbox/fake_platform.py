@@ -225,7 +225,7 @@ class FakePlatform(ABC):
         post = self.world.posts.get(self.platform, str(post_id or ""))
         return None if post is None or post.deleted else post
 
-    def posts_of(self, account: Account) -> Iterator[PublicPost]:
+    def visible_posts(self, account: Account) -> Iterator[PublicPost]:
         """Yield an account's posts that are not deleted, newest first."""
         return (post for post in self.world.posts.by_account(account) if not post.deleted)
 

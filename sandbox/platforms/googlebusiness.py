@@ -205,7 +205,7 @@ class GoogleBusiness(GoogleConsent):
         size, start = request.query.get("pageSize", "20"), request.query.get("pageToken", "0")
         if not _PAGE.fullmatch(size) or not _PAGE.fullmatch(start) or not 1 <= int(size) <= 100:
             raise RefusedError(google_error(400))
-        posts = list(self.posts_of(account))
+        posts = list(self.visible_posts(account))
         page = posts[int(start) : int(start) + int(size)]
         more = {"nextPageToken": str(int(start) + int(size))} if len(posts) > int(start) + int(size) else {}
         return Answer.json(({"localPosts": [self._described(post) for post in page]} if page else {}) | more)

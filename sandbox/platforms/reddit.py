@@ -266,7 +266,7 @@ class Reddit(TokenPlatform):
         until = self.world.now() - (LAG_SECONDS if self.world.realistic else 0)
         limit = min(int(request.query.get("limit", "25")), 100)
         late = {"image"} if self.holds("images_listed_late", account) else set()
-        posts = [post for post in self.posts_of(account) if post.kind not in late and post.created_at <= until]
+        posts = [post for post in self.visible_posts(account) if post.kind not in late and post.created_at <= until]
         if self.holds("network_security", account):
             return Answer.text("<html><body>You've been blocked by network security.</body></html>", 403)
         things = [_thing(post, account) for post in posts[:limit]]

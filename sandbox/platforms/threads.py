@@ -236,7 +236,7 @@ class Threads(FakeContainers[ThreadsContainer]):
             raise invalid("param since and limit must be numbers")
         matching_posts = (
             post
-            for post in self.posts_of(account)
+            for post in self.visible_posts(account)
             if bool(post.detail["reply_to"]) is replies and post.created_at >= int(since)
         )
         return self.listed(account, matching_posts, int(limit), str(values.get("fields", "")))

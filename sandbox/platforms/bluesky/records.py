@@ -168,7 +168,7 @@ class RecordRoutes(FakeAT):
         limit = request.query.get("limit", "50")
         if not limit.isdecimal() or not 1 <= int(limit) <= 100:
             raise invalid("Error: limit can not be greater than 100")
-        return Answer.json({"records": [_described(post) for post in islice(self.posts_of(account), int(limit))]})
+        return Answer.json({"records": [_described(post) for post in islice(self.visible_posts(account), int(limit))]})
 
     def find_record(self, repo: str, rkey: str) -> PublicPost | None:
         """Return a post by its account and key."""

@@ -240,7 +240,7 @@ class FakePage(FakeGraph, ABC):
         limit = str(parameters(request).get("limit", "25"))
         if not limit.isdecimal() or not 0 < int(limit) <= 100:
             raise invalid("Please reduce the amount of data you're asking for, then retry your request")
-        posts = [post for post in self.posts_of(account) if post.kind != "story"]
+        posts = [post for post in self.visible_posts(account) if post.kind != "story"]
         return Answer.json(
             {"data": [selected(self._described(post, account), fields, "PagePost") for post in posts[: int(limit)]]}
         )
@@ -256,7 +256,7 @@ class FakePage(FakeGraph, ABC):
         return Answer.json({"data": [_story(post, fields) for post in posts]})
 
     @route("GET", "/{id}/comments", "confirm")
-    async def comments_of(self, request: Request) -> Answer:
+    async def list_comments(self, request: Request) -> Answer:
         """List the comments below a post."""
         return Answer.json({"data": self.comments_below(request, "message", "created_time")})
 

@@ -101,7 +101,7 @@ class VideoRoutes(FakePage):
     async def upload(self, request: Request) -> Answer:
         """Receive the missing bytes of a reel or story from an offset on, or fetch it from an address."""
         account = self.account(request)
-        video = self._video_of(account, request.params["video"])
+        video = self._uploaded_video(account, request.params["video"])
         if request.header("file_url"):
             video.shown, video.complete = await self._fetched(request, request.header("file_url")), True
             self.videos.put(video.id, video)
@@ -135,9 +135,9 @@ class VideoRoutes(FakePage):
         return Answer.json({"data": [{"locale": locale} for locale in self._own_video(request).captions]})
 
     def _own_video(self, request: Request) -> Video:
-        return self._video_of(self.account(request), request.params["id"])
+        return self._uploaded_video(self.account(request), request.params["id"])
 
-    def _video_of(self, account: Account, video_id: str) -> Video:
+    def _uploaded_video(self, account: Account, video_id: str) -> Video:
         return own(self.videos.get(video_id), account, missing_object(video_id, "post"))
 
     def _begin(self, account: Account, edge: str, size: int = 0) -> Video:
@@ -197,7 +197,7 @@ class VideoRoutes(FakePage):
     def _ended(self, account: Account, values: dict[str, Any]) -> Video:
         if str(values.get("upload_phase", "")).lower() != "finish":
             raise invalid("param upload_phase must be one of START, FINISH.")
-        return self._video_of(account, str(values.get("video_id", "")))
+        return self._uploaded_video(account, str(values.get("video_id", "")))
 
     def _finish(self, account: Account, video: Video, values: dict[str, Any], kind: str) -> None:
         if not video.complete:

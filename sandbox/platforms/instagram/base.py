@@ -139,7 +139,7 @@ class FakeInstagram(FakeContainers[InstagramContainer], ABC):
         return Answer.json({"data": [{"quota_usage": used, "config": config}]})
 
     @route("GET", "/{id}/comments", "confirm")
-    async def comments_of(self, request: Request) -> Answer:
+    async def list_comments(self, request: Request) -> Answer:
         """List the comments below a post, newest first."""
         return Answer.json({"data": self.comments_below(request, "text", "timestamp")[::-1]})
 

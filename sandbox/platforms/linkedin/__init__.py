@@ -203,7 +203,9 @@ class LinkedIn(MediaRoutes):
         if query.get("q") != "author" or query.get("sortBy", "CREATED") not in ("CREATED", "LAST_MODIFIED"):
             raise refused(400, "INVALID_VALUE_FOR_FIELD", "q must be author")
         count = min(int(query.get("count", "10")), 100)
-        posts = [post for post in self.posts_of(self.of_author(author, account)) if post.detail["author"] == author]
+        posts = [
+            post for post in self.visible_posts(self.of_author(author, account)) if post.detail["author"] == author
+        ]
         elements = [_element(post) for post in posts[:count]]
         if self.holds("commentary_rewritten", account):
             elements = [{**element, "commentary": _rewritten(str(element["commentary"]))} for element in elements]

@@ -155,7 +155,7 @@ class ReadRoutes(FakeMastodon):
             count, since, newest = 256, "", ""
         posts = (
             post
-            for post in self.posts_of(author)
+            for post in self.visible_posts(author)
             if visible(post, None if self.holds("public_only", author) else reader)
             and not (post.detail.get("in_reply_to_id") and self.holds("no_replies", author))
             and (not since.isdecimal() or int(post.platform_post_id) > int(since))
@@ -172,7 +172,7 @@ class ReadRoutes(FakeMastodon):
         account, newest, count = self.account(request), request.query.get("max_id", ""), _count(request)
         posts = (
             post
-            for post in self.posts_of(account)
+            for post in self.visible_posts(account)
             if (not newest.isdecimal() or int(post.platform_post_id) < int(newest))
         )
         return Answer.json([described_status(self, post, account) for post in islice(posts, count)])
@@ -181,7 +181,7 @@ class ReadRoutes(FakeMastodon):
     async def context(self, request: Request) -> Answer:
         """Return the account's answers to a status."""
         account, answered = self.account(request), request.params["id"]
-        statuses = [post for post in self.posts_of(account) if post.detail.get("in_reply_to_id") == answered]
+        statuses = [post for post in self.visible_posts(account) if post.detail.get("in_reply_to_id") == answered]
         return Answer.json(
             {"ancestors": [], "descendants": [described_status(self, post, account) for post in reversed(statuses)]}
         )

@@ -238,7 +238,7 @@ class Pinterest(FakePinterest):
         newest = self.world.now() - (LAG_SECONDS if self.holds("lists_lag", account) else 0)
         pins = [
             post
-            for post in self.posts_of(account)
+            for post in self.visible_posts(account)
             if post.created_at <= newest
             and board_id in (None, post.detail["board_id"])
             and (bookmark is None or int(post.platform_post_id) < int(bookmark))

@@ -268,7 +268,7 @@ class FakeTikTok(TokenPlatform, ABC):
         if not isinstance(count, int) or not 1 <= count <= 20:
             raise refused("invalid_params", "max_count must be between 1 and 20.")
         entries: list[dict[str, Any]] = []
-        for post in self.posts_of(account):
+        for post in self.visible_posts(account):
             if post.detail.get("privacy") == PUBLIC:
                 known = {
                     "id": post.platform_post_id,
