@@ -19,7 +19,7 @@ class PauseScope(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Gate:
-    """A gate of a workspace's posts, as the database names it (`pass_gate_v2`)."""
+    """A gate of a workspace's posts, as the database names it."""
 
     kind: PauseScope
     id: str = ""

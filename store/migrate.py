@@ -48,6 +48,15 @@ _BLOCKED = (
 )
 
 
+_REHEARSAL = "0.1.0"
+"""The version of code that was never released; its migrations were other ones."""
+_NEVER_RELEASED = (
+    "The database was made by version 0.1.0, which was never released, and cannot be upgraded. Export its workspaces "
+    "with that version (`socialsyncer workspaces export`), migrate a new database, connect the accounts and import the "
+    "posts."
+)
+
+
 @dataclass(frozen=True, slots=True)
 class Migration:
     """The result of a migration: what was applied, and which contracts remain for `--contract`."""
@@ -114,6 +123,8 @@ def _plan(connection: Connection, known: Sequence[Revision], contract: bool) -> 
         return Migration(known)
     states = [dict(row) for row in connection.execute(_STATES).mappings()]
     names = [revision.name for revision in known]
+    if any(state["version"] == _REHEARSAL for state in states):
+        raise SchemaError(_NEVER_RELEASED)
     if current not in names:
         refuse_contracted(states, known)
         return Migration((), newer=current)

@@ -1,6 +1,6 @@
 """Changes of the workflow's order of steps that are gated because runs of older code may still be open.
 
-There are none yet, because nothing is released: the histories in tests/histories are of the present code.
+There are none yet: nothing was released, and the histories in tests/histories are of the present code.
 """
 
 from dataclasses import dataclass

@@ -10,7 +10,7 @@ from platforms.errors import unreadable
 from platforms.http.answers import ListAt, parse
 from platforms.http.wire import json_object, segment
 
-USER_AGENT = "DiscordBot (https://socialsyncer.example, 0.1.0)"
+USER_AGENT = "DiscordBot (https://socialsyncer.example, 0.2.0)"
 """The form of user agent that Discord's reference page demands; Discord blocks others."""
 
 DiscordConnection = Connection[DiscordCredentials]

@@ -21,7 +21,7 @@ from platforms.meta.credentials import applies_to
 from platforms.meta.errors import REQUEST_ID_HEADER
 from platforms.meta.quota import read_quota
 from platforms.steps.matching import CLOCKS_APART, MatchingPost, likeness, verdict_of_newest
-from platforms.steps.thread import LONGEST_WAIT, ended_early, unconfirmed_item
+from platforms.steps.thread import ended_early, unconfirmed_item
 from platforms.threads import errors, rules
 from platforms.threads.connection import API, CONTAINERS, GRAPH, ThreadsConnection
 from platforms.threads.fields import item_fields, post_fields, root_fields
@@ -221,7 +221,7 @@ async def _follow(
     if "sent" in state:
         finding = await _confirm(connection, context, name, item.content, "/me/replies")
         if not isinstance(finding, Absent | Published):
-            raise unconfirmed_item("Threads", number, _sent_at(state))
+            raise unconfirmed_item("Threads", number, datetime.fromisoformat(state["sent"]))
         if isinstance(finding, Published):
             state["id"] = finding.platform_post_id
             await context.save(context.handles)
@@ -238,8 +238,3 @@ async def _follow(
         raise unconfirmed_item("Threads", number, datetime.now(UTC), error.code) from error
     await context.save(context.handles)
     return state["id"]
-
-
-def _sent_at(state: dict[str, str]) -> datetime:
-    """Return when a post of a thread was sent; 0.1.0 has stored "true" instead."""
-    return datetime.now(UTC) - LONGEST_WAIT if state["sent"] == "true" else datetime.fromisoformat(state["sent"])

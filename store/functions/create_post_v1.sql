@@ -4,6 +4,9 @@
 --
 -- `_post` has the workflow id of the key's first generation, as domain.ids.workflow_id makes it. A column that is not named
 -- in the INSERT gets its default.
+--
+-- Raises foreign_key_violation if the post's
+-- campaign does not exist (any more), and keeps it from being deleted until the transaction ends.
 CREATE FUNCTION create_post_v1(
   _post jsonb,
   _targets jsonb,
@@ -21,6 +24,12 @@ DECLARE
   _workspace_id text := _post ->> 'workspace_id';
   _generation int := 1;
 BEGIN
+  IF _post ->> 'campaign_id' IS NOT NULL THEN
+    PERFORM FROM campaigns WHERE id = _post ->> 'campaign_id' AND workspace_id = _workspace_id FOR KEY SHARE;
+    IF NOT FOUND THEN
+      RAISE foreign_key_violation USING MESSAGE = 'the workspace has no such campaign', CONSTRAINT = 'campaign_of_post';
+    END IF;
+  END IF;
   IF _key IS NOT NULL THEN
     _generation := take_key_v1(
       _workspace_id, _key, _sha256, _post ->> 'id', _now, _expires_at, _response_status, _response_body, NULL, NULL
@@ -37,12 +46,14 @@ BEGIN
   INSERT INTO posts (
     id, workspace_id, workflow_id, status, content, media_items, tags, timezone, scheduled_for, scheduled_wall,
     external_id, external_digest, planned_for, tiktok_settings, facebook_settings, due_at, answer_bytes,
-    publish_within, version, delivered_version, next_delivery_at, delivery_attempts, created_by, published_at, created_at, updated_at
+    publish_within, campaign_id, series_id, occurrence, queue_id, version, delivered_version, next_delivery_at,
+    delivery_attempts, created_by, published_at, created_at, updated_at
   )
   SELECT
     id, workspace_id, workflow_id, status, content, media_items, tags, timezone, scheduled_for, scheduled_wall,
     external_id, external_digest, planned_for, tiktok_settings, facebook_settings, due_at, answer_bytes,
-    publish_within, version, delivered_version, next_delivery_at, delivery_attempts, created_by, published_at, created_at, updated_at
+    publish_within, campaign_id, series_id, occurrence, queue_id, version, delivered_version, next_delivery_at,
+    delivery_attempts, created_by, published_at, created_at, updated_at
   FROM jsonb_populate_record(NULL::posts, _post);
   INSERT INTO targets (
     id, post_id, workspace_id, position, platform, account_id, custom_content, custom_media, settings, status,

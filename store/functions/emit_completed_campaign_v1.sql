@@ -5,7 +5,7 @@ SET search_path = public, pg_temp
 AS $$
 BEGIN
   IF EXISTS (SELECT FROM listeners WHERE workspace_id = new.workspace_id) THEN
-    PERFORM emit_v2(
+    PERFORM emit_v1(
       new.workspace_id,
       'campaign.completed',
       NULL,

@@ -1,7 +1,7 @@
--- Sets the status of a locked post from its targets, as domain.post.post_status does, and notifies requests that wait for
--- it unless a target is still moving.
+-- Sets the status of a locked post from its targets, as domain.post.post_status does. `moving`: one of them is published,
+-- or looked for, now. The caller notifies requests after its commit (store.announcer).
 CREATE FUNCTION refresh_post_v1(_post_id text, _now timestamptz)
-RETURNS TABLE (status text, published_at timestamptz)
+RETURNS TABLE (status text, published_at timestamptz, moving boolean)
 LANGUAGE plpgsql
 AS $$
 #variable_conflict use_column
@@ -16,9 +16,6 @@ BEGIN
          min(published_at) AS published_at
   INTO _sum
   FROM targets WHERE post_id = _post_id;
-  IF NOT _sum.moving THEN
-    PERFORM pg_notify('post_settled', _post_id);
-  END IF;
   RETURN QUERY
   UPDATE posts
   SET status = CASE
@@ -31,6 +28,6 @@ BEGIN
       published_at = _sum.published_at,
       updated_at = _now
   WHERE posts.id = _post_id
-  RETURNING posts.status, posts.published_at;
+  RETURNING posts.status, posts.published_at, _sum.moving;
 END
 $$

@@ -7,6 +7,12 @@
 --   confirmation_of  the send `_attempt_id` is the target's last
 -- `_columns` are written if the target has one of the statuses `_expects`. `_attempt` closes the send of `answer_to`, and
 -- otherwise is a new row. `_audit` is an entry for the audit trail; it is not written if the target's last one is the same.
+--
+-- The answer to a send is not written, and `write` is 'claimed', if it names a
+-- post that another target of the account has got within a day: a platform or a proxy has sent an old answer once more.
+-- Ids that are a day old may come again, as in a group of Telegram that has become another. `settled`: no target of the
+-- post `post_id` moves any more, and a request may wait for it, because the target was not due at the post's own time: it
+-- was published at once, or retried.
 CREATE FUNCTION settle_target_v1(
   _target_id text,
   _now timestamptz,
@@ -21,7 +27,7 @@ CREATE FUNCTION settle_target_v1(
 )
 RETURNS TABLE (
   write text, status text, confirming boolean, platform_post_id text, platform_post_url text, editable_until timestamptz,
-  error_code text, error_category text, hold_reason text, next_attempt_at timestamptz
+  error_code text, error_category text, hold_reason text, next_attempt_at timestamptz, settled boolean, post_id text
 )
 LANGUAGE plpgsql
 AS $$
@@ -30,8 +36,9 @@ DECLARE
   _post record;
   _status text;
   _write text;
+  _moving boolean := true;
 BEGIN
-  SELECT posts.id, posts.status, posts.version, posts.due_at INTO _post
+  SELECT posts.id, posts.status, posts.version, posts.due_at, posts.scheduled_for INTO _post
   FROM posts JOIN targets ON targets.post_id = posts.id
   WHERE targets.id = _target_id
   FOR UPDATE OF posts;
@@ -62,6 +69,19 @@ BEGIN
   END CASE;
   IF _write IS NULL AND _status <> ALL (_expects) THEN
     _write := 'wrong_status';
+  END IF;
+  IF _write IS NULL AND _basis = 'answer_to' AND _columns ->> 'platform_post_id' IS NOT NULL THEN
+    -- Two answers of one moment must not both find the post free.
+    PERFORM pg_advisory_xact_lock(hashtextextended('socialsyncer.claimed.' || (_columns ->> 'platform_post_id'), 0));
+    IF EXISTS (
+      SELECT FROM targets AS other JOIN targets AS own
+        ON (other.workspace_id, other.platform, other.account_id) = (own.workspace_id, own.platform, own.account_id)
+      WHERE own.id = _target_id AND other.id <> own.id
+        AND other.platform_post_id = _columns ->> 'platform_post_id'
+        AND (other.published_at > _now - interval '1 day' OR other.published_at IS NULL)
+    ) THEN
+      _write := 'claimed';
+    END IF;
   END IF;
 
   IF _write IS NULL THEN
@@ -112,11 +132,12 @@ BEGIN
   END IF;
 
   IF _write IS NULL THEN
-    PERFORM refresh_post_v1(_post.id, _now);
+    SELECT moving INTO _moving FROM refresh_post_v1(_post.id, _now);
   END IF;
   RETURN QUERY
   SELECT coalesce(_write, 'made'), status, confirming, platform_post_id, platform_post_url, editable_until,
-         error_code, error_category, hold_reason, next_attempt_at
+         error_code, error_category, hold_reason, next_attempt_at,
+         NOT _moving AND due_at IS DISTINCT FROM _post.scheduled_for, _post.id::text
   FROM targets WHERE id = _target_id;
 END
 $$

@@ -17,7 +17,6 @@ BEGIN
   RETURNING id INTO _event_id;
   INSERT INTO deliveries (webhook_id, event_id, cause) VALUES (_webhook_id, _event_id, 'test')
   RETURNING id INTO _delivery_id;
-  PERFORM pg_notify('webhook_due', _webhook_id);
   RETURN _delivery_id;
 END
 $$

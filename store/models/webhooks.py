@@ -45,7 +45,7 @@ class Webhook(Base):
     """A domain.webhooks.DisabledReason."""
     disabled_at: Mapped[datetime | None]
     enabled_at: Mapped[datetime | None]
-    """When it was last switched off, and on again: between them it gets no events (make_deliveries_v3)."""
+    """When it was last switched off, and on again: between them it gets no events (make_deliveries_v1)."""
     failing_since: Mapped[datetime | None]
     """When the first of the failures began that no success has followed."""
     failures: Mapped[int] = mapped_column(server_default=text("0"))

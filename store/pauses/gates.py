@@ -1,4 +1,4 @@
-"""The gates that stop posts from being sent: closed and opened under one lock of their workspace (`pass_gate_v2`)."""
+"""The gates that stop posts from being sent: closed and opened under one lock of their workspace (`begin_send_v1`)."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass

@@ -212,4 +212,4 @@ UPDATE targets SET
   retryable = true, warning = NULL, next_attempt_at = NULL, confirming = false, hold_reason = NULL, released_at = NULL
 WHERE id = ANY(CAST(:ids AS text[]))
 """)
-_REFRESH = text("SELECT count(*) FROM unnest(CAST(:ids AS text[])) AS id, LATERAL refresh_post_v2(id, :now)")
+_REFRESH = text("SELECT count(*) FROM unnest(CAST(:ids AS text[])) AS id, LATERAL refresh_post_v1(id, :now)")

@@ -96,7 +96,7 @@ async def find_first(session: AsyncSession, first_id: str, workspace_id: str) ->
 
 
 async def write_link(session: AsyncSession, post: Post) -> None:
-    """Write for which post a post waits that the transaction has inserted (`create_post_v2` does not know it)."""
+    """Write for which post a post waits that the transaction has inserted (`create_post_v1` does not know it)."""
     link = {name: getattr(post, name) for name in ("after_post_id", "after_delay", "after_on_failure")}
     await session.execute(update(Post).where(Post.id == post.id).values(**link))
 

@@ -31,8 +31,8 @@ _READ = written(_POST)
 _POST_COLUMNS, _TARGET_COLUMNS = columns(Post), columns(Target)
 
 _CAMPAIGN = "campaign_of_post"
-"""The name of the constraint by which `create_post_v2` refuses a post without its campaign."""
-_CREATE = "SELECT create_post_v2($1, $2, $3, $4, $5, $6, $7, $8)"
+"""The name of the constraint by which `create_post_v1` refuses a post without its campaign."""
+_CREATE = "SELECT create_post_v1($1, $2, $3, $4, $5, $6, $7, $8)"
 
 
 class CampaignGoneError(Exception):

@@ -25,8 +25,8 @@ VERSION = "version"
 
 _OPEN = written(LOADED_TARGET.where(Target.id == argument(1)))
 # If the rows may lack commits, check_server_v1 raises, and nothing of the statement is written.
-_BEGIN = "SELECT begun.* FROM begin_send_v6($1, $2, $3, $4, $5, $6, $7) AS begun, check_server_v1()"
-_SETTLE = "SELECT * FROM settle_target_v3($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)"
+_BEGIN = "SELECT begun.* FROM begin_send_v1($1, $2, $3, $4, $5, $6, $7) AS begun, check_server_v1()"
+_SETTLE = "SELECT * FROM settle_target_v1($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)"
 _SAVE = """
 -- Equal handles are this run's own: it saves them again if the commit was not acknowledged.
 UPDATE targets SET handles = $3 WHERE id = $1 AND (coalesce((handles ->> $4)::int, 0) = $2 OR handles = $3) RETURNING id

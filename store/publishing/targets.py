@@ -135,7 +135,7 @@ LOADED_TARGET = (
     .outerjoin(_LastSend, true())
 )
 """Selects the columns of a `LoadedTarget`, for every target; built once, because that costs as much as running it."""
-_REFRESH = text("SELECT status, published_at, moving FROM refresh_post_v2(:post_id, :now)")
+_REFRESH = text("SELECT status, published_at, moving FROM refresh_post_v1(:post_id, :now)")
 _LOAD = LOADED_TARGET.where(Target.id == bindparam("target_id"))
 _LOCK = select(Post.id).join(Target, Target.post_id == Post.id).where(Target.id == bindparam("target_id"))
 

@@ -68,7 +68,7 @@ class ClaimedDelivery:
 
 async def make_deliveries(session: AsyncSession) -> None:
     """Make the deliveries of new events."""
-    await session.execute(text("SELECT count(*) FROM make_deliveries_v3()"))
+    await session.execute(text("SELECT count(*) FROM make_deliveries_v1()"))
 
 
 async def claim_deliveries(session: AsyncSession, webhook: Webhook, now: datetime, limit: int) -> list[ClaimedDelivery]:

@@ -23,7 +23,7 @@ _FIRST_WITHOUT_DELIVERY = text("""
       AND events.at >= greatest(webhooks.created_at, webhooks.enabled_at)
       AND NOT EXISTS (SELECT FROM deliveries WHERE webhook_id = webhooks.id AND event_id = events.id)
 """)
-"""The time of the first event of an endpoint that works whose delivery no worker has made yet (make_deliveries_v3)."""
+"""The time of the first event of an endpoint that works whose delivery no worker has made yet (make_deliveries_v1)."""
 
 
 async def delete_past_deliveries(session: AsyncSession, now: datetime, limit: int) -> int:

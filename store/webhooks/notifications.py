@@ -1,6 +1,6 @@
 """Functions that find endpoints which have something new to get, for the one worker that looks for them.
 
-Events send no notification (ADR 49). The worker makes their deliveries twice a second (make_deliveries_v3), and once a
+Events send no notification (ADR 49). The worker makes their deliveries twice a second (make_deliveries_v1), and once a
 minute while there are no endpoints. When it hears that a post has settled, that an endpoint was created, or that a
 client wants something delivered (a test, or past events), it does so at once.
 """
@@ -18,7 +18,7 @@ _ASKED = "webhook_due"
 _EVERY_S, _EVERY_IDLE_S = 0.5, 60.0
 _ONE_LISTENS = "SELECT pg_try_advisory_lock(hashtextextended('socialsyncer.webhook_due', 0))"
 _ENDPOINTS = """
-WITH new AS MATERIALIZED (SELECT endpoint_id FROM make_deliveries_v3())
+WITH new AS MATERIALIZED (SELECT endpoint_id FROM make_deliveries_v1())
 SELECT webhooks.id, webhooks.workspace_id,
        EXISTS (
          SELECT FROM deliveries

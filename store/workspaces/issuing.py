@@ -1,4 +1,4 @@
-"""Keys that are created and listed over the API, whose role cannot create one by itself (`issue_key_v2`)."""
+"""Keys that are created and listed over the API, whose role cannot create one by itself (`issue_key_v1`)."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ from store.models import ApiKey
 from store.workspaces.keys import NewKey, digest
 
 _ISSUE = text(
-    "SELECT issue_key_v2(:caller, :id, :sha256, :prefix, :name, :scopes, :expires_at, :rate, :replaces, :overlap)"
+    "SELECT issue_key_v1(:caller, :id, :sha256, :prefix, :name, :scopes, :expires_at, :rate, :replaces, :overlap)"
 )
 
 

@@ -30,7 +30,7 @@ PUBLISHED = {
 """Events of publishNow, and its wait for edits."""
 SLEPT = {"TIMER_STARTED": 1, "TIMER_FIRED": 1}
 """The additional events of a scheduled post."""
-WRITES = {"create_post_v2": 1, "begin_send_v6": 2, "settle_target_v3": 2, "UPDATE": 1}
+WRITES = {"create_post_v1": 1, "begin_send_v1": 2, "settle_target_v1": 2, "UPDATE": 1}
 """Statements that write, each committed by itself; the last one records that the workflow has the outcome."""
 OPENED = 2
 """Statements that read what a step sends, one for each target."""
@@ -58,7 +58,7 @@ async def sent(statements: list[Statement], post_id: str) -> tuple[dict[str, int
     ids = {post_id}
     await delivered(statements, post_id)
     for statement in statements:
-        if statement.text.startswith("SELECT create_post_v2") and statement.concerns(post_id):
+        if statement.text.startswith("SELECT create_post_v1") and statement.concerns(post_id):
             ids.update(re.findall(r"tgt_[0-9a-f]+", statement.arguments))
     own = [statement for statement in statements if statement.concerns(*ids)]
     names = Counter(statement_name(statement.text) for statement in own)

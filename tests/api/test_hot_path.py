@@ -21,7 +21,7 @@ ACTIONS = {
 }
 """Events that Temporal bills, or that stand for one."""
 
-COST = ["create_post_v2", "begin_send_v6", "settle_target_v3", "UPDATE"]
+COST = ["create_post_v1", "begin_send_v1", "settle_target_v1", "UPDATE"]
 """Create; begin and settle the send; keep the response.
 
 Beside these, one SELECT opens the send and one reads the outcome. The outcome is read again if it takes longer than a

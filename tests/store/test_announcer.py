@@ -19,7 +19,7 @@ def test_no_statement_of_a_step_notifies() -> None:
         str(value) for module in (sending, targets) for name, value in vars(module).items() if name.startswith("_")
     )
     names = set(re.findall(r"\b[a-z_]+_v\d+\b", statements))
-    assert {"begin_send_v6", "settle_target_v3", "refresh_post_v2"} <= names
+    assert {"begin_send_v1", "settle_target_v1", "refresh_post_v1"} <= names
     while (
         new := {called for name in names for called in re.findall(r"\b[a-z_]+_v\d+\b(?=\()", functions.source(name))}
         - names
@@ -28,12 +28,11 @@ def test_no_statement_of_a_step_notifies() -> None:
     assert [name for name in sorted(names) if "pg_notify" in functions.source(name)] == []
 
 
-async def test_only_functions_of_former_versions_notify(database: Database) -> None:
+async def test_no_function_notifies(database: Database) -> None:
     async with database.transaction() as session:
         query = text("SELECT proname FROM pg_proc WHERE prosrc LIKE '%PERFORM pg_notify%' ORDER BY proname")
         names = list(await session.scalars(query))
-    # A process of 0.1.0 settles posts by the one, and the other's trigger is off.
-    assert names == ["make_deliveries_v1", "refresh_post_v1"]
+    assert names == []
 
 
 async def test_a_rolled_back_change_is_not_announced(database: Database) -> None:

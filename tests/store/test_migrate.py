@@ -241,7 +241,7 @@ async def test_a_running_process_reads_no_migrations_of_newer_files(
 async def test_newer_code_refuses_an_older_schema(url: str, folder: Path) -> None:
     added = write_migration(folder, ADD_COLUMN)
     applied = [
-        {"revision": revision.name, "unused_since": None, "version": "0.1.0"}
+        {"revision": revision.name, "unused_since": None, "version": "0.2.0"}
         for revision in revisions(folder)
         if revision.name != added
     ]
@@ -262,8 +262,8 @@ async def test_newer_code_refuses_an_older_schema(url: str, folder: Path) -> Non
         ("ALTER TABLE posts ALTER COLUMN workflow_id DROP NOT NULL", "posts"),
         ("ALTER TABLE targets DROP COLUMN account_id CASCADE", "targets"),
         (
-            "CREATE OR REPLACE FUNCTION keep_post_tags() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NULL; END'",
-            r"keep_post_tags\(\)",
+            "CREATE OR REPLACE FUNCTION keep_post_tags_v1() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN END'",
+            r"keep_post_tags_v1\(\)",
         ),
         ("DROP TABLE late_posts", "late_posts"),
     ],
@@ -293,8 +293,14 @@ async def test_tables_that_no_release_has_made_are_refused(url: str, statements:
         await upgrade(url)
 
 
+async def test_a_database_of_the_version_that_was_never_released_is_refused(url: str) -> None:
+    await run(url, "UPDATE schema_states SET version = '0.1.0'")
+    with pytest.raises(SchemaError, match="export its workspaces"):
+        await upgrade(url)
+
+
 async def test_a_revision_that_was_edited_is_refused(url: str, folder: Path) -> None:
-    first = folder / "0001_posts.py"
+    first = folder / "0001_baseline.py"
     await asyncio.to_thread(first.write_text, first.read_text() + "\n# Edited.\n")
     with pytest.raises(SchemaError, match="0001 of the database's schema was made by code that was never released"):
         await upgrade(url, folder=folder)

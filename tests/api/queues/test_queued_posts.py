@@ -329,7 +329,7 @@ async def test_callers_whose_connections_are_killed_get_one_slot_each(api: Clien
 _KILL = text("""
 SELECT pg_terminate_backend(pid) FROM pg_stat_activity
 WHERE datname = current_database() AND pid <> pg_backend_pid() AND state <> 'idle'
-  AND (query LIKE '%FROM queues%FOR UPDATE%' OR query LIKE '%create_post_v2%' OR query LIKE '%posts.queue_id = %')
+  AND (query LIKE '%FROM queues%FOR UPDATE%' OR query LIKE '%create_post_v1%' OR query LIKE '%posts.queue_id = %')
 LIMIT 1
 """)
 

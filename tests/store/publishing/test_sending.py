@@ -186,7 +186,7 @@ async def test_database_and_domain_derive_post_status_alike(database: Database, 
     for states in itertools.combinations_with_replacement(all_states, 2):
         for row, state in zip(post.targets, states, strict=True):
             await put(database, row, status=state.status, confirming=state.confirming)
-        refreshed = await database.row("SELECT * FROM refresh_post_v2($1, now())", post.id)
+        refreshed = await database.row("SELECT * FROM refresh_post_v1($1, now())", post.id)
         assert refreshed is not None
         assert (await read(database, post)).status == refreshed["status"] == post_status(states), states
         assert refreshed["moving"] == any(state.moving for state in states), states
