@@ -9,13 +9,13 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-import click
 from pydantic.alias_generators import to_camel
 from temporalio.service import RPCError
 
 from cli.environment import Environment, find_environment, open_database
 from cli.errors import UserError
 from cli.temporal_client import temporal_client
+from cli.terminal import say
 from cli.workspaces import existing_workspace
 from domain.printable import make_printable
 from domain.schedule import rfc3339
@@ -66,7 +66,7 @@ async def doctor(
 async def _tell_progress(began: float) -> None:
     while True:
         await asyncio.sleep(_TELLS_EVERY_S)
-        click.echo(f"Comparing rows with workflows for {time.monotonic() - began:.0f} s…", err=True)
+        say(f"Comparing rows with workflows for {time.monotonic() - began:.0f} s…", error=True)
 
 
 async def _report(data_dir: Path | None, workspace: str | None) -> Report:

@@ -71,7 +71,7 @@ async def test_a_key_may_end_after_an_hour(production: Stack) -> None:
     [shown] = await list_keys(name)
     assert datetime.fromisoformat(shown["expiresAt"]) == end
     wrong = await run("keys", "create", "--workspace", name, "--expires-at", "tomorrow")
-    assert (wrong.exit_code, "with an offset" in wrong.stderr) == (1, True)
+    assert (wrong.exit_code, "ISO 8601" in wrong.stderr) == (1, True)
 
 
 async def test_revoked_key_is_refused(production: Stack) -> None:

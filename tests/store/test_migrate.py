@@ -295,7 +295,7 @@ async def test_tables_that_no_release_has_made_are_refused(url: str, statements:
 
 async def test_a_database_of_the_version_that_was_never_released_is_refused(url: str) -> None:
     await run(url, "UPDATE schema_states SET version = '0.1.0'")
-    with pytest.raises(SchemaError, match="export its workspaces"):
+    with pytest.raises(SchemaError, match="Export its workspaces"):
         await upgrade(url)
 
 

@@ -1,18 +1,16 @@
 """No send begins while a gate is closed, by any process and in any order of events."""
 
 import asyncio
-import contextlib
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
 import pytest
 from sqlalchemy import func, select, text, update
-from sqlalchemy.exc import DBAPIError
 
 from domain.attempts import WORKER_LOST, AttemptResult, AttemptState
 from domain.audit import api_key
 from domain.ids import new_id
-from domain.ownership import FENCE, TOLERANCE
+from domain.ownership import FENCE
 from domain.pauses import WORKSPACE_GATE, Gate, MissedPolicy, account_gate, campaign_gate, series_gate
 from domain.transitions import AnswerTo, WriteResult
 from store.database import Database
@@ -107,29 +105,6 @@ async def test_a_plan_closes_a_gate_in_its_ranges_and_no_resumption_opens_it(
 async def test_no_gate_of_a_workspace_stops_another(database: Database, workspace: str) -> None:
     await close(database, workspace)
     await begin(database, (await save(database, await add_workspace(database))).targets[0])
-
-
-@pytest.mark.parametrize("version", [1, 2])
-@pytest.mark.parametrize("gate", [WORKSPACE_GATE, campaign_gate("cmp_x")], ids=str)
-async def test_a_process_of_an_earlier_release_sends_nothing_through_a_closed_gate(
-    database: Database, workspace: str, version: int, gate: Gate
-) -> None:
-    target = await save_part(database, workspace, "campaign_id", "cmp_x")
-    call = text(f"SELECT * FROM begin_send_v{version}(:id, :now, 1, :due, 0, NULL, NULL)")
-    values = {"id": target.id, "now": (now := datetime.now(UTC)), "due": now + TOLERANCE}
-    await close(database, workspace, gate)
-    with contextlib.suppress(DBAPIError):
-        async with database.transaction() as session:
-            assert (await session.execute(call, values)).one().write == "paused"
-    assert await count_attempts(database, target) == 0
-    await reopen(database, workspace, gate)
-    async with database.transaction() as session:
-        assert (await session.execute(call, values)).one().write == "made"
-
-
-async def count_attempts(database: Database, target: Target) -> int:
-    async with database.reading() as session:
-        return await session.scalar(select(func.count(Attempt.id)).where(Attempt.target_id == target.id)) or 0
 
 
 async def test_a_gate_that_is_closed_stays_closed_since_then(database: Database, workspace: str) -> None:
