@@ -62,8 +62,8 @@ def choice() -> Choice:
         if functions > _MOST_FUNCTIONS and nearest:
             break
         nearest.append(path)
-    known = {folder.name for folder in (ROOT / "sandbox/platforms").iterdir()}
-    platforms = known.intersection(part for path in changed for part in path.parts)
+    known = {entry.stem for entry in (ROOT / "sandbox/platforms").iterdir()} - {"__init__", "__pycache__"}
+    platforms = known.intersection(Path(part).stem for path in changed for part in path.parts)
     by_platform = _test_modules("platforms/test_*.py", "sandbox/**/test_*.py") if platforms else set()
     return Choice(changed, touched, tuple(nearest), tuple(by_platform - set(nearest)), frozenset(platforms))
 
