@@ -47,7 +47,7 @@ def test_a_change_that_most_tests_need_runs_the_nearest(monkeypatch: pytest.Monk
 
 
 def test_a_change_of_a_platform_runs_its_cases_of_all_tests_of_platforms(monkeypatch: pytest.MonkeyPatch) -> None:
-    chosen = choice(monkeypatch, "sandbox/platforms/reddit.py")
+    chosen = choice(monkeypatch, "platforms/reddit/errors.py")
     monkeypatch.setattr("tests.selection.choice", lambda: chosen)
     names = [
         "tests/platforms/test_publishing.py::test_form[reddit-text]",
