@@ -24,7 +24,7 @@ _OPERATION = "operation"
 class Operation:
     """One operation of the API, as the decorator of its handler, whose name and first line are its id and its summary.
 
-    `errors` names its entries of `error_examples.errors.ERRORS`, beside those that follow from its
+    `errors` names its entries of `openapi/errors.csv`, beside those that follow from its
     body and its headers.
     """
 

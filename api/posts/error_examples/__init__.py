@@ -1,1 +1,0 @@
-"""Examples of the errors that the API can answer with, by what a request is about."""
