@@ -4,7 +4,7 @@ One hostile workspace and clients without a key call a stack of its own, one kin
 another workspace reads its posts and publishes. The benchmark fails if an answer is a server error, or if the
 bystander waits too long.
 
-A full run makes more than 10,000 calls, --short some 1,300 in some two minutes.
+A full run makes more than 10,000 calls, --short some 1,400 in some four minutes.
 """
 
 import argparse
@@ -17,14 +17,23 @@ from collections.abc import Awaitable, Callable
 from urllib.parse import urlsplit
 
 from benchmarks.abuse.answers import hostile_answers
-from benchmarks.abuse.bodies import hostile_json, hostile_texts
+from benchmarks.abuse.attacks import (
+    half_requests,
+    hostile_cursors,
+    hostile_heads,
+    hostile_json,
+    hostile_texts,
+    large_pages,
+    openapi_flood,
+    repeats,
+    unread_media,
+    unread_pages,
+    wrong_keys,
+)
 from benchmarks.abuse.bystander import Waits
-from benchmarks.abuse.memory import Memory, listener
-from benchmarks.abuse.reads import hostile_cursors, large_pages, wrong_keys
-from benchmarks.abuse.slow_media import workspace_with_account
-from benchmarks.abuse.sockets import half_requests, hostile_heads
-from benchmarks.abuse.target import Tally, Target
-from benchmarks.abuse.unread import openapi_flood, repeats, unread_media, unread_pages
+from benchmarks.abuse.slow_media import KINDS as SLOW_MEDIA
+from benchmarks.abuse.slow_media import slow_media
+from benchmarks.abuse.target import Memory, Tally, Target, listener, workspace_with_account
 from benchmarks.processes import answer, program
 from benchmarks.stack import stack
 from cli.stack.ports import HOST, free_port
@@ -43,9 +52,11 @@ KINDS: dict[str, tuple[Attack, int, int]] = {
     "unread pages": (unread_pages, 300, 60),
     "openapi.json": (openapi_flood, 5_000, 500),
     "repeats": (repeats, 900, 100),
+    **{f"slow media, {kind}": (slow_media(kind), 110, 20) for kind in SLOW_MEDIA},
 }
 """The kinds of abuse, and how often each is done in the full and in the short form."""
 
+_PRIVATE_HOSTS = ("SOCIALSYNCER_PRIVATE_ACCOUNT_HOSTS", "SOCIALSYNCER_PRIVATE_MEDIA_HOSTS")
 MOST_MS = 250.0
 """The limit for 99 of 100 requests of a bystander."""
 MOST_S = 2.0
@@ -68,7 +79,7 @@ async def abuse(kinds: list[str], *, short: bool) -> bool:
     """Run the kinds of abuse and print the outcome of each; return whether all goals are met."""
     right = True
     port = free_port()
-    async with stack({"SOCIALSYNCER_PRIVATE_ACCOUNT_HOSTS": f"{HOST}:{port}"}) as dev:
+    async with stack(dict.fromkeys(_PRIVATE_HOSTS, f"{HOST}:{port}")) as dev:
         key, account_id = await workspace_with_account(dev, "bystander")
         target, api = Target(dev, port), listener(urlsplit(dev["apiUrl"]).port or 0)
         print(f"| {' | '.join(_COLUMNS)} |\n|{'---|' * len(_COLUMNS)}")

@@ -10,8 +10,7 @@ from typing import Any
 
 import httpx
 
-from benchmarks.abuse.slow_media import workspace_with_account
-from benchmarks.abuse.target import Tally, Target, repeat
+from benchmarks.abuse.target import PLATFORM, Tally, Target, repeat, workspace_with_account
 from benchmarks.stack import command
 from cli.stack.ports import HOST
 from platforms.http.answers import MOST_BYTES, MOST_BYTES_OF_STRANGERS, MOST_VALUES
@@ -24,7 +23,6 @@ _HELD_AT_MOST_S = 3.0
 _EVERY_S = 0.25
 _SILENT_S = 15
 """How long a bystander's platform withholds an answer: longer than the timeout of a heartbeat."""
-_PLATFORM = "mastodon"
 
 
 def _answer(size: int, piece: bytes, values: int) -> bytes:
@@ -99,7 +97,7 @@ class _Bystander:
     async def post(self, text: str) -> str:
         body = {
             "content": text,
-            "platforms": [{"platform": _PLATFORM, "accountId": self.account_id}],
+            "platforms": [{"platform": PLATFORM, "accountId": self.account_id}],
             "publishNow": True,
         }
         headers = {"Authorization": f"Bearer {self.key}", "Prefer": "wait=0"}
@@ -109,7 +107,7 @@ class _Bystander:
 
     async def post_silently(self) -> str:
         """Publish a post whose platform takes longer to answer than a heartbeat may be late; return its id."""
-        fault: dict[str, Any] = {"platform": _PLATFORM, "fault": "accept_then_delay", "operation": "publish"}
+        fault: dict[str, Any] = {"platform": PLATFORM, "fault": "accept_then_delay", "operation": "publish"}
         fault |= {"seconds": _SILENT_S, "accountId": self.account_id}
         (await self.sandbox.post("/_/faults", json=fault)).raise_for_status()
         return await self.post("silent")
@@ -118,7 +116,7 @@ class _Bystander:
         """Return how many seconds after its request each text became public, at most 60."""
         end = max(self.sent.values()) + timedelta(minutes=1)
         while True:
-            asked = {"platform": _PLATFORM, "accountId": self.account_id, "limit": "1000"}
+            asked = {"platform": PLATFORM, "accountId": self.account_id, "limit": "1000"}
             posts = (await self.sandbox.get("/_/posts", params=asked)).json()["posts"]
             public = {post["text"]: datetime.fromisoformat(post["createdAt"]) for post in posts}
             if len(public) >= len(self.sent) or datetime.now(UTC) > end:
@@ -139,7 +137,7 @@ async def hostile_answers(target: Target, number: int, tally: Tally) -> None:
     listening = await asyncio.start_server(server.serve, HOST, target.account_port)
     hostile = await command(target.dev, "keys", "create", "--workspace", "answers")
     credentials = {"instance": f"http://{HOST}:{target.account_port}", "accessToken": "hostile"}
-    words = ("accounts", "add", _PLATFORM, "--workspace", "answers")
+    words = ("accounts", "add", PLATFORM, "--workspace", "answers")
     account = json.loads(await command(target.dev, *words, stdin=json.dumps(credentials)))
     server.is_hostile = True
     async with (
@@ -149,7 +147,7 @@ async def hostile_answers(target: Target, number: int, tally: Tally) -> None:
     ):
         bystander = _Bystander(http, sandbox, *await workspace_with_account(target.dev, "beside"))
         silent = await bystander.post_silently()
-        places = [{"platform": _PLATFORM, "accountId": account["accountId"]}]
+        places = [{"platform": PLATFORM, "accountId": account["accountId"]}]
         headers = {"Authorization": f"Bearer {hostile.split()[-1]}", "Prefer": "wait=0"}
 
         async def attack(post: int) -> None:

@@ -14,7 +14,7 @@ from dataclasses import asdict, dataclass, field
 
 import httpx
 
-from benchmarks.abuse.slow_media import PLATFORM
+from benchmarks.abuse.target import PLATFORM
 
 _EVERY_S = 0.05
 """Seconds between two reads, if the program's caller names no others."""

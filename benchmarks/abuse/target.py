@@ -1,14 +1,64 @@
 """The API under abuse: one hostile workspace that calls it, and a count of the answers."""
 
 import asyncio
+import json
+import os
+import uuid
 from collections import Counter
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 import httpx
+import psutil
 
+from benchmarks.stack import command
+
+
+@dataclass(slots=True)
+class Memory:
+    """The memory of the API and of the kernel's TCP sockets, in MiB, and how much it grew at most."""
+
+    api: psutil.Process
+    grown: float = 0.0
+
+    async def watch(self) -> None:
+        """Measure until cancelled."""
+        before = self._now()
+        while True:
+            self.grown = max(self.grown, self._now() - before)
+            await asyncio.sleep(0.2)
+
+    def _now(self) -> float:
+        words = next((line.split() for line in _sockets() if line.startswith("TCP:")), ["0"])
+        return float((self.api.memory_info().rss + int(words[-1]) * os.sysconf("SC_PAGE_SIZE")) / 2**20)
+
+
+def _sockets() -> list[str]:
+    try:
+        return Path("/proc/net/sockstat").read_text(encoding="ascii").splitlines()
+    except OSError:
+        return []
+
+
+def listener(port: int) -> psutil.Process:
+    """Return the process of this user that listens at a port."""
+    for process in psutil.process_iter():
+        try:
+            if any(
+                connection.laddr.port == port and connection.status == "LISTEN"
+                for connection in process.net_connections("tcp")
+            ):
+                return process
+        except psutil.Error:
+            continue
+    raise SystemExit(f"nothing listens at port {port}")
+
+
+PLATFORM = "mastodon"
+"""The platform of the bystanders, and of what should disturb them."""
 TOGETHER = 4
 """How many hostile calls run at the same time."""
 
@@ -84,6 +134,14 @@ class Target:
             tally.statuses["closed"] += 1
         finally:
             writer.transport.abort()
+
+
+async def workspace_with_account(dev: dict[str, Any], name: str) -> tuple[str, str]:
+    """Make a workspace with one account; return its key and the account's id."""
+    key = await command(dev, "keys", "create", "--workspace", name)
+    words = ("accounts", "add", PLATFORM, "--workspace", name)
+    account = await command(dev, *words, stdin=json.dumps({"accessToken": uuid.uuid4().hex}))
+    return key, json.loads(account)["accountId"]
 
 
 async def repeat(number: int, attack: Callable[[int], Awaitable[object]], together: int = TOGETHER) -> None:

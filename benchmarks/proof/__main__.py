@@ -21,7 +21,7 @@ import secrets
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -31,11 +31,12 @@ from benchmarks.proof.cells import Cell, chosen
 from benchmarks.proof.events import Events, endpoint_under_proof
 from benchmarks.proof.inside.folder import inside
 from benchmarks.proof.platforms import IMAGE, PLATFORMS, api_name, body
-from benchmarks.proof.posts import Post, ProofError
-from benchmarks.proof.product import Product
+from benchmarks.proof.posts import Post
+from benchmarks.proof.product import Product, ProofError
 from benchmarks.proof.rounds import Proof, shares
 from benchmarks.proof.verdict import public_posts
 from benchmarks.stack import command, stack
+from benchmarks.waiting import eventually
 from cli.stack.ports import free_port
 
 _AWAY_S = 8.0
@@ -87,13 +88,16 @@ async def _create(product: Product, platform: str, account_id: str, mark: str) -
 
 async def _settled(product: Product, post_ids: list[str]) -> dict[str, tuple[Any, ...]]:
     """Return the status and the error code of each post once all are published, or after some minutes."""
-    deadline = time.monotonic() + _SETTLED_WITHIN_S
-    while True:
-        rows = await product.rows(_STATUSES, post_ids)
-        states = {row["id"]: (row["status"], row["error_code"]) for row in rows}
-        if all(status == "published" for status, _ in states.values()) or time.monotonic() > deadline:
-            return states
-        await asyncio.sleep(1)
+    states: dict[str, tuple[Any, ...]] = {}
+
+    async def all_are_published() -> bool:
+        states.update(
+            {row["id"]: (row["status"], row["error_code"]) for row in await product.rows(_STATUSES, post_ids)}
+        )
+        return all(status == "published" for status, _ in states.values())
+
+    await eventually(all_are_published, _SETTLED_WITHIN_S, 1)
+    return states
 
 
 _TOGETHER = 300
@@ -129,24 +133,34 @@ class _Cases:
 
 @dataclass(slots=True)
 class _Ended:
-    """The results of stacks: posts, renewals, and the disagreements that the product's own doctor finds at the end."""
+    """The results of stacks, and the disagreements that the product's own doctor finds at the end."""
 
-    posts: list[Post]
-    renewals: list[renewals.Renewal]
-    pauses: list[pauses.PauseOutcome]
-    plans: list[plans.PlansOutcome]
-    disagreements: list[str]
-    events: Events
+    posts: list[Post] = field(default_factory=list)
+    renewals: list[renewals.Renewal] = field(default_factory=list)
+    pauses: list[pauses.PauseOutcome] = field(default_factory=list)
+    plans: list[plans.PlansOutcome] = field(default_factory=list)
+    disagreements: list[str] = field(default_factory=list)
+    events: Events = field(default_factory=Events)
+
+    def __add__(self, other: "_Ended") -> "_Ended":
+        return _Ended(*(getattr(self, own.name) + getattr(other, own.name) for own in fields(self)))
 
     @property
     def is_right(self) -> bool:
         """Return whether everything ended as it must."""
         posts = report.right(self.posts) or not self.posts
         renewed = all(renewal.is_right for renewal in self.renewals)
-        paused = all(pause.is_right for pause in self.pauses)
-        planned = all(outcome.is_right for outcome in self.plans)
-        cases = renewed and paused and planned
+        cases = renewed and all(outcome.is_right for outcome in (*self.pauses, *self.plans))
         return posts and cases and not self.disagreements and not self.events.faults
+
+    @property
+    def sections(self) -> list[report.Section]:
+        """Return the reports on the cases beside the cells."""
+        return [
+            *([report.renewals_section(self.renewals)] if self.renewals else []),
+            *([report.pauses_section(self.pauses)] if self.pauses else []),
+            *([report.plans_section(self.plans)] if self.plans else []),
+        ]
 
 
 async def prove(cells: list[Cell], together: int, stacks: int, cases: _Cases) -> _Ended:
@@ -167,14 +181,7 @@ async def prove(cells: list[Cell], together: int, stacks: int, cases: _Cases) ->
     ends = await asyncio.gather(
         *(_prove_on_one(share, together, say_as(name), cases) for name, share in zip("ABCDEFGH", work, strict=False))
     )
-    return _Ended(
-        [post for ended in ends for post in ended.posts],
-        [renewal for ended in ends for renewal in ended.renewals],
-        [pause for ended in ends for pause in ended.pauses],
-        [outcome for ended in ends for outcome in ended.plans],
-        [line for ended in ends for line in ended.disagreements],
-        sum((ended.events for ended in ends), Events()),
-    )
+    return sum(ends, _Ended())
 
 
 async def _prove_on_one(cells: list[Cell], together: int, say: Callable[[str], None], cases: _Cases) -> _Ended:
@@ -265,12 +272,9 @@ def main() -> None:
     if arguments.json:
         arguments.json.write_text(json.dumps(report.rows(posts), indent=1))
     if arguments.markdown:
-        doctor_report = report.markdown(
-            *(posts, disagreements, took, _chosen_by(arguments)),
-            *(ended.renewals, ended.pauses, f"{ended.events}", ended.plans),
-        )
+        written = report.markdown(posts, disagreements, took, _chosen_by(arguments), ended.sections, f"{ended.events}")
         document = arguments.markdown.read_text() if arguments.markdown.exists() else ""
-        arguments.markdown.write_text(report.put_into(document, doctor_report))
+        arguments.markdown.write_text(report.put_into(document, written))
     _print(ended, took)
     gc.collect()
     raise SystemExit(0 if ended.is_right else 1)
@@ -281,25 +285,11 @@ def _print(ended: _Ended, took: float) -> None:
     posts, disagreements = ended.posts, ended.disagreements
     if posts:
         print(f"\n{report.ends(posts)}\n\n{report.table(posts)}\n")
-    print(
-        "\n".join(
-            [
-                *report.failures(posts),
-                *(f"doctor: {disagreement}" for disagreement in disagreements),
-                *report.left_out(),
-            ]
-        )
-    )
-    if ended.renewals:
-        print(f"\n{report.renewals_table(ended.renewals)}\n")
-        print("\n".join([*report.renewals_failures(ended.renewals), report.renewals_total(ended.renewals)]))
-    if ended.pauses:
-        print(f"\n{report.pauses_table(ended.pauses)}\n")
-        print("\n".join([*report.pauses_failures(ended.pauses), report.pauses_total(ended.pauses)]))
+    found = [f"doctor: {disagreement}" for disagreement in disagreements]
+    print("\n".join([*report.failures(posts), *found, *report.left_out()]))
+    for section in ended.sections:
+        print("\n".join(["", section.table, "", *section.failures, section.total]))
     print("\n".join([*(f"events: {fault}" for fault in ended.events.faults), f"{ended.events}"]))
-    if ended.plans:
-        print(f"\n{report.plans_table(ended.plans)}\n")
-        print("\n".join([*report.plans_failures(ended.plans), report.plans_total(ended.plans)]))
     if posts:
         print(report.totals(posts, disagreements))
     print(f"{took:.0f} s")

@@ -15,11 +15,12 @@ from typing import Any
 from benchmarks.proof.cells import CLOCKS, FROZEN_PART, FROZEN_SENDING, FROZEN_WORKER, RESTORED, Crash, Mode
 from benchmarks.proof.copies import Copies
 from benchmarks.proof.faults import HOLD, answered_after, point
-from benchmarks.proof.freezes import another_worker, frozen
+from benchmarks.proof.freezes import frozen, frozen_worker
 from benchmarks.proof.observation import Observation, crash_hit
 from benchmarks.proof.platforms import api_name
 from benchmarks.proof.posts import Post
 from benchmarks.proof.product import Product
+from benchmarks.waiting import eventually
 
 _POLL = 0.3
 _MARGIN = 2.0
@@ -161,17 +162,17 @@ class CrashInjection:
         else:
             await self._until(self._all_taken)
             await asyncio.sleep(_SETTLE)
-        began = time.monotonic()
-        async with AsyncExitStack() as second_worker:
-            with frozen(self._product, "worker"):
-                frozen_at = time.time()
-                await self._until_struck.aclose()
-                # The waiting statements are executed now.
-                await asyncio.sleep(_SETTLE)
-                await self._record(await self._state(), frozen_at)
-                await second_worker.enter_async_context(another_worker(self._product))
-                await asyncio.sleep(max(seconds - (time.monotonic() - began), 0))
-            await asyncio.sleep(_MARGIN)
+        began = time.time()
+
+        async def release() -> None:
+            frozen_at = time.time()
+            await self._until_struck.aclose()
+            # The waiting statements are executed now.
+            await asyncio.sleep(_SETTLE)
+            await self._record(await self._state(), frozen_at)
+
+        async with frozen_worker(self._product, release, _MARGIN):
+            await asyncio.sleep(max(seconds - (time.time() - began), 0))
         self._say_struck(f"the worker frozen for {seconds:.0f} s")
 
     async def _put_back(self) -> None:
@@ -280,12 +281,11 @@ class CrashInjection:
 
     async def _until_at_rest(self) -> None:
         """Wait until every post that can end has ended; confirmations take longest."""
-        deadline = time.monotonic() + _LONGEST_LIFE
-        while time.monotonic() < deadline:
-            state = await self._state()
-            if sum(row["status"] in _AT_REST for row in state.values()) == len(self._posts):
-                return
-            await asyncio.sleep(_POLL)
+
+        async def all_rest() -> bool:
+            return sum(row["status"] in _AT_REST for row in (await self._state()).values()) == len(self._posts)
+
+        await eventually(all_rest, _LONGEST_LIFE, _POLL)
 
     async def _all_held(self) -> int:
         """Count the posts whose request has a connection and has not begun."""

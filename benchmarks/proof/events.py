@@ -4,8 +4,6 @@ The endpoint runs in this process, so it is never killed. A restore of the datab
 delivered; what the database has at the end is complete.
 """
 
-import asyncio
-import time
 from collections import defaultdict
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
@@ -15,6 +13,7 @@ from standardwebhooks import Webhook, WebhookVerificationError
 
 from benchmarks.proof.product import Product
 from benchmarks.receiver import receiving
+from benchmarks.waiting import eventually
 
 _DELIVERED_WITHIN_S = 180.0
 """A claim of a killed worker lasts for a minute, and probes of an endpoint that failed come after 30 s and a minute."""
@@ -104,9 +103,12 @@ class EndpointUnderProof:
 
     async def compare(self, product: Product) -> None:
         """Compare what the endpoint got with the rows, once nothing waits to be delivered."""
-        end = time.monotonic() + _DELIVERED_WITHIN_S
-        while (waiting := await self._count_waiting(product)) and time.monotonic() < end:  # noqa: ASYNC110 no event
-            await asyncio.sleep(1)
+
+        async def nothing_waits() -> bool:
+            return not await self._count_waiting(product)
+
+        await eventually(nothing_waits, _DELIVERED_WITHIN_S, 1)
+        waiting = await self._count_waiting(product)
         event_ids = {row["id"] for row in await product.rows(_EVENTS)}
         targets = await product.rows(_TARGETS)
         self.events.targets, self.events.events = len(targets), len(event_ids)

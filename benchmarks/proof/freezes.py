@@ -4,13 +4,15 @@ import asyncio
 import os
 import signal
 import sys
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager, suppress
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, suppress
+from functools import partial
 
 import httpx
 import psutil
 
 from benchmarks.proof.product import Product
+from benchmarks.waiting import eventually
 from cli.stack.ports import HOST, free_port
 
 _HEALTH_PORT = "SOCIALSYNCER_WORKER_HEALTH_PORT"
@@ -57,7 +59,8 @@ async def another_worker(product: Product) -> AsyncIterator[None]:
         stderr=asyncio.subprocess.DEVNULL,
     )
     try:
-        await _well(f"http://{HOST}:{port}/healthz")
+        if not await eventually(partial(_is_well, f"http://{HOST}:{port}/healthz"), _UP_WITHIN):
+            raise TimeoutError("the second worker is not well")
         yield
     finally:
         if process.returncode is None:
@@ -69,10 +72,24 @@ async def another_worker(product: Product) -> AsyncIterator[None]:
             process.kill()
 
 
-async def _well(url: str) -> None:
-    async with asyncio.timeout(_UP_WITHIN), httpx.AsyncClient(trust_env=False) as http:
-        while True:
-            with suppress(httpx.HTTPError):
-                if (await http.get(url)).is_success:
-                    return
-            await asyncio.sleep(0.2)
+@asynccontextmanager
+async def frozen_worker(
+    product: Product, release: Callable[[], Awaitable[object]], margin_s: float
+) -> AsyncIterator[None]:
+    """Freeze the worker for the block, release what it waits for, and let another one continue.
+
+    The other worker stays so many seconds longer than the block.
+    """
+    async with AsyncExitStack() as second_worker:
+        with frozen(product, "worker"):
+            await release()
+            await second_worker.enter_async_context(another_worker(product))
+            yield
+        await asyncio.sleep(margin_s)
+
+
+async def _is_well(url: str) -> bool:
+    async with httpx.AsyncClient(trust_env=False) as http:
+        with suppress(httpx.HTTPError):
+            return (await http.get(url)).is_success
+    return False

@@ -11,7 +11,6 @@ import random
 import secrets
 import signal
 import time
-from collections import deque
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
@@ -21,14 +20,12 @@ from typing import Any
 
 import httpx
 
-from benchmarks.proof.accounts import Accounts
-from benchmarks.proof.definite import definite
-from benchmarks.proof.freezes import another_worker, frozen
+from benchmarks.proof.cases import EVERYTHING, KILLED, Cases, Outcome
+from benchmarks.proof.freezes import frozen_worker
 from benchmarks.proof.pause_verdict import Answered, PausedPost, fault_of_counts
 from benchmarks.proof.platforms import api_name, body
-from benchmarks.proof.posts import ProofError
-from benchmarks.proof.product import Product
-from benchmarks.proof.verdict import public_posts
+from benchmarks.proof.product import Product, ProofError
+from benchmarks.waiting import eventually, until
 from domain.pauses import MissedPolicy
 
 POSTS, FEW_POSTS = 30, 12
@@ -69,14 +66,6 @@ class Strike(StrEnum):
     AT_THE_END = "API at the end"
 
 
-KILLED: dict[Strike, tuple[str, ...]] = {
-    Strike.WORKER: ("worker",),
-    Strike.API: ("api",),
-    Strike.TEMPORAL: ("temporal",),
-    Strike.POSTGRES: ("postgres",),
-    Strike.ALL: ("api", "worker", "temporal", "postgres"),
-}
-"""The parts that are killed right before the pause is asked for."""
 _WORKER_RUNS = frozenset({Strike.NONE, Strike.API, Strike.FROZEN, Strike.AT_THE_END})
 
 Case = tuple[Scope, Strike, MissedPolicy]
@@ -89,7 +78,7 @@ SHORT: tuple[Case, ...] = ((Scope.WORKSPACE, Strike.WHILE_PAUSED, MissedPolicy.P
 
 
 @dataclass(slots=True)
-class PauseOutcome:
+class PauseOutcome(Outcome):
     """The outcome of one case: the number of posts that ended as they must, and what is wrong."""
 
     scope: Scope
@@ -97,11 +86,6 @@ class PauseOutcome:
     missed: MissedPolicy
     right: int = 0
     faults: list[str] = field(default_factory=list)
-
-    @property
-    def is_right(self) -> bool:
-        """Return whether nothing is wrong."""
-        return not self.faults
 
 
 @dataclass(slots=True)
@@ -131,26 +115,19 @@ class _Pause:
         return entry.is_stopped and self.account_id in ("", entry.account_id)
 
 
-class Pauses:
+class Pauses(Cases[Case, PauseOutcome]):
     """The cases that one stack runs, one after the other."""
 
     def __init__(self, product: Product, say: Callable[[str], None], posts: int) -> None:
-        self._product = product
-        self._say = say
+        super().__init__(product, say)
         self._number = posts
-        self._accounts = Accounts(product.dev)
         self._slots = asyncio.Semaphore(_CONCURRENCY)
-        self.ended: list[PauseOutcome] = []
 
-    async def run(self, cases: deque[Case]) -> list[PauseOutcome]:
-        """Run the cases that other stacks leave; return their outcomes."""
-        while cases:
-            scope, strike, missed = cases.popleft()
-            outcome = PauseOutcome(scope, strike, missed)
-            await self._case(outcome)
-            self.ended.append(outcome)
-            self._say(f"pause of {scope}, {strike}, {missed}: {outcome.right} of {self._number} posts right")
-        return self.ended
+    async def _run(self, case: Case) -> list[PauseOutcome]:
+        outcome = PauseOutcome(*case)
+        await self._case(outcome)
+        self._say(f"pause of {', '.join(case)}: {outcome.right} of {self._number} posts right")
+        return [outcome]
 
     async def _case(self, outcome: PauseOutcome) -> None:
         pause_at = datetime.now(UTC) + timedelta(seconds=_SPREAD_S + 2 + self._number / 4)
@@ -162,8 +139,9 @@ class Pauses:
         async with self._struck(outcome.strike, pause_at):
             begun = await asyncio.gather(*map(self._begin, _pauses(outcome.scope, entries, campaign_id)))
         if outcome.strike is Strike.WHILE_PAUSED:
-            await self._product.back(self._product.kill(*KILLED[Strike.ALL]))
-        await _until(max(pause_at.timestamp() + _SPREAD_S, *(pause.paused_at for pause in begun)) + _MARGIN_S)
+            await self._product.back(self._product.kill(*EVERYTHING))
+        last = max(pause_at.timestamp() + _SPREAD_S, *(pause.paused_at for pause in begun))
+        await until(datetime.fromtimestamp(last + _MARGIN_S, UTC))
         outcome.faults += await self._faults_meanwhile(outcome.strike, [pause.pause_id for pause in begun])
         ended = await asyncio.gather(*(self._resume(pause, outcome) for pause in begun))
         await self._product.control("DELETE", "faults")
@@ -188,19 +166,14 @@ class Pauses:
         ]
 
     async def _campaign(self) -> str:
-        headers = {"Idempotency-Key": secrets.token_hex(8)}
-        return str(
-            (await definite(self._product, "POST", "/v1/campaigns", json={"name": "The proof"}, headers=headers))["id"]
-        )
+        return str((await self._keyed("/v1/campaigns", {"name": "The proof"}))["id"])
 
     async def _create(self, entry: _Entry, campaign_id: str | None) -> None:
         content = body(entry.platform, entry.account_id, f"Paused: {entry.mark}")
         content |= {"scheduledFor": entry.due.isoformat()}
         content |= {"campaignId": campaign_id} if campaign_id and entry.is_stopped else {}
         async with self._slots:
-            view = await definite(
-                self._product, "POST", "/v1/posts", json=content, headers={"Idempotency-Key": entry.mark}
-            )
+            view = await self._keyed("/v1/posts", content, entry.mark)
         entry.post_id = view["id"]
 
     async def _hold_answers(self, entry: _Entry) -> None:
@@ -212,47 +185,44 @@ class Pauses:
     async def _struck(self, strike: Strike, pause_at: datetime) -> AsyncIterator[None]:
         """Kill or freeze parts, and then let the block ask for the pause; wait until they are back."""
         if strike is Strike.FROZEN:
-            async with self._frozen_worker(pause_at.timestamp()):
+            async with self._frozen_worker(pause_at):
                 yield
             return
-        await _until(pause_at.timestamp())
+        await until(pause_at)
         had = self._product.kill(*KILLED.get(strike, ()))
         yield
         if had:
             await self._product.back(had)
 
     @asynccontextmanager
-    async def _frozen_worker(self, pause_at: float) -> AsyncIterator[None]:
+    async def _frozen_worker(self, pause_at: datetime) -> AsyncIterator[None]:
         """Freeze the worker before the first byte of its requests; it continues after the block."""
-        held = AsyncExitStack()
-        async with AsyncExitStack() as second_worker, held:
+        async with AsyncExitStack() as held:
             held.enter_context(self._product.inside.requests_are_held())
-            await _until(pause_at)
-            with frozen(self._product, "worker"):
-                await held.aclose()
-                await second_worker.enter_async_context(another_worker(self._product))
+            await until(pause_at)
+            async with frozen_worker(self._product, held.aclose, _MARGIN_S):
                 yield
-                await _until(pause_at + _FROZEN_S)
-            await asyncio.sleep(_MARGIN_S)
+                await until(pause_at + timedelta(seconds=_FROZEN_S))
 
     async def _begin(self, pause: _Pause) -> "_Begun":
         path = f"{pause.campaign}/pause" if pause.campaign else "/v1/pauses"
-        headers = {"Prefer": "wait=0", "Idempotency-Key": f"{pause.key}-begin"}
-        answer = await definite(self._product, "POST", path, json=pause.content, headers=headers)
+        answer = await self._keyed(path, pause.content, f"{pause.key}-begin", Prefer="wait=0")
         view = answer["pause"] if pause.campaign else answer
         first_at, in_flight = time.time(), frozenset(post["postId"] for post in view["inFlight"])
-        deadline = first_at + _PAUSED_WITHIN_S
-        while view["status"] != "paused":
-            if time.time() > deadline:
-                raise ProofError(f"the pause {view['id']} is {view['status']} after {_PAUSED_WITHIN_S:.0f} s")
-            await asyncio.sleep(_POLL_S)
-            view = await definite(self._product, "GET", f"/v1/pauses/{view['id']}")
+
+        async def is_paused() -> bool:
+            nonlocal view
+            view = await self._product.definite("GET", f"/v1/pauses/{view['id']}")
+            return bool(view["status"] == "paused")
+
+        if view["status"] != "paused" and not await eventually(is_paused, _PAUSED_WITHIN_S):
+            raise ProofError(f"the pause {view['id']} is {view['status']} after {_PAUSED_WITHIN_S:.0f} s")
         return _Begun(pause, view["id"], first_at, in_flight, time.time())
 
     async def _faults_meanwhile(self, strike: Strike, pause_ids: Sequence[str]) -> list[str]:
         """Return what is wrong while the pause is under way and all parts run."""
         views = await asyncio.gather(
-            *(definite(self._product, "GET", f"/v1/pauses/{pause_id}") for pause_id in pause_ids)
+            *(self._product.definite("GET", f"/v1/pauses/{pause_id}") for pause_id in pause_ids)
         )
         faults = [f"the pause {view['id']} is {view['status']}" for view in views if view["status"] != "paused"]
         status = self._product.api.get("/statusz?strict=true")
@@ -264,13 +234,13 @@ class Pauses:
         path = f"{begun.pause.campaign or f'/v1/pauses/{begun.pause_id}'}/resume"
         options = {"json": {"missed": outcome.missed.value}, "headers": {"Idempotency-Key": f"{begun.pause.key}-end"}}
         resumed_at = time.time()
-        request = asyncio.create_task(definite(self._product, "POST", path, **options))
+        request = asyncio.create_task(self._product.definite("POST", path, **options))
         if outcome.strike is Strike.AT_THE_END:
             await asyncio.sleep(random.SystemRandom().uniform(0, 0.1))
             self._product.signal(signal.SIGKILL, "api")
         view = await request
         # A pause that has ended answers as before.
-        again = await definite(self._product, "POST", path, **options)
+        again = await self._product.definite("POST", path, **options)
         if again["result"] != view["result"]:
             outcome.faults.append(f"the end said {view['result']}, and again {again['result']}")
         return begun.pause, Answered(
@@ -281,7 +251,7 @@ class Pauses:
         self, outcome: PauseOutcome, entries: Sequence[_Entry], ended: Sequence[tuple[_Pause, Answered]]
     ) -> None:
         """Compare what the platforms got and what the posts say, once everything is at rest."""
-        views = await asyncio.gather(*(self._at_rest(entry) for entry in entries))
+        views = await asyncio.gather(*(self._at_rest(entry.post_id, _is_at_rest, _ENDS_WITHIN_S) for entry in entries))
         posts = await asyncio.gather(*map(self._observed, entries, views))
         for entry, post in zip(entries, posts, strict=True):
             answered = next((answered for pause, answered in ended if pause.concerns(entry)), None)
@@ -301,34 +271,23 @@ class Pauses:
             late = await self._product.rows(query, [entry.post_id for entry in entries])
             outcome.faults += [f"{row['post_id']} was reported late" for row in late]
 
-    async def _at_rest(self, entry: _Entry) -> dict[str, Any]:
-        """Return a post once nothing happens to it any more."""
-        deadline = time.time() + _ENDS_WITHIN_S
-        while True:
-            view = await definite(self._product, "GET", f"/v1/posts/{entry.post_id}")
-            later = view["status"] == "scheduled" and datetime.fromisoformat(view["scheduledFor"]) > datetime.now(UTC)
-            is_at_rest = view["status"] in {"published", "failed", "partial", "draft"} or later
-            if is_at_rest or time.time() > deadline:
-                return view
-            await asyncio.sleep(1)
-
     async def _delete_unsent(self, entry: _Entry) -> None:
         """Delete a post that was moved or skipped: the next pause of the stack must not move it."""
-        if (await definite(self._product, "GET", f"/v1/posts/{entry.post_id}"))["status"] in {"scheduled", "draft"}:
+        if (await self._product.definite("GET", f"/v1/posts/{entry.post_id}"))["status"] in {"scheduled", "draft"}:
             await self._product.api.delete(f"/v1/posts/{entry.post_id}")
 
     async def _observed(self, entry: _Entry, view: dict[str, Any]) -> PausedPost:
         mine = {"platform": api_name(entry.platform), "accountId": entry.account_id}
         since = (entry.due - timedelta(seconds=1)).isoformat()
         log = await self._product.control("GET", "requests", **mine, operation="publish", since=since)
-        shown = (await self._product.control("GET", "posts", **mine))["posts"]
+        shown = await self._product.public(entry.platform, entry.account_id, entry.mark)
         return PausedPost(
             post_id=entry.post_id,
             status=view["status"],
             skip_reason=view.get("skipReason"),
             due=datetime.fromisoformat(view["scheduledFor"]) if view.get("scheduledFor") else None,
             arrivals=tuple(sorted(datetime.fromisoformat(request["at"]).timestamp() for request in log["requests"])),
-            public=len(public_posts(entry.mark, shown)),
+            public=len(shown),
         )
 
 
@@ -343,6 +302,11 @@ class _Begun:
     paused_at: float
 
 
+def _is_at_rest(view: dict[str, Any]) -> bool:
+    later = view["status"] == "scheduled" and datetime.fromisoformat(view["scheduledFor"]) > datetime.now(UTC)
+    return later or view["status"] in {"published", "failed", "partial", "draft"}
+
+
 def _pauses(scope: Scope, entries: Sequence[_Entry], campaign_id: str | None) -> list[_Pause]:
     """Return the pauses of a scope."""
     match scope:
@@ -354,7 +318,3 @@ def _pauses(scope: Scope, entries: Sequence[_Entry], campaign_id: str | None) ->
             stopped = [entry for entry in entries if entry.is_stopped]
             bodies = [{"platform": api_name(entry.platform), "accountId": entry.account_id} for entry in stopped]
             return [_Pause({"scope": "account", **content}, content["accountId"]) for content in bodies]
-
-
-async def _until(at: float) -> None:
-    await asyncio.sleep(max(at - time.time(), 0))

@@ -10,7 +10,7 @@ import asyncio
 import itertools
 import random
 import secrets
-from collections import Counter, deque
+from collections import Counter
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -18,12 +18,11 @@ from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
-from benchmarks.proof.accounts import Accounts
-from benchmarks.proof.definite import definite
+from benchmarks.proof.cases import KILLED, Cases, Outcome
 from benchmarks.proof.freezes import another_worker, frozen
-from benchmarks.proof.platforms import api_name, body
+from benchmarks.proof.platforms import body
 from benchmarks.proof.product import Product
-from benchmarks.proof.verdict import public_posts
+from benchmarks.waiting import until
 from domain.queues import Weekday
 
 POSTS, FEW_POSTS = 40, 15
@@ -52,29 +51,17 @@ class PlanStrike(StrEnum):
     FROZEN = "worker frozen"
 
 
-_KILLED: dict[PlanStrike, tuple[str, ...]] = {
-    PlanStrike.WORKER: ("worker",),
-    PlanStrike.API: ("api",),
-    PlanStrike.TEMPORAL: ("temporal",),
-    PlanStrike.POSTGRES: ("postgres",),
-    PlanStrike.ALL: ("api", "worker", "temporal", "postgres"),
-}
 ALL: tuple[PlanStrike, ...] = tuple(PlanStrike)
 SHORT = (PlanStrike.ALL,)
 
 
 @dataclass(slots=True)
-class PlansOutcome:
+class PlansOutcome(Outcome):
     """The outcome of one case: the number of posts that ended as they must, and what is wrong."""
 
     strike: PlanStrike
     right: int = 0
     faults: list[str] = field(default_factory=list)
-
-    @property
-    def is_right(self) -> bool:
-        """Return whether nothing is wrong."""
-        return not self.faults
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,24 +88,18 @@ class _Planned:
     queue_id: str
 
 
-class Plans:
+class Plans(Cases[PlanStrike, PlansOutcome]):
     """The cases that one stack runs, one after the other."""
 
     def __init__(self, product: Product, say: Callable[[str], None], posts: int) -> None:
-        self._product = product
-        self._say = say
+        super().__init__(product, say)
         self._number = posts
-        self._accounts = Accounts(product.dev)
 
-    async def run(self, cases: deque[PlanStrike]) -> list[PlansOutcome]:
-        """Run the cases that other stacks leave; return their outcomes."""
-        ended = []
-        while cases:
-            outcome = PlansOutcome(cases.popleft())
-            await self._case(outcome)
-            ended.append(outcome)
-            self._say(f"plans, {outcome.strike}: {outcome.right} posts right, {len(outcome.faults)} faults")
-        return ended
+    async def _run(self, case: PlanStrike) -> list[PlansOutcome]:
+        outcome = PlansOutcome(case)
+        await self._case(outcome)
+        self._say(f"plans, {case}: {outcome.right} posts right, {len(outcome.faults)} faults")
+        return [outcome]
 
     async def _case(self, outcome: PlansOutcome) -> None:
         # The import's, one of the queue, one of the series, two of the chain.
@@ -155,7 +136,7 @@ class Plans:
         times = {f"{first + timedelta(minutes=number):%H:%M}" for number in range(2 * _QUEUED)}
         slots = [{"days": list(Weekday), "time": time} for time in sorted(times)]
         queue = {"name": entry.mark, "timezone": "UTC", "slots": slots}
-        return str((await definite(self._product, "POST", "/v1/queues", json=queue))["id"])
+        return str((await self._product.definite("POST", "/v1/queues", json=queue))["id"])
 
     async def _queued(self, entry: _Entry, queue_id: str) -> dict[str, Any]:
         content = _Entry(entry.platform, entry.account_id).content(queue=queue_id)
@@ -167,23 +148,18 @@ class Plans:
         content = second.content(after={"postId": first_id}, campaignId=campaign_id)
         return [first_id, (await self._keyed("/v1/posts", content))["id"]]
 
-    async def _keyed(self, path: str, content: dict[str, Any]) -> dict[str, Any]:
-        return await definite(
-            self._product, "POST", path, json=content, headers={"Idempotency-Key": secrets.token_hex(8)}
-        )
-
     @asynccontextmanager
     async def _struck(self, strike: PlanStrike, due: datetime) -> AsyncIterator[None]:
         """Kill parts while the block sends its requests, or freeze the worker while the posts are due."""
         if strike is PlanStrike.FROZEN:
             yield
-            await _until(due - _SECOND_WORKER_AHEAD)
+            await until(due - _SECOND_WORKER_AHEAD)
             async with another_worker(self._product):
-                await _until(due - timedelta(seconds=1))
+                await until(due - timedelta(seconds=1))
                 with frozen(self._product, "worker"):
                     await asyncio.sleep(_FROZEN_S)
             return
-        killing = asyncio.create_task(self._kill(_KILLED[strike]))
+        killing = asyncio.create_task(self._kill(KILLED[strike]))
         yield
         await killing
 
@@ -201,13 +177,11 @@ class Plans:
 
     async def _evaluate(self, outcome: PlansOutcome, entries: Sequence[_Entry], post_ids: Sequence[str]) -> None:
         """Compare posts with their platforms, once all are at rest."""
-        deadline = asyncio.get_running_loop().time() + _ENDS_WITHIN_S
+        ends = asyncio.get_running_loop().time() + _ENDS_WITHIN_S
         for entry, post_id in zip(entries, post_ids, strict=True):
-            view = await definite(self._product, "GET", f"/v1/posts/{post_id}")
-            while view["status"] not in _AT_REST and asyncio.get_running_loop().time() < deadline:
-                await asyncio.sleep(1)
-                view = await definite(self._product, "GET", f"/v1/posts/{post_id}")
-            public = await self._public(entry)
+            left_s = ends - asyncio.get_running_loop().time()
+            view = await self._at_rest(post_id, lambda view: view["status"] in _AT_REST, left_s)
+            public = len(await self._product.public(entry.platform, entry.account_id, entry.mark))
             if (view["status"], public) == ("published", 1):
                 outcome.right += 1
             else:
@@ -216,7 +190,7 @@ class Plans:
     async def _evaluate_series(self, outcome: PlansOutcome, series_id: str, entry: _Entry, due: datetime) -> None:
         """Compare the occurrences with the rule: each has one post, or a reason. The first is due with the others."""
         days = {"from": f"{due:%Y-%m-%d}", "to": f"{due + timedelta(days=2 * _OCCURRENCES):%Y-%m-%d}"}
-        listed = await definite(self._product, "GET", f"/v1/series/{series_id}/occurrences", params=days)
+        listed = await self._product.definite("GET", f"/v1/series/{series_id}/occurrences", params=days)
         states = Counter(occurrence["state"] for occurrence in listed["occurrences"])
         ids = [occurrence["postId"] for occurrence in listed["occurrences"] if occurrence["state"] == "made"]
         query = "SELECT id FROM posts WHERE series_id = $1"
@@ -225,11 +199,6 @@ class Plans:
             outcome.faults.append(f"the series has {dict(states)} and {len(saved)} posts")
         if ids:
             await self._evaluate(outcome, [entry], ids[:1])
-
-    async def _public(self, entry: _Entry) -> int:
-        mine = {"platform": api_name(entry.platform), "accountId": entry.account_id}
-        shown = await self._product.control("GET", "posts", **mine)
-        return len(public_posts(entry.mark, shown["posts"]))
 
     async def _remove(self, planned: _Planned) -> None:
         """Remove what is not due yet: the pauses and the doctor of the stack follow."""
@@ -253,7 +222,3 @@ def _faults_of_slots(posts: Sequence[dict[str, Any]]) -> list[str]:
     """Return which slots several posts have."""
     slots = Counter(post["scheduledFor"] for post in posts)
     return [f"{count} posts have the slot {slot}" for slot, count in slots.items() if count > 1]
-
-
-async def _until(moment: datetime) -> None:
-    await asyncio.sleep(max((moment - datetime.now(UTC)).total_seconds(), 0))

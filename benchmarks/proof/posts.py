@@ -3,11 +3,11 @@
 import asyncio
 import itertools
 import secrets
-import time
 import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any
 
 import httpx
@@ -15,8 +15,9 @@ import httpx
 from benchmarks.proof.cells import CLOCKS, FROZEN_WORKER, LOSES_ROWS, Cell, Crash, Mode
 from benchmarks.proof.faults import refusal
 from benchmarks.proof.platforms import api_name, body
-from benchmarks.proof.product import Product
-from benchmarks.proof.verdict import Facts, Verdict, public_posts
+from benchmarks.proof.product import Product, ProofError
+from benchmarks.proof.verdict import Facts, Verdict
+from benchmarks.waiting import eventually
 
 _TIMEOUT_S = 300.0
 """Seconds within which a client gets a definite answer, even if servers are killed."""
@@ -33,10 +34,6 @@ _AT_REST = {"published", "failed", "partial"}
 def _new_key() -> str:
     key = str(uuid.uuid4())
     return key.ljust(_LONGEST_KEY, "k") if next(_numbers) % 2 else key
-
-
-class ProofError(Exception):
-    """An error with which the proof itself cannot continue."""
 
 
 @dataclass(slots=True)
@@ -110,10 +107,13 @@ class Client:
         async with self._slots:
             view = await self._create(post, wait=30)
         status = "failed" if failing else "published"
-        deadline = time.monotonic() + _SETUP_WITHIN
-        while view["status"] not in _AT_REST and time.monotonic() < deadline:
-            await asyncio.sleep(0.5)
+
+        async def is_at_rest() -> bool:
+            nonlocal view
             view = await self.read(post)
+            return view["status"] in _AT_REST
+
+        await eventually(is_at_rest, _SETUP_WITHIN, 0.5)
         if failing:
             mine = {"platform": api_name(post.cell.platform), "accountId": post.account_id}
             await self._product.control("DELETE", "faults", **mine)
@@ -175,9 +175,8 @@ class Client:
         (row,) = await self._product.rows("SELECT workflow_id FROM posts WHERE id = $1", post.post_id)
         if not await self._product.cancel(row["workflow_id"]):
             return
-        mine = {"platform": api_name(post.cell.platform), "accountId": post.account_id}
-        shown = (await self._product.control("GET", "posts", **mine))["posts"]
-        post.shown_when_canceled = len(public_posts(post.mark, shown))
+        shown = await self._product.public(post.cell.platform, post.account_id, post.mark)
+        post.shown_when_canceled = len(shown)
 
     async def read(self, post: Post) -> dict[str, Any]:
         """Return the post as the API shows it."""
@@ -215,22 +214,10 @@ class Client:
         return await self._definite(method, path, post, headers=headers, json=content)
 
     async def _definite(self, method: str, path: str, post: Post | None = None, **options: Any) -> httpx.Response:
-        deadline = time.monotonic() + _TIMEOUT_S
-        while True:
-            try:
-                answer = await self._request(method, path, post, **options)
-                if answer.status_code < 500:
-                    return answer
-            except httpx.HTTPError:
-                if time.monotonic() > deadline:
-                    raise
-            if time.monotonic() > deadline:
-                raise ProofError(f"the API gave no definite answer to {method} {path}")
-            await asyncio.sleep(1)
+        send = partial(self._request, post) if post else None
+        return await self._product.repeat(method, path, within_s=_TIMEOUT_S, every_s=1, send=send, **options)
 
-    async def _request(self, method: str, path: str, post: Post | None, **options: Any) -> httpx.Response:
-        if post is None:
-            return await self._product.api.request(method, path, **options)
+    async def _request(self, post: Post, method: str, path: str, **options: Any) -> httpx.Response:
         post.unanswered = True
         try:
             return await self._product.api.request(method, path, **options)

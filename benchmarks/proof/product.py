@@ -5,7 +5,7 @@ import json
 import os
 import signal
 import time
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,9 @@ from temporalio.client import WorkflowFailureError
 from temporalio.service import RPCError, RPCStatusCode
 
 from benchmarks.proof.inside.folder import Inside
+from benchmarks.proof.platforms import api_name
+from benchmarks.proof.verdict import public_posts
+from benchmarks.waiting import eventually
 
 _BACK_WITHIN = 240.0
 _TABLE_OF_SENDS = "attempts"
@@ -28,6 +31,10 @@ WHERE NOT granted AND relation = '{_TABLE_OF_SENDS}'::regclass
 _STEPS = frozenset({"publish", "edit"})
 _CONCURRENCY = 16
 _POLL_EVERY = 0.5
+
+
+class ProofError(Exception):
+    """An error with which the proof itself cannot continue."""
 
 
 class Product:
@@ -101,6 +108,40 @@ class Product:
         answer = await self.sandbox.request(method, f"/_/{path}", json=body, params=query)
         answer.raise_for_status()
         return answer.json()
+
+    async def public(self, name: str, account_id: str, mark: str) -> list[tuple[str, str]]:
+        """Return ids and texts that a platform shows of a post now."""
+        mine = {"platform": api_name(name), "accountId": account_id}
+        return public_posts(mark, (await self.control("GET", "posts", **mine))["posts"])
+
+    async def repeat(
+        self,
+        method: str,
+        path: str,
+        *,
+        within_s: float = 180.0,
+        every_s: float = _POLL_EVERY,
+        send: Callable[..., Awaitable[httpx.Response]] | None = None,
+        **options: Any,
+    ) -> httpx.Response:
+        """Repeat a request while it gets no answer, or one of a server that is not ready, as a client does."""
+        deadline = time.monotonic() + within_s
+        while True:
+            with suppress(httpx.HTTPError):
+                answer = await (send or self.api.request)(method, path, **options)
+                if answer.status_code < httpx.codes.INTERNAL_SERVER_ERROR:
+                    return answer
+            if time.monotonic() > deadline:
+                raise ProofError(f"the API gave no definite answer to {method} {path}")
+            await asyncio.sleep(every_s)
+
+    async def definite(self, method: str, path: str, **options: Any) -> dict[str, Any]:
+        """Return what a request that is repeated gets. Raises ProofError if that is a refusal."""
+        answer = await self.repeat(method, path, every_s=0.2, **options)
+        if not answer.is_success:
+            raise ProofError(f"{method} {path}: {answer.status_code} {answer.text[:300]}")
+        view: dict[str, Any] = answer.json()
+        return view
 
     async def takes(self, workflow_ids: Iterable[str]) -> set[str]:
         """Return those of the workflows whose next task a worker has, according to Temporal.
@@ -181,11 +222,13 @@ class Product:
     async def back(self, had: dict[str, int | None]) -> float:
         """Wait until killed parts run again and all parts are ready; return the seconds it took."""
         began = time.monotonic()
-        while time.monotonic() - began < _BACK_WITHIN:
-            if all(self.pid(part) not in (None, pid) for part, pid in had.items()) and await self._ready():
-                return time.monotonic() - began
-            await asyncio.sleep(0.2)
-        raise TimeoutError(f"{', '.join(had)} did not come back within {_BACK_WITHIN:.0f} s")
+
+        async def is_back() -> bool:
+            return all(self.pid(part) not in (None, pid) for part, pid in had.items()) and await self._ready()
+
+        if not await eventually(is_back, _BACK_WITHIN):
+            raise TimeoutError(f"{', '.join(had)} did not come back within {_BACK_WITHIN:.0f} s")
+        return time.monotonic() - began
 
     async def _ready(self) -> bool:
         with suppress(httpx.HTTPError):

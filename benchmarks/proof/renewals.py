@@ -8,18 +8,18 @@ stay in use until it ends, and the account must say `lost_in_renewal` afterwards
 
 import asyncio
 import secrets
-import time
-from collections import deque
-from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
-from benchmarks.proof.accounts import Accounts
-from benchmarks.proof.freezes import another_worker, frozen
+from benchmarks.proof.cases import Cases
+from benchmarks.proof.freezes import frozen_worker
 from benchmarks.proof.platforms import body
 from benchmarks.proof.product import Product
+from benchmarks.waiting import eventually, until
 
 ACCOUNTS = ("pinterest", "tiktok", "twitter") * 3
 """The platforms of the accounts of each case: their refresh tokens can be used once."""
@@ -93,29 +93,20 @@ class Renewal:
         return not self.why
 
 
-class Renewals:
+class Renewals(Cases[Case, Renewal]):
     """The cases that one stack runs, one after the other, with an account of each of the platforms."""
 
     def __init__(self, product: Product, say: Callable[[str], None], platform_names: Sequence[str]) -> None:
-        self._product = product
+        super().__init__(product, say)
         self._platform_names = platform_names
-        self._accounts = Accounts(product.dev)
-        self._say = say
-        self.ended: list[Renewal] = []
 
-    async def run(self, cases: deque[Case]) -> list[Renewal]:
-        """Run the cases that other stacks leave; return the outcome for each account."""
-        while cases:
-            point, struck = cases.popleft()
-            for _ in range(_TRIES):
-                renewals = await self._case(point, struck)
-                if renewals is not None:
-                    self.ended += renewals
-                    break
-                self._say(f"renewals {struck} at {point}: not at the point; again")
-            else:
-                self.ended += [Renewal(name, "", point, struck, "never at its point") for name in self._platform_names]
-        return self.ended
+    async def _run(self, case: Case) -> list[Renewal]:
+        point, struck = case
+        for _ in range(_TRIES):
+            if (renewals := await self._case(point, struck)) is not None:
+                return renewals
+            self._say(f"renewals {struck} at {point}: not at the point; again")
+        return [Renewal(name, "", point, struck, "never at its point") for name in self._platform_names]
 
     async def _case(self, point: Point, struck: Interruption) -> list[Renewal] | None:
         """Kill or freeze the worker at a point; return None if not all accounts reached it."""
@@ -125,13 +116,15 @@ class Renewals:
         await self._product.rows(_DUE, lent)
         async with self._at_point(renewals) as release:
             await asyncio.gather(*map(self._publish, renewals))
-            there = await self._until(lambda: self._all_there(renewals), _AT_POINT_S)
+            there = await eventually(lambda: self._all_there(renewals), _AT_POINT_S)
             if struck is Interruption.KILLED:
                 had = self._product.kill("worker")
-                release()
+                await release()
                 await self._product.back(had)
             else:
-                await self._freeze(FROZEN_S[struck], release)
+                frozen_until = datetime.now(UTC) + timedelta(seconds=FROZEN_S[struck])
+                async with frozen_worker(self._product, release, _MARGIN_S):
+                    await until(frozen_until)
         if not there:
             return None
         await asyncio.gather(*map(self._evaluate, renewals))
@@ -140,7 +133,7 @@ class Renewals:
         return renewals
 
     @asynccontextmanager
-    async def _at_point(self, renewals: Sequence[Renewal]) -> AsyncIterator[Callable[[], None]]:
+    async def _at_point(self, renewals: Sequence[Renewal]) -> AsyncIterator[Callable[[], Awaitable[None]]]:
         """Hold renewals at their point until the end of the block, or until released."""
         point = renewals[0].point
         inside = self._product.inside
@@ -150,20 +143,15 @@ class Renewals:
                 await self._product.control("POST", "faults", fault | {"seconds": _ANSWER_HELD_S})
         else:
             inside.hold_renewals(point)
+
+        async def release() -> None:
+            inside.release_renewals()
+
         try:
-            yield inside.release_renewals
+            yield release
         finally:
             inside.release_renewals()
             await self._product.control("DELETE", "faults")
-
-    async def _freeze(self, seconds: float, release: Callable[[], None]) -> None:
-        began = time.monotonic()
-        async with AsyncExitStack() as second_worker:
-            with frozen(self._product, "worker"):
-                release()
-                await second_worker.enter_async_context(another_worker(self._product))
-                await asyncio.sleep(max(seconds - (time.monotonic() - began), 0))
-            await asyncio.sleep(_MARGIN_S)
 
     async def _all_there(self, renewals: Sequence[Renewal]) -> bool:
         if renewals[0].point is Point.SENT:
@@ -176,7 +164,7 @@ class Renewals:
 
     async def _fault(self, renewal: Renewal) -> str:
         """Return what is wrong with an account once its worker is back; an empty text if nothing is."""
-        if not await self._until(lambda: self._is_published(renewal.posts[0]), _ENDS_WITHIN_S):
+        if not await eventually(lambda: self._is_published(renewal.posts[0]), _ENDS_WITHIN_S):
             return "its post was not published"
         if fault := _of_grants(await self._grants(renewal)):
             return fault
@@ -189,9 +177,9 @@ class Renewals:
         await self._product.control("DELETE", "tokens", **mine)
         await self._publish(renewal)
         if case in CANNOT_BE_KEPT:
-            is_named = await self._until(lambda: self._is_named_lost(renewal), _ENDS_WITHIN_S)
+            is_named = await eventually(lambda: self._is_named_lost(renewal), _ENDS_WITHIN_S)
             return "" if is_named else "it does not say lost_in_renewal"
-        if not await self._until(lambda: self._is_published(renewal.posts[1]), _ENDS_WITHIN_S):
+        if not await eventually(lambda: self._is_published(renewal.posts[1]), _ENDS_WITHIN_S):
             return "its tokens could not be renewed afterwards"
         return _of_grants(await self._grants(renewal))
 
@@ -212,14 +200,6 @@ class Renewals:
     async def _grants(self, renewal: Renewal) -> list[dict[str, Any]]:
         mine = {"platform": renewal.platform, "accountId": renewal.account_id}
         return list((await self._product.control("GET", "tokens", **mine))["grants"])
-
-    async def _until(self, there: Callable[[], Any], within: float) -> bool:
-        deadline = time.monotonic() + within
-        while not await there():
-            if time.monotonic() > deadline:
-                return False
-            await asyncio.sleep(_POLL)
-        return True
 
 
 def _of_grants(grants: Sequence[dict[str, Any]]) -> str:

@@ -4,7 +4,7 @@ import os
 from collections import Counter
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from benchmarks.proof.cells import (
     CLOCKS,
@@ -64,6 +64,14 @@ _COLUMNS = {
 }
 _FROZEN = [*FROZEN_WORKER, *FROZEN_PART]
 _PUT_BACK = [*RESTORED, *CLOCKS]
+
+
+class Section(NamedTuple):
+    """The report on one kind of cases beside the cells: how many ended right, each that did not, and their number."""
+
+    table: str
+    failures: list[str]
+    total: str
 
 
 def right(posts: Sequence[Post]) -> bool:
@@ -201,10 +209,8 @@ def markdown(
     disagreements: Sequence[str],
     took: float,
     arguments: str,
-    renewals: Sequence[Renewal] = (),
-    pauses: Sequence[PauseOutcome] = (),
+    sections: Sequence[Section] = (),
     events: str = "",
-    plans: Sequence[PlansOutcome] = (),
 ) -> str:
     """Return the run as Markdown; `events` is what is said of the events."""
     command = f"uv run python -m benchmarks.proof {arguments}".strip()
@@ -214,9 +220,7 @@ def markdown(
             f"`{command}`, {day}, {took / 60:.0f} minutes on {os.cpu_count()} cores:",
             ends(posts),
             table(posts),
-            *([renewals_table(renewals), f"{renewals_total(renewals)}."] if renewals else []),
-            *([pauses_table(pauses), f"{pauses_total(pauses)}."] if pauses else []),
-            *([plans_table(plans), f"{plans_total(plans)}."] if plans else []),
+            *(part for section in sections for part in (section.table, f"{section.total}.")),
             *([f"{events}."] if events else []),
             "\n".join(line if line.endswith(".") else f"{line}." for line in totals(posts, disagreements).splitlines()),
         ]
@@ -230,24 +234,6 @@ def put_into(document: str, attempt: str) -> str:
     return f"{before}{begin}\n\n{attempt}\n\n{end}{after}" if begin and end else f"{attempt}\n"
 
 
-def renewals_table(renewals: Sequence[Renewal]) -> str:
-    """Return how many renewals ended as they must, by what happened to the worker and by the renewal's point."""
-    if not renewals:
-        return ""
-    points = [point for point in Point if any(renewal.point is point for renewal in renewals)]
-    lines = [["renewals", *points]]
-    for struck in Interruption:
-        mine = [renewal for renewal in renewals if renewal.struck is struck]
-        if mine:
-            lines.append(
-                [
-                    struck,
-                    *(_renewals_entry([renewal for renewal in mine if renewal.point is point]) for point in points),
-                ]
-            )
-    return _written(lines)
-
-
 def _renewals_entry(renewals: Sequence[Renewal]) -> str:
     if not renewals:
         return "-"
@@ -256,35 +242,45 @@ def _renewals_entry(renewals: Sequence[Renewal]) -> str:
     return f"{right}{named}" + (f" {len(renewals) - right}L" if right < len(renewals) else "")
 
 
-def renewals_total(renewals: Sequence[Renewal]) -> str:
-    """Return how many connections were lost, in one sentence."""
-    lost = sum(not renewal.is_right for renewal in renewals)
-    named = sum(renewal.is_right and (renewal.point, renewal.struck) in CANNOT_BE_KEPT for renewal in renewals)
-    return (
-        f"{len(renewals)} renewals struck: connections lost {lost} (L); {named} that no process could keep are named "
-        "`lost_in_renewal`"
-    )
-
-
-def renewals_failures(renewals: Sequence[Renewal]) -> list[str]:
-    """Return all facts about each account whose renewal did not end as it must."""
-    return [
+def renewals_section(renewals: Sequence[Renewal]) -> Section:
+    """Return the report on renewals, by what happened to the worker and by the renewal's point."""
+    points = [point for point in Point if any(renewal.point is point for renewal in renewals)]
+    lines = [["renewals", *points]]
+    for struck in Interruption:
+        mine = [renewal for renewal in renewals if renewal.struck is struck]
+        if mine:
+            by_point = ([renewal for renewal in mine if renewal.point is point] for point in points)
+            lines.append([struck, *map(_renewals_entry, by_point)])
+    failures = [
         f"{renewal.platform} {renewal.account_id} {renewal.struck} at {renewal.point} "
         f"({', '.join(renewal.posts)}): {renewal.why}"
         for renewal in renewals
         if renewal.why
     ]
+    named = sum(renewal.is_right and (renewal.point, renewal.struck) in CANNOT_BE_KEPT for renewal in renewals)
+    total = (
+        f"{len(renewals)} renewals struck: connections lost {len(failures)} (L); {named} that no process could keep "
+        "are named `lost_in_renewal`"
+    )
+    return Section(_written(lines), failures, total)
 
 
-def pauses_table(outcomes: Sequence[PauseOutcome]) -> str:
-    """Return how many posts of pauses ended as they must, by what was paused and what was struck."""
+def pauses_section(outcomes: Sequence[PauseOutcome]) -> Section:
+    """Return the report on pauses, by what was paused and what was struck."""
     strikes = [strike for strike in Strike if any(outcome.strike is strike for outcome in outcomes)]
     lines = [["pauses", *strikes]]
     for scope in Scope:
         own = {outcome.strike: outcome for outcome in outcomes if outcome.scope is scope}
         if own:
             lines.append([scope, *(_pause_entry(own.get(strike)) for strike in strikes)])
-    return _written(lines)
+    failures = [
+        f"pause of {outcome.scope}, {outcome.strike}, {outcome.missed}: {fault}"
+        for outcome in outcomes
+        for fault in outcome.faults
+    ]
+    right = sum(outcome.right for outcome in outcomes)
+    total = f"{len(outcomes)} pauses over {right} posts that ended right: broken promises {len(failures)} (P)"
+    return Section(_written(lines), failures, total)
 
 
 def _pause_entry(outcome: PauseOutcome | None) -> str:
@@ -293,36 +289,14 @@ def _pause_entry(outcome: PauseOutcome | None) -> str:
     return f"{outcome.right} {outcome.missed}" + ("" if outcome.is_right else f" {len(outcome.faults)}P")
 
 
-def pauses_total(outcomes: Sequence[PauseOutcome]) -> str:
-    """Return how many promises of pauses were broken, in one sentence."""
-    faults, right = sum(len(outcome.faults) for outcome in outcomes), sum(outcome.right for outcome in outcomes)
-    return f"{len(outcomes)} pauses over {right} posts that ended right: broken promises {faults} (P)"
-
-
-def pauses_failures(outcomes: Sequence[PauseOutcome]) -> list[str]:
-    """Return each broken promise of a pause."""
-    return [
-        f"pause of {outcome.scope}, {outcome.strike}, {outcome.missed}: {fault}"
-        for outcome in outcomes
-        for fault in outcome.faults
-    ]
-
-
-def plans_table(outcomes: Sequence[PlansOutcome]) -> str:
-    """Return how many posts of imports, series and chains ended as they must, by what was struck."""
+def plans_section(outcomes: Sequence[PlansOutcome]) -> Section:
+    """Return the report on imports, series and chains, by what was struck."""
     entries = [str(outcome.right) + ("" if outcome.is_right else f" {len(outcome.faults)}P") for outcome in outcomes]
-    return _written([["plans", *(outcome.strike for outcome in outcomes)], ["right", *entries]])
-
-
-def plans_total(outcomes: Sequence[PlansOutcome]) -> str:
-    """Return how many promises of plans were broken, in one sentence."""
-    faults, right = sum(len(outcome.faults) for outcome in outcomes), sum(outcome.right for outcome in outcomes)
-    return f"{right} posts of imports, series and chains ended right: broken promises {faults} (P)"
-
-
-def plans_failures(outcomes: Sequence[PlansOutcome]) -> list[str]:
-    """Return each broken promise of a plan."""
-    return [f"plans, {outcome.strike}: {fault}" for outcome in outcomes for fault in outcome.faults]
+    lines = [["plans", *(outcome.strike for outcome in outcomes)], ["right", *entries]]
+    failures = [f"plans, {outcome.strike}: {fault}" for outcome in outcomes for fault in outcome.faults]
+    right = sum(outcome.right for outcome in outcomes)
+    total = f"{right} posts of imports, series and chains ended right: broken promises {len(failures)} (P)"
+    return Section(_written(lines), failures, total)
 
 
 def left_out() -> list[str]:

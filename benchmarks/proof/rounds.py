@@ -176,14 +176,10 @@ class Proof:
     async def _reconnect(self, post: Post, waits_as: str) -> None:
         """Reconnect the account as its owner would; the post must continue by itself."""
         post.waited_as = waits_as
-        mine = {"platform": api_name(post.cell.platform), "accountId": post.account_id}
-        post.shown_while_waiting = len(public_posts(post.mark, await self._shown(**mine)))
+        shown = await self._product.public(post.cell.platform, post.account_id, post.mark)
+        post.shown_while_waiting = len(shown)
         await self._forget_faults(post)
         await self._accounts.reconnect(post.cell.platform, post.account_id)
-
-    async def _shown(self, **query: str) -> list[dict[str, Any]]:
-        response = await self._product.control("GET", "posts", since=self._began.isoformat(), **query)
-        return list(response["posts"])
 
     async def _forget_faults(self, post: Post) -> None:
         await self._product.control(
@@ -191,7 +187,7 @@ class Proof:
         )
 
     async def _evaluate(self, posts: Sequence[Post]) -> None:
-        shown = await self._shown()
+        shown = (await self._product.control("GET", "posts", since=self._began.isoformat()))["posts"]
         for post in posts:
             target = (await self._client.read(post))["platforms"][0]
             seen = facts(post, target, public_posts(post.mark, shown), early=_is_early(post, shown))

@@ -7,7 +7,7 @@ import pytest
 
 from benchmarks.proof.pause_verdict import Answered, PausedPost, fault_of_counts
 from benchmarks.proof.pauses import ALL, PauseOutcome, Scope, Strike
-from benchmarks.proof.report import pauses_failures, pauses_table, pauses_total
+from benchmarks.proof.report import pauses_section
 from domain.pauses import MissedPolicy
 
 NOW = 1_700_000_000.0
@@ -76,7 +76,8 @@ def test_every_part_is_struck_with_every_scope() -> None:
 def test_a_broken_promise_is_listed_and_counted() -> None:
     right = PauseOutcome(Scope.WORKSPACE, Strike.NONE, MissedPolicy.PUBLISH, 12)
     wrong = PauseOutcome(Scope.ACCOUNT, Strike.ALL, MissedPolicy.SKIP, 11, ["post_1: it is failed"])
-    assert "| workspace | 12 publish | -           |" in pauses_table([right, wrong])
-    assert "| accounts  | -          | 11 skip 1P  |" in pauses_table([right, wrong])
-    assert pauses_failures([right, wrong]) == ["pause of accounts, all at once, skip: post_1: it is failed"]
-    assert pauses_total([right, wrong]).endswith("broken promises 1 (P)")
+    section = pauses_section([right, wrong])
+    assert "| workspace | 12 publish | -           |" in section.table
+    assert "| accounts  | -          | 11 skip 1P  |" in section.table
+    assert section.failures == ["pause of accounts, all at once, skip: post_1: it is failed"]
+    assert section.total.endswith("broken promises 1 (P)")

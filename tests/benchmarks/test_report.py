@@ -13,13 +13,9 @@ from benchmarks.proof.report import (
     failures,
     is_rightly_found,
     markdown,
-    plans_failures,
-    plans_table,
-    plans_total,
+    plans_section,
     put_into,
-    renewals_failures,
-    renewals_table,
-    renewals_total,
+    renewals_section,
     right,
     table,
     totals,
@@ -90,13 +86,13 @@ def test_renewals_are_counted_by_point_and_losses_named() -> None:
         Renewal("tiktok", "tt_1", Point.STORED, Interruption.KILLED, "a used token came again"),
         Renewal("tiktok", "tt_2", Point.STORED, Interruption.FROZEN_20, ""),
     ]
-    rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in renewals_table(renewals).splitlines()]
+    section = renewals_section(renewals)
+    rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in section.table.splitlines()]
     assert rows[0] == ["renewals", "sent", "stored"]
     assert rows[2:] == [["killed", "1 named", "1 1L"], ["frozen 20 s", "-", "1"]]
-    assert "connections lost 1 (L); 1 that" in renewals_total(renewals)
-    assert [failure for failure in renewals_failures(renewals) if "tt_1 killed at stored" in failure]
-    assert renewals_table([]) == ""
-    assert "connections lost 1" in markdown(POSTS[:2], [], 600, "", renewals)
+    assert "connections lost 1 (L); 1 that" in section.total
+    assert [failure for failure in section.failures if "tt_1 killed at stored" in failure]
+    assert "connections lost 1" in markdown(POSTS[:2], [], 600, "", [section])
 
 
 def test_tables_replace_the_text_between_the_marks() -> None:
@@ -112,7 +108,7 @@ def test_plans_are_counted_by_what_was_struck() -> None:
         PlansOutcome(PlanStrike.WORKER, 43),
         PlansOutcome(PlanStrike.ALL, 42, ["mastodon post_x is public 2 times"]),
     ]
-    _, _, row = plans_table(outcomes).splitlines()
+    _, _, row = plans_section(outcomes).table.splitlines()
     assert [cell.strip() for cell in row.strip("|").split("|")] == ["right", "43", "42 1P"]
-    assert plans_total(outcomes).startswith("85 posts")
-    assert plans_failures(outcomes) == ["plans, all at once: mastodon post_x is public 2 times"]
+    assert plans_section(outcomes).total.startswith("85 posts")
+    assert plans_section(outcomes).failures == ["plans, all at once: mastodon post_x is public 2 times"]
