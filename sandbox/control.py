@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 from importlib import resources
 from itertools import islice
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 from litestar import Request, Response, delete, get, post
@@ -16,14 +16,18 @@ from litestar.params import FromPath
 from sandbox import media
 from sandbox.accounts import Account, DescribedAccount
 from sandbox.authorization import App
-from sandbox.conditions import APP_REFUSED, CLIENT_UNKNOWN, Condition
 from sandbox.fake_platform import FakePlatform
-from sandbox.faults import Fault, FaultBoard
+from sandbox.faults import APP_REFUSED, CLIENT_UNKNOWN, Condition, Fault, FaultBoard
 from sandbox.posts import PublicPost
 from sandbox.requestlog import RequestLog
 from sandbox.world import World
 
 PAGE_SIZE = 60
+T = TypeVar("T")
+
+
+class ControlError(Exception):
+    """A refusal of the control side; its text says why."""
 
 
 class Feed:
@@ -124,11 +128,7 @@ class Control:
     def posts(self, request: AnyRequest) -> Response[bytes]:
         """List everything that ever became public, newest first."""
         filters = {"platform": request.query_params.get("platform"), "accountId": request.query_params.get("accountId")}
-        try:
-            since = _moment(request.query_params.get("since"))
-        except ValueError as error:
-            return _bad(str(error))
-        entries = []
+        since, entries = _moment(request.query_params.get("since")), []
         for item in self._world.posts.newest_first():
             shown = item.public()
             if item.created_at >= since and all(value in (None, shown[name]) for name, value in filters.items()):
@@ -143,21 +143,14 @@ class Control:
     def requests(self, request: AnyRequest) -> Response[bytes]:
         """List the newest requests to the platforms, newest first."""
         query = request.query_params
-        platform, operation, account_id = query.get("platform"), query.get("operation"), query.get("accountId")
-        try:
-            since = _moment(query.get("since"))
-        except ValueError as error:
-            return _bad(str(error))
-        entries = []
+        filters = {name: query.get(name) for name in ("platform", "operation", "accountId")}
+        since, entries = _moment(query.get("since")), []
         for entry in self._log.newest_first():
             if entry.at < since:
                 break
-            if (
-                platform in (None, entry.platform)
-                and operation in (None, entry.operation)
-                and account_id in (None, entry.account_id)
-            ):
-                entries.append(entry.public())
+            shown = entry.public()
+            if all(value in (None, shown[name]) for name, value in filters.items()):
+                entries.append(shown)
         return _json({"requests": entries})
 
     def faults(self) -> Response[bytes]:
@@ -166,14 +159,8 @@ class Control:
 
     async def program_fault(self, request: AnyRequest) -> Response[bytes]:
         """Program a failure."""
-        try:
-            fault = msgspec.json.decode(await request.body(), type=Fault)
-        except (msgspec.DecodeError, RecursionError) as error:
-            return _bad(str(error))
-        if fault.platform not in self._fakes:
-            return _bad(f"Unknown platform {fault.platform!r} - at `$.platform`")
-        if not self._knows(fault.platform, fault.account_id):
-            return _bad(f"Unknown account {fault.account_id!r}; GET /_/accounts lists them - at `$.accountId`")
+        fault = await _read(request, Fault)
+        self._known(fault.platform, fault.account_id)
         answer = _json(fault, 201)
         self._faults.program(fault)
         return answer
@@ -190,17 +177,10 @@ class Control:
 
     async def switch_on(self, request: AnyRequest) -> Response[bytes]:
         """Switch a condition on, until it is cleared."""
-        try:
-            condition = msgspec.json.decode(await request.body(), type=Condition)
-        except (msgspec.DecodeError, RecursionError) as error:
-            return _bad(str(error))
-        fake = self._fakes.get(condition.platform)
-        if fake is None:
-            return _bad(f"Unknown platform {condition.platform!r} - at `$.platform`")
+        condition = await _read(request, Condition)
+        fake = self._known(condition.platform, condition.account_id)
         if condition.condition not in {*_common(fake), *fake.conditions}:
-            return _bad(f"Unknown condition {condition.condition!r} of {fake.platform} - at `$.condition`")
-        if not self._knows(condition.platform, condition.account_id):
-            return _bad(f"Unknown account {condition.account_id!r}; GET /_/accounts lists them - at `$.accountId`")
+            raise ControlError(f"Unknown condition {condition.condition!r} of {fake.platform} - at `$.condition`")
         self._world.conditions.switch_on(condition)
         return _json(condition, 201)
 
@@ -215,25 +195,18 @@ class Control:
 
     async def upsert_accounts(self, request: AnyRequest) -> Response[bytes]:
         """Add accounts to their platforms, or change them."""
-        try:
-            body = msgspec.json.decode(await request.body(), type=_AccountList)
-        except (msgspec.DecodeError, RecursionError) as error:
-            return _bad(str(error))
-        for account in body.accounts:
-            if account.platform not in self._fakes:
-                return _bad(f"Unknown platform {account.platform!r} - at `$.accounts[...].platform`")
-        for account in body.accounts:
-            self._fakes[account.platform].introduce(account)
+        body = await _read(request, _AccountList)
+        known = [
+            (self._known(account.platform, where="$.accounts[...].platform"), account) for account in body.accounts
+        ]
+        for fake, account in known:
+            fake.introduce(account)
         return _json({"accounts": self._account_list()})
 
     async def register_app(self, request: AnyRequest) -> Response[bytes]:
         """Register an app at a platform, with the addresses that it may send people back to."""
-        try:
-            app = msgspec.json.decode(await request.body(), type=App)
-        except (msgspec.DecodeError, RecursionError) as error:
-            return _bad(str(error))
-        if app.platform not in self._fakes:
-            return _bad(f"Unknown platform {app.platform!r} - at `$.platform`")
+        app = await _read(request, App)
+        self._known(app.platform)
         self._world.apps_and_codes.register(app)
         return _json({"platform": app.platform, "clientId": app.client_id, "redirectUris": app.redirect_uris}, 201)
 
@@ -254,7 +227,7 @@ class Control:
         platform, account_id = request.query_params.get("platform"), request.query_params.get("accountId")
         account = self._world.accounts.get(platform, account_id) if platform and account_id else None
         if account is None:
-            return _bad("Name a known account by platform and accountId; GET /_/accounts lists them")
+            raise ControlError("Name a known account by platform and accountId; GET /_/accounts lists them")
         holder = self._fakes[account.platform].token_holder(account)
         change(holder)
         grants = [
@@ -282,9 +255,14 @@ class Control:
         content_type, content = stored
         return Response(content, media_type=content_type, headers=_FOR_GOOD)
 
-    def _knows(self, platform: str, account_id: str | None) -> bool:
-        """Return whether a failure for this account can ever happen; without an account it is for all of them."""
-        return account_id is None or self._world.accounts.get(platform, account_id) is not None
+    def _known(self, platform: str, account_id: str | None = None, where: str = "$.platform") -> FakePlatform:
+        """Return the fake of a platform. Raises ControlError if it is unknown, or if it does not know the account."""
+        fake = self._fakes.get(platform)
+        if fake is None:
+            raise ControlError(f"Unknown platform {platform!r} - at `{where}`")
+        if account_id is not None and self._world.accounts.get(platform, account_id) is None:
+            raise ControlError(f"Unknown account {account_id!r}; GET /_/accounts lists them - at `$.accountId`")
+        return fake
 
     def _account_list(self) -> list[dict[str, object]]:
         return [
@@ -300,16 +278,28 @@ class Control:
 
 
 def _moment(text: str | None) -> float:
-    """Return RFC 3339 in seconds since 1970; raises ValueError."""
-    return datetime.fromisoformat(text).timestamp() if text else 0.0
+    """Return RFC 3339 in seconds since 1970. Raises ControlError."""
+    try:
+        return datetime.fromisoformat(text).timestamp() if text else 0.0
+    except ValueError as error:
+        raise ControlError(str(error)) from error
+
+
+async def _read(request: AnyRequest, kind: type[T]) -> T:
+    """Return a body. Raises ControlError."""
+    try:
+        return msgspec.json.decode(await request.body(), type=kind)
+    except (msgspec.DecodeError, RecursionError) as error:
+        raise ControlError(str(error)) from error
 
 
 def _json(payload: object, status: int = 200) -> Response[bytes]:
     return Response(msgspec.json.encode(payload), status_code=status, media_type="application/json")
 
 
-def _bad(reason: str) -> Response[bytes]:
-    return _json({"error": reason}, 400)
+def refuse(_: AnyRequest, error: ControlError) -> Response[bytes]:
+    """Return the answer to a request that the control side refuses."""
+    return _json({"error": str(error)}, 400)
 
 
 def _common(fake: FakePlatform) -> dict[str, str]:

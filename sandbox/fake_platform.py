@@ -11,13 +11,11 @@ from urllib.parse import unquote, urlsplit
 from sandbox import media as samples
 from sandbox.accounts import Account, DescribedAccount
 from sandbox.authorization import AuthorizationServer, ConsentRules, OAuthError
-from sandbox.fetching import Fetched, fetch
-from sandbox.formats import probe
-from sandbox.limits import Window
-from sandbox.operations import Operation
+from sandbox.faults import Operation
+from sandbox.fetching import Fetched, fetch, probe
 from sandbox.posts import PublicPost, ShownMedia
 from sandbox.wire import Answer, MalformedBodyError, RefusedError, Request
-from sandbox.world import World
+from sandbox.world import Window, World
 
 Handler = Callable[[Request], Awaitable[Answer]]
 Classify = Callable[[Any, Request], Operation]

@@ -12,10 +12,10 @@ import msgspec
 from sandbox.accounts import Account
 from sandbox.authorization import PLAY_APP, PLAY_SECRET, OAuthError
 from sandbox.fake_platform import Route, own, route
+from sandbox.faults import Operation
 from sandbox.graph import FakeGraph, invalid, missing_object, parameters, refused, selected
 from sandbox.ids import Scrambled, shortcode
 from sandbox.journal import Collection
-from sandbox.operations import Operation
 from sandbox.posts import PublicPost, ShownMedia
 from sandbox.wire import Answer, RefusedError, Request
 from sandbox.world import World

@@ -3,7 +3,7 @@
 from collections import deque
 from collections.abc import Iterator
 
-from sandbox.operations import Operation
+from sandbox.faults import Operation
 from sandbox.posts import iso_milliseconds
 
 KEPT = 100_000

@@ -2,8 +2,10 @@
 
 import asyncio
 import contextlib
+import importlib
 import json
 import logging
+import pkgutil
 import socket
 import time
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator
@@ -17,12 +19,11 @@ from litestar.handlers import ASGIRouteHandler
 from litestar.types import Receive, Scope, Send
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from sandbox import platforms
 from sandbox.browsers import OwnOriginOnly
-from sandbox.conditions import APP_REFUSED, CLIENT_UNKNOWN
-from sandbox.control import Control
+from sandbox.control import Control, ControlError, refuse
 from sandbox.fake_platform import FakePlatform, Route
-from sandbox.faults import REFUSED, Fault, FaultBoard
-from sandbox.registry import discover
+from sandbox.faults import APP_REFUSED, CLIENT_UNKNOWN, REFUSED, Fault, FaultBoard
 from sandbox.requestlog import Entry, RequestLog
 from sandbox.wire import Answer, MalformedBodyError, RefusedError, Request
 from sandbox.world import World
@@ -231,6 +232,7 @@ def create_sandbox(
     return Litestar(
         route_handlers=[*mounts, *control.handlers()],
         openapi_config=None,
+        exception_handlers={ControlError: refuse},
         logging_config=None,
         on_shutdown=[world.journal.close],
     )
@@ -241,6 +243,17 @@ def _mount(gateway: Gateway, name: str) -> ASGIRouteHandler:
         await gateway(scope, receive, send)
 
     return asgi(f"/{name}", is_mount=True, copy_scope=False)(platform)
+
+
+def discover() -> list[type[FakePlatform]]:
+    """Return the fake platforms of all modules in `sandbox.platforms`, by platform."""
+    classes: dict[str, type[FakePlatform]] = {}
+    for info in pkgutil.iter_modules(platforms.__path__):
+        module = importlib.import_module(f"{platforms.__name__}.{info.name}")
+        for member in vars(module).values():
+            if isinstance(member, type) and issubclass(member, FakePlatform) and "platform" in vars(member):
+                classes[member.platform] = member
+    return [classes[platform] for platform in sorted(classes)]
 
 
 BACKLOG = 2048

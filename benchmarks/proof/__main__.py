@@ -30,9 +30,12 @@ from benchmarks.proof.accounts import Accounts
 from benchmarks.proof.cells import Cell, chosen
 from benchmarks.proof.events import Events, endpoint_under_proof
 from benchmarks.proof.inside.folder import inside
+from benchmarks.proof.pauses import PauseOutcome
+from benchmarks.proof.plans import PlansOutcome
 from benchmarks.proof.platforms import IMAGE, PLATFORMS, api_name, body
 from benchmarks.proof.posts import Post
 from benchmarks.proof.product import Product, ProofError
+from benchmarks.proof.renewals import Renewal
 from benchmarks.proof.rounds import Proof, shares
 from benchmarks.proof.verdict import public_posts
 from benchmarks.stack import command, stack
@@ -136,9 +139,9 @@ class _Ended:
     """The results of stacks, and the disagreements that the product's own doctor finds at the end."""
 
     posts: list[Post] = field(default_factory=list)
-    renewals: list[renewals.Renewal] = field(default_factory=list)
-    pauses: list[pauses.PauseOutcome] = field(default_factory=list)
-    plans: list[plans.PlansOutcome] = field(default_factory=list)
+    renewals: list[Renewal] = field(default_factory=list)
+    pauses: list[PauseOutcome] = field(default_factory=list)
+    plans: list[PlansOutcome] = field(default_factory=list)
     disagreements: list[str] = field(default_factory=list)
     events: Events = field(default_factory=Events)
 
@@ -285,8 +288,8 @@ def _print(ended: _Ended, took: float) -> None:
     posts, disagreements = ended.posts, ended.disagreements
     if posts:
         print(f"\n{report.ends(posts)}\n\n{report.table(posts)}\n")
-    found = [f"doctor: {disagreement}" for disagreement in disagreements]
-    print("\n".join([*report.failures(posts), *found, *report.left_out()]))
+    lines = [f"doctor: {disagreement}" for disagreement in disagreements]
+    print("\n".join([*report.failures(posts), *lines, *report.left_out()]))
     for section in ended.sections:
         print("\n".join(["", section.table, "", *section.failures, section.total]))
     print("\n".join([*(f"events: {fault}" for fault in ended.events.faults), f"{ended.events}"]))

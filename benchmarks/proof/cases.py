@@ -1,4 +1,4 @@
-"""What the cases beside the cells share: renewals, pauses and plans, one after the other on each stack."""
+"""The cases beside the cells: renewals, pauses and plans run one after the other on each stack."""
 
 import secrets
 from abc import ABC, abstractmethod

@@ -10,7 +10,7 @@ import msgspec
 from sandbox.accounts import Account
 from sandbox.authorization import ConsentRules, OAuthError
 from sandbox.fake_platform import Route, route
-from sandbox.formats import probe
+from sandbox.fetching import probe
 from sandbox.journal import Collection
 from sandbox.posts import PublicPost, ShownMedia
 from sandbox.tokens import RefreshError, TokenPlatform, TokenRules

@@ -5,7 +5,7 @@ import pytest
 from PIL import Image
 
 from sandbox import media
-from sandbox.formats import probe
+from sandbox.fetching import probe
 from tests.sandbox.conftest import Sandbox
 
 

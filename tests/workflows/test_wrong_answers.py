@@ -14,7 +14,7 @@ from domain.attempts import WhenUnreadable
 from domain.errors import Conflict
 from domain.post import PostStatus, TargetStatus
 from platforms.facebook import videos
-from sandbox.registry import discover
+from sandbox.server import discover
 from sandbox.world import World
 from store.models import Account, Post, Target
 from store.publishing.unseen import write_when_unreadable

@@ -8,8 +8,8 @@ import msgspec
 
 from sandbox.accounts import Account
 from sandbox.fake_platform import route
-from sandbox.formats import probe
-from sandbox.operations import Operation
+from sandbox.faults import Operation
+from sandbox.fetching import probe
 from sandbox.platforms.bluesky.base import (
     DAG_CBOR,
     RAW,

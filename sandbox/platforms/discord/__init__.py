@@ -7,7 +7,7 @@ import msgspec
 
 from sandbox.accounts import Account
 from sandbox.fake_platform import MediaKind, route
-from sandbox.formats import probe
+from sandbox.fetching import probe
 from sandbox.platforms.discord.base import GUILD, FakeGuild, invalid, refused
 from sandbox.posts import PublicPost, ShownMedia
 from sandbox.wire import Answer, MalformedBodyError, Request

@@ -6,9 +6,9 @@ from urllib.parse import urlsplit
 
 from sandbox.accounts import Account
 from sandbox.fake_platform import route
-from sandbox.fetching import FetchError
+from sandbox.faults import Operation
+from sandbox.fetching import Fetched, FetchError
 from sandbox.graph import flag, invalid, json_parameter, parameters, refused
-from sandbox.operations import Operation
 from sandbox.platforms.facebook.base import Photo
 from sandbox.platforms.facebook.videos import VideoRoutes
 from sandbox.posts import ShownMedia
@@ -155,20 +155,16 @@ class Facebook(VideoRoutes):
         return (newest.text, newest.detail.get("link", "")) == (message, link)
 
     async def _photo_shown(self, request: Request, values: dict[str, Any], alt: str | None) -> ShownMedia:
-        source = values.get("source")
-        if isinstance(source, bytes):
-            content: bytes | None = source
-        else:
+        file: Fetched | bytes = values.get("source") or b""
+        if not isinstance(file, bytes) or not file:
             try:
-                fetched = await self.fetched(request, values.get("url"))
+                file = await self.fetched(request, values.get("url"))
             except FetchError as error:
                 raise refused("Missing or invalid image file", 324, 2069019, str(error)) from error
-            if fetched.sample is not None:
-                return ShownMedia("image", fetched.sample.path, alt)
-            content = fetched.content
-        shown = self.shown(content, "image", alt) if content else None
-        most = GIF_BYTES if content and content.startswith(b"GIF8") else PHOTO_BYTES
-        if content is None or shown is None or len(content) > most:
+        content = file if isinstance(file, bytes) else file.content or b""
+        most = GIF_BYTES if content.startswith(b"GIF8") else PHOTO_BYTES
+        shown = self.shown(file, "image", alt) if len(content) <= most else None
+        if shown is None:
             raise refused(
                 "Invalid parameter", 100, 1366046, "Photos should be smaller than 4 MB and saved as JPG, PNG."
             )

@@ -7,10 +7,9 @@ from typing import Any
 from sandbox import media as samples
 from sandbox.accounts import Account
 from sandbox.fake_platform import own, route
-from sandbox.fetching import FetchError
-from sandbox.formats import probe
+from sandbox.faults import Operation
+from sandbox.fetching import FetchError, probe
 from sandbox.graph import graph_error, invalid, missing_object, parameters, refused
-from sandbox.operations import Operation
 from sandbox.platforms.facebook.base import FakePage, Video
 from sandbox.posts import ShownMedia
 from sandbox.wire import Answer, RefusedError, Request
@@ -233,12 +232,9 @@ class VideoRoutes(FakePage):
 
     async def _fetched(self, request: Request, url: str) -> ShownMedia:
         try:
-            fetched = await self.fetched(request, url)
+            shown = self.shown(await self.fetched(request, url), "video")
         except FetchError as error:
             raise refused("Unable to fetch video file from URL.", 389) from error
-        if fetched.sample is not None:
-            return ShownMedia("video", fetched.sample.path)
-        shown = self.shown(fetched.content or b"", "video")
         if shown is None:
             raise refused("Unable to fetch video file from URL.", 389)
         return shown

@@ -5,7 +5,7 @@ import secrets
 import msgspec
 
 from sandbox.fake_platform import route
-from sandbox.formats import probe
+from sandbox.fetching import probe
 from sandbox.platforms.linkedin.base import FakeLinkedIn, Medium, error, refused
 from sandbox.wire import Answer, RefusedError, Request
 from sandbox.world import World

@@ -7,7 +7,7 @@ import msgspec
 
 from sandbox.accounts import Account
 from sandbox.fake_platform import own, route
-from sandbox.formats import probe
+from sandbox.fetching import probe
 from sandbox.platforms.mastodon.base import (
     ATTACHMENTS,
     CHARACTERS,

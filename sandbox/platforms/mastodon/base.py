@@ -13,11 +13,10 @@ from sandbox.accounts import Account
 from sandbox.authorization import App, ConsentRules, OAuthError
 from sandbox.fake_platform import Route, route
 from sandbox.ids import Snowflakes
-from sandbox.limits import Window
 from sandbox.posts import ShownMedia, iso_milliseconds
 from sandbox.tokens import TokenPlatform, TokenRules
 from sandbox.wire import Answer, RefusedError, Request
-from sandbox.world import World
+from sandbox.world import Window, World
 
 QUIRKS = {
     "akkoma_source": "Lists show the text as it was sent under `akkoma.source`.",

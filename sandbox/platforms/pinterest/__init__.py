@@ -10,8 +10,7 @@ import msgspec
 
 from sandbox.accounts import Account
 from sandbox.fake_platform import own, route
-from sandbox.fetching import Fetched, FetchError
-from sandbox.formats import probe
+from sandbox.fetching import Fetched, FetchError, probe
 from sandbox.platforms.pinterest.base import (
     BOARD_NOT_FOUND,
     INVALID,

@@ -7,8 +7,7 @@ import msgspec
 
 from sandbox.accounts import Account
 from sandbox.fake_platform import MediaKind, own, route
-from sandbox.fetching import Fetched, FetchError
-from sandbox.formats import Format, probe
+from sandbox.fetching import Fetched, FetchError, Format, probe
 from sandbox.platforms.telegram.base import FakeBot, bad, done, parameters
 from sandbox.posts import ShownMedia
 from sandbox.wire import Answer, Field, RefusedError, Request

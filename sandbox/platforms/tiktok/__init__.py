@@ -7,9 +7,8 @@ from urllib.parse import urlsplit
 
 from sandbox.accounts import Account
 from sandbox.fake_platform import own, route
-from sandbox.fetching import FetchError
-from sandbox.formats import probe
-from sandbox.operations import Operation
+from sandbox.faults import Operation
+from sandbox.fetching import FetchError, probe
 from sandbox.platforms.tiktok.base import PRIVACY_OPTIONS, FakeTikTok, Publication, envelope, json_body, refused
 from sandbox.posts import ShownMedia
 from sandbox.wire import Answer, RefusedError, Request

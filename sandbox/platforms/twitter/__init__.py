@@ -5,7 +5,7 @@ from typing import Any, ClassVar
 
 from sandbox.accounts import Account
 from sandbox.fake_platform import route
-from sandbox.operations import Operation
+from sandbox.faults import Operation
 from sandbox.platforms.twitter.base import PROBLEMS, CreatePost, forbidden, invalid, problem, read_post
 from sandbox.platforms.twitter.media import Medium
 from sandbox.platforms.twitter.reads import (

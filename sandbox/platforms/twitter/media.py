@@ -8,7 +8,7 @@ import msgspec
 
 from sandbox.accounts import Account
 from sandbox.fake_platform import route
-from sandbox.formats import probe
+from sandbox.fetching import probe
 from sandbox.platforms.twitter.base import FakeX, invalid
 from sandbox.posts import ShownMedia
 from sandbox.wire import Answer, RefusedError, Request

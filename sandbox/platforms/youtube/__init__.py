@@ -8,9 +8,9 @@ import msgspec
 
 from sandbox.accounts import Account
 from sandbox.fake_platform import route
-from sandbox.formats import probe
+from sandbox.faults import Operation
+from sandbox.fetching import probe
 from sandbox.ids import in_base64
-from sandbox.operations import Operation
 from sandbox.platforms.youtube.base import Attached, FakeYouTube, Upload, exhausted, refused
 from sandbox.wire import Answer, RefusedError, Request
 

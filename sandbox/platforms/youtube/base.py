@@ -8,10 +8,10 @@ from typing import Any
 import msgspec
 
 from sandbox.fake_platform import own, route
+from sandbox.faults import Operation
 from sandbox.google import GoogleConsent, consent
 from sandbox.ids import Snowflakes
 from sandbox.journal import Collection
-from sandbox.operations import Operation
 from sandbox.wire import Answer, RefusedError, Request
 from sandbox.world import World
 

@@ -14,7 +14,7 @@ from platforms.registry import platforms
 from reconcile.doctor.doctor import Doctor
 from runtime.settings import VaultSettings
 from sandbox.platforms.bluesky.base import PLAY_PASSWORD
-from sandbox.registry import discover
+from sandbox.server import discover
 from sandbox.world import World
 from store.accounts.connected import save_account
 from store.models import Target
