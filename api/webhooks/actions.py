@@ -10,7 +10,7 @@ from api.http.body import JsonObject
 from api.http.suggest import did_you_mean
 from api.webhooks.addresses import address_problem
 from api.webhooks.repeats import DELETED, DoneRequest, WebhookRequest
-from api.webhooks.schemas import EVENT_NAMES, TestView, WebhookBody, WebhookChangeBody, WebhookView
+from api.webhooks.schemas import EVENT_NAMES, NewWebhookView, TestView, WebhookBody, WebhookChangeBody, WebhookView
 from domain.errors import Conflict, InvalidRequest, NotFound, Problem, Unavailable, Unprocessable
 from domain.ids import new_id
 from domain.schedule import rfc3339
@@ -43,7 +43,9 @@ async def require_webhook(session: AsyncSession, workspace_id: str, webhook_id: 
     return webhook
 
 
-async def create_webhook(request: WebhookRequest, body: WebhookBody, wait_s: float) -> tuple[WebhookView, DoneRequest]:
+async def create_webhook(
+    request: WebhookRequest, body: WebhookBody, wait_s: float
+) -> tuple[NewWebhookView, DoneRequest]:
     """Create an endpoint and test it.
 
     Raises InvalidRequest, TooManyRequests, Unprocessable, Conflict, IdempotencyKeyReused, Unavailable.
@@ -105,7 +107,7 @@ async def change_webhook(
 
 async def rotate_webhook(
     request: WebhookRequest, webhook_id: str, overlap: timedelta
-) -> tuple[WebhookView, DoneRequest]:
+) -> tuple[NewWebhookView, DoneRequest]:
     """Give an endpoint a new secret. Raises NotFound, Conflict, IdempotencyKeyReused, Unavailable."""
     workspace_id = request.workspace_id
     secret, origin = request.new_secret()

@@ -32,6 +32,7 @@ from api.webhooks.repeats import WebhookRequest
 from api.webhooks.schemas import (
     DeletedWebhookView,
     LogView,
+    NewWebhookView,
     RecoverBody,
     RecoveredView,
     RedeliverBody,
@@ -87,7 +88,7 @@ class WebhookEndpoints(Controller):
             "`webhook.test` is sent at once, and its outcome is in `test`; the endpoint is created in any case. A "
             f"workspace may have {MOST_ENDPOINTS} endpoints."
         ),
-        answer=WebhookView,
+        answer=NewWebhookView,
         errors=(*_ERRORS, "tooManyWebhooks", "webhookDeletedSince", "secretOfOtherKey"),
         status=201,
         body=WebhookBody,
@@ -158,7 +159,7 @@ class WebhookEndpoints(Controller):
 
     @Operation(
         route="POST /v1/webhooks/settings/{webhookId}/rotate",
-        answer=WebhookView,
+        answer=NewWebhookView,
         errors=("webhookNotFound", "secretOfOtherKey"),
         body=RotateBody,
         body_required=False,

@@ -142,17 +142,21 @@ class WebhookView(TypedDict):
     waiting: Annotated[int, described("How many events wait for it; more than 10,000 are not counted.", 0)]
     olderSecretUntil: Annotated[Moment | None, described("Until when the older secret is used beside the new one.")]
     createdAt: Annotated[Moment, described("When it was created.")]
-    secret: NotRequired[
-        Annotated[
-            str,
-            described(
-                "The secret that signs requests: only in the answer to the request that makes it, and to repeats of it "
-                "with its Idempotency-Key.",
-                "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw",
-            ),
-        ]
-    ]
     test: NotRequired[TestView]
+
+
+@view("NewWebhook")
+class NewWebhookView(WebhookView):
+    """An endpoint with the secret that the request has made."""
+
+    secret: Annotated[
+        str,
+        described(
+            "The secret that signs requests: only in the answer to the request that makes it, and to repeats of it "
+            "with its Idempotency-Key.",
+            "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw",
+        ),
+    ]
 
 
 @view("WebhookList")

@@ -6,6 +6,7 @@ import tempfile
 from pathlib import Path
 
 from clients.building.python_document import document_for_python
+from clients.building.python_events import write_events
 from clients.building.sources import ROOT, build_wheel, copy_package, run_uv
 
 GENERATOR = "openapi-python-client==0.29.1"
@@ -37,5 +38,6 @@ def write_package(folder: Path) -> None:
         *("run", "--no-project", "--python", sys.executable, "--with", GENERATOR),
         *("python", str(Path(__file__).with_name("run_generator.py")), _PACKAGE),
     )
+    write_events(folder / _PACKAGE / "generated")
     for name in ("openapi.json", "generator.yml"):
         (folder / name).unlink()

@@ -3,21 +3,24 @@
 from collections.abc import Iterator
 from typing import Any
 
-from clients.building.sources import openapi_document
-
-_SCHEMAS = "#/components/schemas/"
+from clients.building.sources import SCHEMAS, openapi_document
 
 
 def document_for_python() -> dict[str, Any]:
     """Return the document without what the package does by hand, and with answers that later versions may extend."""
     document = openapi_document()
-    # Their data has a form for each event: programs read it as JSON, in webhooks as in the feed.
+    # `python_events` writes the types of their data, which programs read as JSON.
     document.pop("webhooks", None)
     schemas = document["components"]["schemas"]
     variants = schemas["WorkspaceEvent"]["oneOf"]
-    event, *_ = [schemas.pop(variant["$ref"].removeprefix(_SCHEMAS)) for variant in variants]
-    known = {"event": {"$ref": f"{_SCHEMAS}EventType"}, "data": {"type": "object"}}
-    schemas["WorkspaceEvent"] = {**event, "title": "WorkspaceEvent", "properties": event["properties"] | known}
+    event, *_ = [schemas.pop(variant["$ref"].removeprefix(SCHEMAS)) for variant in variants]
+    known = {"event": {"$ref": f"{SCHEMAS}EventType"}, "data": {}}
+    schemas["WorkspaceEvent"] = {
+        **event,
+        "title": "WorkspaceEvent",
+        "description": "An event.",
+        "properties": event["properties"] | known,
+    }
     # Files are sent by `upload` and `import_file`.
     for path in document["paths"].values():
         for method in [name for name, operation in path.items() if _takes_only_files(operation)]:
@@ -63,11 +66,11 @@ def _loosen_answers(document: dict[str, Any], operations: list[dict[str, Any]]) 
 
 
 def _references(part: Any) -> list[str]:
-    return [str(inner["$ref"]).removeprefix(_SCHEMAS) for inner in _parts(part) if _is_reference(inner)]
+    return [str(inner["$ref"]).removeprefix(SCHEMAS) for inner in _parts(part) if _is_reference(inner)]
 
 
 def _is_reference(part: dict[str, Any]) -> bool:
-    return str(part.get("$ref", "")).startswith(_SCHEMAS)
+    return str(part.get("$ref", "")).startswith(SCHEMAS)
 
 
 def _parts(part: Any) -> Iterator[dict[str, Any]]:

@@ -4,12 +4,14 @@ import os
 import shutil
 import subprocess
 import tomllib
+from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
 import click
 
 ROOT = Path(__file__).parents[2]
+SCHEMAS = "#/components/schemas/"
 _WITHIN_S = 300
 
 
@@ -25,10 +27,10 @@ def product_version() -> str:
 
 
 def openapi_document() -> dict[str, Any]:
-    """Return the API's document."""
+    """Return a copy of the API's document."""
     from api.openapi.document import document  # noqa: PLC0415  it takes a second
 
-    return document()
+    return deepcopy(document())
 
 
 def copy_package(source: Path, folder: Path) -> None:

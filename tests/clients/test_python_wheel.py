@@ -140,9 +140,36 @@ async def test_the_page_shows_what_its_programs_print(
         assert re.fullmatch(shown, printed), f"{block}\n{printed}"
 
 
+EVENTS = """
+from socialsyncer_client import AnyEvent, Client, EventBody
+
+
+def receive(event: EventBody) -> str:
+    if event["event"] == "post.failed":
+        return event["data"]["postId"] + str(event["data"]["errorCode"])
+    if event["event"] in ("post.completed", "post.scheduled"):
+        return ",".join(outcome["accountId"] for outcome in event["data"]["platforms"])
+    return event["data"].get("endsAt", "") if event["event"] == "account.expiring" else event["id"]
+
+
+def read(event: AnyEvent) -> str:
+    return event.data["name"] if event.event == "campaign.ended" else event.id
+
+
+def follow(client: Client) -> list[str]:
+    late = [event.data["dueAt"] for event in client.list_events().events if event.event == "post.late"]
+    return late + [read(event) for event in client.follow_events()]
+
+
+def rotate(client: Client) -> tuple[str, str]:
+    created = client.create_webhook({"url": "https://hooks.example.com/", "events": ["*"]})
+    return created.secret, client.rotate_secret(created.id, {}).secret
+"""
+
+
 async def test_the_package_is_typed(environment: Path, tmp_path: Path) -> None:
-    programs = [tmp_path / f"program_{number}.py" for number, _ in enumerate(BLOCKS)]
-    for program, block in zip(programs, BLOCKS, strict=True):
+    programs = [tmp_path / f"program_{number}.py" for number, _ in enumerate([*BLOCKS, EVENTS])]
+    for program, block in zip(programs, [*BLOCKS, EVENTS], strict=True):
         program.write_text(block)
     (tmp_path / "mypy.ini").write_text("[mypy]\nstrict = True\npython_version = 3.10\n")
     options = ("--python-executable", str(environment), "--config-file", "mypy.ini")

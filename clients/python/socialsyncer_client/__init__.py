@@ -20,10 +20,12 @@ from socialsyncer_client.errors import (
     WebhookVerificationError,
 )
 from socialsyncer_client.generated import models
+from socialsyncer_client.generated.events import AnyEvent, EventBody
 from socialsyncer_client.imports import CampaignImport
 from socialsyncer_client.webhooks import verify_webhook
 
 __all__ = [
+    "AnyEvent",
     "AsyncClient",
     "AuthenticationFailed",
     "CampaignImport",
@@ -31,6 +33,7 @@ __all__ = [
     "Conflict",
     "ConnectionFailed",
     "CursorExpired",
+    "EventBody",
     "InvalidRequest",
     "NotFound",
     "PermissionDenied",

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Awaitable, Callable
 
-from socialsyncer_client.generated.models import EventFeed, WorkspaceEvent
+from socialsyncer_client.generated.events import AnyEvent
+from socialsyncer_client.generated.models import EventFeed
 from socialsyncer_client.generated.types import UNSET, Unset
 
 LONG_POLL = "wait=25"
@@ -18,14 +19,14 @@ class _Position:
     def __init__(self, after: str | None) -> None:
         self.cursor = after
         self._next_cursor = after
-        self._events: deque[WorkspaceEvent] = deque()
+        self._events: deque[AnyEvent] = deque()
 
     @property
     def after(self) -> str | Unset:
         """Return the cursor with which the next page is asked for."""
         return self.cursor if self.cursor is not None else UNSET
 
-    def next_event(self) -> WorkspaceEvent | None:
+    def next_event(self) -> AnyEvent | None:
         """Return the next event of the page; None if all are read, and so may be forgotten."""
         if self._events:
             return self._events.popleft()
@@ -58,7 +59,7 @@ class FollowedEvents:
     def __iter__(self) -> FollowedEvents:
         return self
 
-    def __next__(self) -> WorkspaceEvent:
+    def __next__(self) -> AnyEvent:
         while (event := self._position.next_event()) is None:
             self._position.turn(self._read(self._position.after))
         return event
@@ -79,7 +80,7 @@ class AsyncFollowedEvents:
     def __aiter__(self) -> AsyncFollowedEvents:
         return self
 
-    async def __anext__(self) -> WorkspaceEvent:
+    async def __anext__(self) -> AnyEvent:
         while (event := self._position.next_event()) is None:
             self._position.turn(await self._read(self._position.after))
         return event

@@ -9,9 +9,10 @@ import hmac
 import json
 import time
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import cast
 
 from socialsyncer_client.errors import WebhookVerificationError
+from socialsyncer_client.generated.events import EventBody
 
 _PREFIX = "whsec_"
 
@@ -23,8 +24,10 @@ def verify_webhook(
     *,
     tolerance: float = 300,
     now: float | None = None,
-) -> dict[str, Any]:
+) -> EventBody:
     """Return the event of a webhook's request, if it is signed by the secret and at most `tolerance` seconds old.
+
+    Its `event` says which form its `data` has. A newer server may send other kinds.
 
     Args:
         body: The body as it came, before anything has parsed it.
@@ -55,7 +58,7 @@ def verify_webhook(
         event = None
     if not isinstance(event, dict):
         raise WebhookVerificationError("The request is signed, but its body is no event.")
-    return event
+    return cast("EventBody", event)
 
 
 def _sign(secret: str, event_id: str, sent_at: str, content: bytes) -> bytes:
