@@ -1,4 +1,4 @@
-"""Google's consent and tokens, which its platforms share."""
+"""Google's consent, tokens and refusals of projects, which its platforms share."""
 
 from abc import ABC
 
@@ -6,6 +6,16 @@ from sandbox.authorization import ConsentRules
 from sandbox.fake_platform import route
 from sandbox.tokens import TokenPlatform, TokenRules
 from sandbox.wire import Answer, Request
+
+
+def error_info(reason: str, metadata: dict[str, str]) -> dict[str, object]:
+    """Return what all Google APIs say in an error of why they refuse the operator's project."""
+    return {
+        "@type": "type.googleapis.com/google.rpc.ErrorInfo",
+        "reason": reason,
+        "domain": "googleapis.com",
+        "metadata": {"consumer": "projects/1234567890", **metadata},
+    }
 
 
 def consent(*scopes: str) -> ConsentRules:

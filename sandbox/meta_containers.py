@@ -91,7 +91,7 @@ FIRST_ID = 17_800_000_000_000_000
 ID_RANGE = 300_000_000_000_000
 """Ids of 17 digits that begin with 178, 179 or 180, like those of Instagram's containers and media."""
 
-CONTAINER_SECONDS = 86_400
+DAY = CONTAINER_SECONDS = 86_400
 """An unpublished container expires after a day."""
 
 IMAGE_PROCESSING_SECONDS = 1.5
@@ -144,6 +144,11 @@ def _reading(fake: "FakeContainers[Any]", request: Request) -> Operation:
     if container is None:
         return "confirm"
     return "confirm" if container.post_id is not None or container.id in fake.attempted else "prepare"
+
+
+def quota_of_day(total: int) -> dict[str, int]:
+    """Describe a limit of the day."""
+    return {"quota_total": total, "quota_duration": DAY}
 
 
 class FakeContainers(LongLivedTokens, ABC, Generic[C]):
@@ -252,6 +257,13 @@ class FakeContainers(LongLivedTokens, ABC, Generic[C]):
         """Return the time at which a file that was fetched now is processed."""
         seconds = VIDEO_PROCESSING_SECONDS if is_video else IMAGE_PROCESSING_SECONDS
         return self.world.now() + (seconds if self.world.realistic else 0)
+
+    def counted_posts(self, account: Account) -> list[PublicPost]:
+        """Return the posts of the last day; none if limits are off."""
+        since = self.world.now() - DAY
+        return [
+            post for post in self.world.posts.by_account(account) if self.world.realistic and post.created_at >= since
+        ]
 
     def listed(self, account: Account, matching_posts: Iterable[PublicPost], limit: int, fields: str) -> Answer:
         """Return a page of posts. Meta's cursors are opaque; here a cursor is the id of the post."""

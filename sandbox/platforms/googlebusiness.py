@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 from sandbox.accounts import Account
 from sandbox.fake_platform import Route, own, route
 from sandbox.fetching import FetchError
-from sandbox.google import GoogleConsent, consent
+from sandbox.google import GoogleConsent, consent, error_info
 from sandbox.ids import Scrambled
 from sandbox.posts import PublicPost, ShownMedia
 from sandbox.wire import Answer, RefusedError, Request
@@ -56,12 +56,7 @@ def invalid(field: str, message: str, code: str | int = 3) -> RefusedError:
 
 
 def _operator(status: int, reason: str, metadata: dict[str, str]) -> Answer:
-    info = {
-        "@type": "type.googleapis.com/google.rpc.ErrorInfo",
-        "reason": reason,
-        "domain": "googleapis.com",
-        "metadata": {"consumer": "projects/1234567890", **metadata},
-    }
+    info = error_info(reason, metadata)
     body = {"code": status, "message": _MESSAGES[status], "status": _STATUSES[status], "details": [info]}
     return Answer.json({"error": body}, status)
 

@@ -9,7 +9,7 @@ from sandbox.authorization import ConsentRules
 from sandbox.fake_platform import own, route
 from sandbox.fetching import Fetched, FetchError
 from sandbox.graph import flag, invalid, json_parameter, list_parameter, parameters, refused, selected, timestamp
-from sandbox.meta_containers import Container, FakeContainers
+from sandbox.meta_containers import Container, FakeContainers, quota_of_day
 from sandbox.posts import PublicPost, ShownMedia
 from sandbox.wire import Answer, RefusedError, Request
 
@@ -30,8 +30,6 @@ IMAGE_BYTES, VIDEO_SECONDS = 8 * 1024 * 1024, 300
 REPLY_CONTROLS = ("everyone", "accounts_you_follow", "mentioned_only", "parent_post_author_only", "followers_only")
 _EMOJI = regex.compile(r"\p{Emoji_Presentation}|\p{Extended_Pictographic}|\p{Regional_Indicator}|\uFE0F")
 _LINK = regex.compile(r"https?://\S+")
-
-DAY = 86_400
 
 
 class Threads(FakeContainers[ThreadsContainer]):
@@ -210,17 +208,14 @@ class Threads(FakeContainers[ThreadsContainer]):
     async def quota(self, request: Request) -> Answer:
         """Return how many posts of the day are used up; none if limits are off."""
         account = self.owner(request)
-        since = self.world.now() - DAY
-        recent = [
-            post for post in self.world.posts.by_account(account) if post.created_at >= since and self.world.realistic
-        ]
+        recent = self.counted_posts(account)
         replies = sum(1 for post in recent if post.detail["reply_to"])
         known = {
             "id": account.user_id,
             "quota_usage": len(recent) - replies,
-            "config": {"quota_total": POSTS_PER_DAY, "quota_duration": DAY},
+            "config": quota_of_day(POSTS_PER_DAY),
             "reply_quota_usage": replies,
-            "reply_config": {"quota_total": REPLIES_PER_DAY, "quota_duration": DAY},
+            "reply_config": quota_of_day(REPLIES_PER_DAY),
         }
         quota = selected(known, str(parameters(request).get("fields", "")), "ThreadsPublishingLimit")
         return Answer.json({"data": [{name: value for name, value in quota.items() if name != "id"}]})

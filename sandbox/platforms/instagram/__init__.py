@@ -73,7 +73,7 @@ class Instagram(FakeInstagram):
                 raise refused("Media expired", -1, 2207020, f"The media with id {child_id} has expired or failed.")
             shown += child.media
             ready_at = max(ready_at, child.ready_at)
-        return self._container(account, "CAROUSEL", shown, caption, ready_at)
+        return InstagramContainer(self.ids.next(), account.account_id, "CAROUSEL", now, ready_at, caption, media=shown)
 
     async def _single(
         self, request: Request, account: Account, values: dict[str, Any], caption: str
@@ -93,33 +93,14 @@ class Instagram(FakeInstagram):
             _check_image(item, fetched)
         shown = self.shown_file("video" if item.is_video else "image", fetched, values.get("alt_text"))
         ready_at = self.processed_at(is_video=item.is_video)
-        container = self._container(account, item.kind, [shown], caption, ready_at, is_child=is_child)
+        container = InstagramContainer(
+            self.ids.next(), account.account_id, item.kind, self.world.now(), ready_at, caption, is_child, [shown]
+        )
         if item.is_video:
             container.error = _video_error(item, fetched)
             if self.holds("videos_unprocessable", account):
                 container.error = "Error: 2207085 - The video could not be processed."
         return container
-
-    def _container(
-        self,
-        account: Account,
-        kind: str,
-        shown: list[ShownMedia],
-        caption: str,
-        ready_at: float,
-        *,
-        is_child: bool = False,
-    ) -> InstagramContainer:
-        return InstagramContainer(
-            id=self.ids.next(),
-            account_id=account.account_id,
-            kind=kind,
-            created_at=self.world.now(),
-            ready_at=ready_at,
-            text=caption,
-            is_child=is_child,
-            media=shown,
-        )
 
 
 def _item(values: dict[str, Any], *, is_child: bool) -> _Item:

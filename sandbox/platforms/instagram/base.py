@@ -11,7 +11,7 @@ from sandbox.accounts import Account
 from sandbox.authorization import ConsentRules
 from sandbox.fake_platform import route
 from sandbox.graph import flag, invalid, missing_object, parameters, refused, timestamp
-from sandbox.meta_containers import Container, FakeContainers
+from sandbox.meta_containers import Container, FakeContainers, quota_of_day
 from sandbox.posts import PublicPost
 from sandbox.wire import Answer, RefusedError, Request
 
@@ -131,12 +131,8 @@ class FakeInstagram(FakeContainers[InstagramContainer], ABC):
     async def quota(self, request: Request) -> Answer:
         """Return how many posts of the day are used up; none if limits are off."""
         account = self.owner(request)
-        since = self.world.now() - 86_400
-        used = 0
-        if self.world.realistic:
-            used = sum(1 for post in self.world.posts.by_account(account) if post.created_at >= since)
-        config = {"quota_total": POSTS_PER_DAY, "quota_duration": 86_400}
-        return Answer.json({"data": [{"quota_usage": used, "config": config}]})
+        used = {"quota_usage": len(self.counted_posts(account)), "config": quota_of_day(POSTS_PER_DAY)}
+        return Answer.json({"data": [used]})
 
     @route("GET", "/{id}/comments", "confirm")
     async def list_comments(self, request: Request) -> Answer:

@@ -9,7 +9,7 @@ import msgspec
 
 from sandbox.fake_platform import own, route
 from sandbox.faults import Operation
-from sandbox.google import GoogleConsent, consent
+from sandbox.google import GoogleConsent, consent, error_info
 from sandbox.ids import Snowflakes
 from sandbox.journal import Collection
 from sandbox.wire import Answer, RefusedError, Request
@@ -74,14 +74,14 @@ def exhausted(metric: str, limit: str, name: str, value: str) -> Answer:
 def _project_problem(
     code: int, status: str, message: str, entry: dict[str, str], reason: str, metadata: dict[str, str]
 ) -> Answer:
-    info = {
-        "@type": "type.googleapis.com/google.rpc.ErrorInfo",
-        "reason": reason,
-        "domain": "googleapis.com",
-        "metadata": {**metadata, "consumer": "projects/1234567890"},
-    }
     errors = [{"message": message, **entry}]
-    error = {"code": code, "message": message, "errors": errors, "status": status, "details": [info]}
+    error = {
+        "code": code,
+        "message": message,
+        "errors": errors,
+        "status": status,
+        "details": [error_info(reason, metadata)],
+    }
     return Answer.json({"error": error}, code)
 
 
