@@ -150,9 +150,8 @@ class PartView(TypedDict):
     uploadUrl: Annotated[
         str | None,
         described(
-            "Send the part here by PUT: with your API key if it is an address of this API, else without. Null if it "
-            "has come.",
-            f"https://posts.example.com/v1/media/multipart/{_ID}/parts/1",
+            "Send the part here by PUT, without your API key. The address is a secret. Null if the part has come.",
+            f"https://posts.example.com/media/upload/{_ID}.1.n0tAr3alS1gnatur3ButAnExampleOfOne43Characte",
         ),
     ]
 

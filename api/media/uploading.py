@@ -9,6 +9,7 @@ from api.errors import UnsupportedMediaType
 from api.http.body import content_type
 from api.http.headers import HttpRequest
 from api.media.errors import NO_ADDRESS
+from api.media.parts import OpenParts
 from api.media.receiving import receive
 from api.media.stream import body_pieces
 from api.media.urls import UPLOAD_PATH
@@ -18,16 +19,23 @@ from domain.errors import Problem
 from store.models import Upload
 from store.uploads.rows import find_by_secret
 
-_LONGEST_SECRET = 64
+_LONGEST_SECRET = 128
 
 
 class UploadingEndpoints(Controller):
-    """The endpoint of uploads in one piece."""
+    """The endpoint of uploads in one piece, and of parts."""
 
     @HTTPRouteHandler(f"{UPLOAD_PATH}{{secret:str}}", http_method=["PUT"], status_code=200, request_max_body_size=None)
     async def upload(self, request: HttpRequest, secret: FromPath[str], deps: Deps) -> Response[bytes]:
-        """Store the bytes of a file."""
+        """Store the bytes of a file, or of a part of one."""
         await deps.restoring.require_finished()
+        if len(secret) > _LONGEST_SECRET or not secret.isascii():
+            raise NO_ADDRESS
+        if "." in secret:
+            parts, number = await OpenParts.find_signed(deps, secret)
+            request.state.unread_of = f"files of {parts.upload.workspace_id}"
+            with deps.uploads.take(parts.upload.workspace_id):
+                return respond_privately(await parts.receive(number, body_pieces(request), request.content_length))
         upload = await _find(deps, secret)
         request.state.unread_of = f"files of {upload.workspace_id}"
         _check_type(request, upload)
@@ -43,8 +51,6 @@ async def _find(deps: Dependencies, secret: str) -> Upload:
         async with deps.database.reading() as session:
             return await find_by_secret(session, secret)
 
-    if len(secret) > _LONGEST_SECRET or not secret.isascii():
-        raise NO_ADDRESS
     upload = await deps.strangers.find(secret, look_up)
     if upload is None or upload.part_size is not None:
         raise NO_ADDRESS

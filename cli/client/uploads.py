@@ -3,6 +3,7 @@
 import hashlib
 import mimetypes
 import os
+import re
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -25,6 +26,7 @@ _TRIES = 7
 """Of one part, over half a minute: an API that is started again is back by then, so the file is not read once more."""
 _MOST_PENDING = 1_000
 """Unfinished uploads among which the one to continue is looked for."""
+_OWN_PATH = re.compile(r"/(media/upload/[^/]+|v1/media/multipart/[^/]+/parts/\d+)$")
 _TRY_AGAIN = frozenset({409, 429, 500, 502, 503, 504})
 """409: the request that broke off still holds the part."""
 
@@ -92,8 +94,7 @@ class Uploader:
 
     def _at_once(self, file: IO[bytes]) -> dict[str, Any]:
         begun = self._client.change("POST", "/v1/media/presign", json=self._file.fields).body
-        url = begun["uploadUrl"]
-        self._put(_own_address(url) or url, file, 0, self._file.size, begun["headers"])
+        self._put(begun["uploadUrl"], file, 0, self._file.size, begun["headers"])
         return self._client.change("POST", _path(begun["id"], "/complete")).body
 
     def _in_parts(self, file: IO[bytes]) -> dict[str, Any]:
@@ -102,7 +103,7 @@ class Uploader:
         for part in upload["parts"]:
             start, size = (part["number"] - 1) * upload["partSize"], part["size"]
             if not part["received"]:
-                self._put(part["uploadUrl"], file, start, size, {}, own_path=f"{path}/parts/{part['number']}")
+                self._put(part["uploadUrl"], file, start, size, {})
             self._show(start + size)
         return self._client.change("POST", f"{path}/complete").body
 
@@ -118,12 +119,11 @@ class Uploader:
                         raise
         return None
 
-    def _put(
-        self, url: str, file: IO[bytes], start: int, size: int, headers: Mapping[str, str], own_path: str = ""
-    ) -> None:
+    def _put(self, url: str, file: IO[bytes], start: int, size: int, headers: Mapping[str, str]) -> None:
         """Send bytes of the file, again if the connection breaks off. They are the same each time."""
-        is_own = own_path != "" and urlsplit(url).path.endswith(own_path)
-        client, address = (self._client.http, own_path) if is_own else (self._keyless, url)
+        address = _own_path(url) or url
+        # Addresses of parts that an older API has named are not signed.
+        client = self._client.http if address.startswith("/v1/") else self._keyless
         for number in range(1, _TRIES + 1):
             try:
                 body = self._blocks(file, start, size)
@@ -135,14 +135,14 @@ class Uploader:
                 if response.is_success:
                     return
                 if response.status_code not in _TRY_AGAIN:
-                    self._refuse(response, is_own=is_own)
+                    self._refuse(response)
                 problem = f"The address for the bytes answers with status {response.status_code}."
             if number < _TRIES:
                 time.sleep(backoff(number))
         raise UnavailableError(f"{problem} Run the same command again: what has come is not sent again.")
 
-    def _refuse(self, response: httpx.Response, *, is_own: bool) -> None:
-        if is_own or "json" in response.headers.get("Content-Type", ""):
+    def _refuse(self, response: httpx.Response) -> None:
+        if "json" in response.headers.get("Content-Type", ""):
             read_answer(response)
         raise UserError(f"The storage refuses the bytes with status {response.status_code}.")
 
@@ -163,11 +163,11 @@ class Uploader:
             self._shown = done
 
 
-def _own_address(url: str) -> str | None:
+def _own_path(url: str) -> str | None:
     """Return the path of an address of the API's own, which may be called by another name than here; else None."""
     parts = urlsplit(url)
-    _, own, secret = parts.path.rpartition("/media/upload/")
-    return f"{own}{secret}" if own and not parts.query else None
+    own = None if parts.query else _OWN_PATH.search(parts.path)
+    return own[0] if own else None
 
 
 def _path(upload_id: str, below: str) -> str:

@@ -88,6 +88,12 @@ async def find_by_secret(session: AsyncSession, secret: str) -> Upload | None:
     return await session.scalar(query, execution_options={"populate_existing": True})
 
 
+async def find_by_id(session: AsyncSession, upload_id: str) -> Upload | None:
+    """Return the upload of any workspace that is not deleted. The caller has shown that it may know of it."""
+    query = select(Upload).where(Upload.id == upload_id, Upload.state != UploadState.DELETED.value)
+    return await session.scalar(query, execution_options={"populate_existing": True})
+
+
 async def find_upload(session: AsyncSession, workspace_id: str, upload_id: str) -> Upload | None:
     """Return an upload of a workspace that is not deleted."""
     query = select(Upload).where(

@@ -55,6 +55,19 @@ def test_an_upload_continues_where_it_broke_off(tmp_path: Path) -> None:
         assert [request.method for request in server.requests] == methods
 
 
+def test_a_signed_part_goes_to_the_named_api_without_the_key(tmp_path: Path) -> None:
+    file = tmp_path / "a.mp4"
+    file.write_bytes(b"abcd")
+    ready = httpx.Response(200, json={"id": "med_1", "state": "ready"})
+    server = Server(
+        upload_answer(False, address="https://posts.example.com/media/upload/med_1."), httpx.Response(200), ready
+    )
+    client(server).upload(file)
+    assert [request.url.path for request in server.requests][1] == "/media/upload/med_1.1"
+    assert {request.url.host for request in server.requests} == {"api.test"}
+    assert ["Authorization" in request.headers for request in server.requests] == [True, False, True]
+
+
 def test_another_server_gets_the_parts_and_not_the_key(tmp_path: Path) -> None:
     file = tmp_path / "a.mp4"
     file.write_bytes(b"abcd")

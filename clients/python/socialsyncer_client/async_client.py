@@ -46,8 +46,8 @@ class AsyncClient(AsyncOperations):
         options = http_options(api, secret, timeout, allow_http=allow_http)
         wrapped = AsyncRetryingTransport(transport, Retries(attempts, max_wait))
         self._http = httpx.AsyncClient(transport=wrapped, **options)
-        # For files on other servers, which must not get the key.
-        self._files = httpx.AsyncClient(transport=wrapped, timeout=options["timeout"])
+        # For bytes of files: other servers must not get the key.
+        self._files = httpx.AsyncClient(transport=wrapped, base_url=options["base_url"], timeout=options["timeout"])
         self._generated = AuthenticatedClient(async_http=self._http)
 
     def __repr__(self) -> str:

@@ -54,8 +54,8 @@ class Client(Operations):
         options = http_options(api, secret, timeout, allow_http=allow_http)
         wrapped = RetryingTransport(transport, Retries(attempts, max_wait))
         self._http = httpx.Client(transport=wrapped, **options)
-        # For files on other servers, which must not get the key.
-        self._files = httpx.Client(transport=wrapped, timeout=options["timeout"])
+        # For bytes of files: other servers must not get the key.
+        self._files = httpx.Client(transport=wrapped, base_url=options["base_url"], timeout=options["timeout"])
         self._generated = AuthenticatedClient(self._http)
 
     def __repr__(self) -> str:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import mimetypes
 import os
+import re
 from collections.abc import Generator
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -36,11 +37,12 @@ _MAY_CONTINUE = (ConnectionFailed, PermissionDenied, RateLimited, ServerFailed)
 """After these an upload may continue. A bucket refuses addresses of parts that are too old."""
 _CHUNK = 1024 * 1024
 _PARTS = "/v1/media/multipart"
+_OWN_PATH = re.compile(r"/(media/upload/[^/]+|v1/media/multipart/[^/]+/parts/\d+)$")
 
 
 @dataclass(frozen=True)
 class Step:
-    """A request of an upload. A part for another server goes there without the API key."""
+    """A request of an upload. Bytes go without the API key, which no other server may get."""
 
     method: str
     url: str
@@ -96,7 +98,7 @@ def _send_parts(file: Path, upload: MultipartUpload) -> Generator[Step, Any, Non
         try:
             for part in upload.parts:
                 if not part.received:
-                    yield _part_step(upload.id, part, _read(file, (part.number - 1) * size, part.size))
+                    yield _part_step(part, _read(file, (part.number - 1) * size, part.size))
         except _MAY_CONTINUE:
             if last_round:
                 raise
@@ -105,14 +107,15 @@ def _send_parts(file: Path, upload: MultipartUpload) -> Generator[Step, Any, Non
         upload = MultipartUpload.from_dict((yield Step("GET", f"{_PARTS}/{upload.id}")).json())
 
 
-def _part_step(upload_id: str, part: UploadPart, content: bytes) -> Step:
-    own = f"{_PARTS}/{upload_id}/parts/{part.number}"
-    address = part.upload_url or own
+def _part_step(part: UploadPart, content: bytes) -> Step:
+    named = urlsplit(str(part.upload_url))
+    # The API may know itself by another name than this client. A bucket's addresses are signed by their query.
+    own = None if named.query else _OWN_PATH.search(named.path)
+    if own is None:
+        return Step("PUT", str(part.upload_url), {"content": content}, has_key=False)
     options = {"content": content, "headers": {"Content-Type": "application/octet-stream"}}
-    # The API may know itself by another name than this client. The key goes only to the name that the client knows.
-    if urlsplit(address).path.endswith(own):
-        return Step("PUT", own, options)
-    return Step("PUT", address, {"content": content}, has_key=False)
+    # Addresses of an older service are not signed.
+    return Step("PUT", own[0], options, has_key=own[0].startswith("/v1/"))
 
 
 def _digest(file: Path) -> str:

@@ -142,6 +142,7 @@ async def test_a_large_file_comes_in_parts_and_is_continued(app: Litestar, stack
         base = f"/v1/media/multipart/{upload['id']}"
         assert (upload["partSize"], [shown["size"] for shown in upload["parts"]]) == (PART, [PART, PART, 24])
         addresses = [local(client, shown["uploadUrl"]) for shown in upload["parts"]]
+        assert read_answer(await client.put(f"{base}/parts/2", content=part(2)))["number"] == 2
         answer = await client.put(addresses[1], content=part(2))
         assert (answer.status_code, answer.json()) == (200, {"number": 2, "size": PART})
         refusal = await client.post(f"{base}/complete")
@@ -169,6 +170,25 @@ async def test_a_large_file_comes_in_parts_and_is_continued(app: Litestar, stack
         assert (await client.get(local(client, upload["publicUrl"]))).content == VIDEO
         assert (await client.get(base)).status_code == 404
         assert (await client.put(addresses[1], content=part(2))).status_code == 404
+
+
+async def test_the_address_of_a_part_needs_no_key_and_takes_only_that_part(app: Litestar, stack: Stack) -> None:
+    async with serving(app, await new_key(stack)) as client, serving(app, None) as browser:
+        upload, other = await begin_parts(client), await begin_parts(client)
+        addresses = [local(browser, shown["uploadUrl"]) for shown in upload["parts"]]
+        assert len(set(addresses)) == 3
+        own, _, signature = addresses[2].rpartition(".")
+        wrong = [f"{own}.{'a' * 43}", f"{own}.", own, addresses[0].rpartition(".")[0] + f".{signature}"]
+        wrong += [addresses[2].replace(upload["id"], other["id"]), addresses[2].replace(upload["id"], "med_1")]
+        for address in wrong:
+            refusal = await browser.put(address, content=part(3))
+            assert (refusal.status_code, refusal.json()["code"]) == (404, "not_found"), address
+        assert (await browser.put(f"/v1/media/multipart/{upload['id']}/parts/3", content=part(3))).status_code == 401
+        answer = await browser.put(addresses[2], content=part(3), headers={"Origin": "https://pages.example"})
+        assert (answer.status_code, answer.json()) == (200, {"number": 3, "size": 24})
+        assert answer.headers["access-control-allow-origin"] == "*"
+        received = (await client.get(f"/v1/media/multipart/{upload['id']}")).json()["parts"]
+        assert [shown["received"] for shown in received] == [False, False, True]
 
 
 async def test_parts_that_make_no_announced_file_are_refused(app: Litestar, stack: Stack) -> None:
