@@ -16,8 +16,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from pathlib import Path
 
-from benchmarks.fleet.balancer import Balancer
-from benchmarks.fleet.processes import SETTINGS, Event, FleetProcesses
+from benchmarks.fleet.processes import SETTINGS, Balancer, Event, FleetProcesses
 from store.migrate import upgrade
 from store.roles import Component
 from tests.databases import ROLES

@@ -21,8 +21,7 @@ from pathlib import Path
 
 from sqlalchemy import text
 
-from benchmarks.fleet.balancer import Balancer
-from benchmarks.fleet.processes import SETTINGS, Event, FleetProcesses
+from benchmarks.fleet.processes import SETTINGS, Balancer, Event, FleetProcesses
 from domain.schedule import rfc3339
 from tests.databases import new_database
 from tests.releases.rolling import Clients

@@ -13,9 +13,8 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from benchmarks.proof.cells import CLOCKS, FROZEN_PART, FROZEN_SENDING, FROZEN_WORKER, RESTORED, Crash, Mode
-from benchmarks.proof.copies import Copies
 from benchmarks.proof.faults import HOLD, answered_after, point
-from benchmarks.proof.freezes import frozen, frozen_worker
+from benchmarks.proof.freezes import Copies, frozen, frozen_worker
 from benchmarks.proof.observation import Observation, crash_hit
 from benchmarks.proof.platforms import api_name
 from benchmarks.proof.posts import Post
