@@ -139,7 +139,7 @@ COMMENTS_SHOWN = 100
 class LinkedIn(MediaRoutes):
     """The fake LinkedIn, in place of https://api.linkedin.com and of the sign-in at https://www.linkedin.com."""
 
-    without_effect: ClassVar[frozenset[str]] = frozenset({"q", "state", "client_id", "client_secret"})
+    without_effect: ClassVar[frozenset[str]] = frozenset({"q", "state"})
     platform: ClassVar[str] = "linkedin"
     label: ClassVar[str] = "LinkedIn"
     colour: ClassVar[str] = "#0a66c2"

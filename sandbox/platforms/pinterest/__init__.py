@@ -116,8 +116,6 @@ class Pinterest(FakePinterest):
     label: ClassVar[str] = "Pinterest"
     colour: ClassVar[str] = "#e60023"
     account_prefix: ClassVar[str] = "pi"
-    without_effect: ClassVar[frozenset[str]] = frozenset({"continuous_refresh"})
-    """Apps made before 2025-09-25 must ask for refresh tokens that can be renewed without end."""
 
     @route("POST", "/v5/media", "prepare")
     async def register(self, request: Request) -> Answer:

@@ -10,6 +10,7 @@ from sandbox.authorization import ConsentRules, OAuthError
 from sandbox.fake_platform import Route, route
 from sandbox.ids import Snowflakes
 from sandbox.journal import Collection
+from sandbox.strict import TrackedParameters
 from sandbox.tokens import RefreshError, TokenPlatform, TokenRules
 from sandbox.wire import Answer, RefusedError, Request
 from sandbox.world import World
@@ -133,6 +134,11 @@ class FakePinterest(TokenPlatform, ABC):
         if isinstance(problem, RefreshError):
             return error(401, 283, problem.description)
         return error(401 if problem.code == "invalid_client" else 400, INVALID, problem.description)
+
+    def client(self, request: Request, form: TrackedParameters) -> tuple[str, str]:
+        """Return the app. Those made before 2025-09-25 must ask for refresh tokens that can be renewed without end."""
+        form.get("continuous_refresh")
+        return super().client(request, form)
 
     def token_details(self, account: Account, grant: str) -> dict[str, object]:
         """Return how long refresh tokens are valid, and what was exchanged."""

@@ -62,7 +62,6 @@ def _chunk_operation(fake: "TikTok", request: Request) -> Operation:
 class TikTok(FakeTikTok):
     """The fake TikTok, in place of https://open.tiktokapis.com and https://open-upload.tiktokapis.com."""
 
-    without_effect: ClassVar[frozenset[str]] = frozenset({"client_key", "client_secret"})
     platform: ClassVar[str] = "tiktok"
     label: ClassVar[str] = "TikTok"
     colour: ClassVar[str] = "#fe2c55"

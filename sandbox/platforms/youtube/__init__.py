@@ -48,7 +48,7 @@ def _put_operation(fake: "YouTube", request: Request) -> Operation:
 class YouTube(FakeYouTube):
     """The fake YouTube, in place of https://youtube.googleapis.com and https://oauth2.googleapis.com."""
 
-    without_effect: ClassVar[frozenset[str]] = frozenset({"part", "uploadType", "client_id", "client_secret"})
+    without_effect: ClassVar[frozenset[str]] = frozenset({"part", "uploadType"})
     platform: ClassVar[str] = "youtube"
     label: ClassVar[str] = "YouTube"
     colour: ClassVar[str] = "#ff0033"
