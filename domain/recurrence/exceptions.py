@@ -1,11 +1,12 @@
 """Exceptions of a series belong to days: they stay in effect if a change of the rules moves the times of a day."""
 
+from collections import defaultdict
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime, time, timedelta
 from typing import Any
 
-from domain.recurrence.expansion import Pattern, S, Segment, expand
+from domain.recurrence.expansion import Pattern, S, Segment, rule_walls
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,13 +56,16 @@ def changed_days(
 
     `cuts`: further days, on which a change begins.
     """
-    days = {wall.date() for wall in (*exceptions, *taken)} | set(cuts)
+    by_day: dict[date, list[datetime]] = defaultdict(list)
+    for wall in exceptions:
+        by_day[wall.date()].append(wall)
+    days = {*by_day, *(wall.date() for wall in taken), *cuts}
     old, new = day_walls(before, days), day_walls(after, days)
     for day in sorted(days):
         if old[day] != new[day]:
             since = _last_segment(after, day).since
             stay = {wall for wall in old[day] if wall < since or wall in taken}
-            yield ChangedDay(day, [wall for wall in exceptions if wall.date() == day], stay, old[day], new[day], since)
+            yield ChangedDay(day, by_day[day], stay, old[day], new[day], since)
 
 
 def carry_exclusions(after: Pattern[S], days: Collection[ChangedDay]) -> Pattern[S]:
@@ -80,12 +84,9 @@ def day_walls(pattern: Pattern[Any], days: Collection[date]) -> dict[date, list[
     for segment in pattern.segments:
         if own := {day for day in days if _last_segment(pattern, day) is segment}:
             first, end = datetime.combine(min(own), time()), datetime.combine(max(own), time()) + timedelta(days=1)
-            # Wall times are the same in each zone, and the segment's own may exist no more.
-            rules = segment.model_copy(update={"since": first, "timezone": "UTC"})
             # The days may be years apart, with 24 times on each day between them.
-            for occurrence in expand(Pattern([rules]), first, end, lambda day: day not in days):
-                if occurrence.wall.date() in own:
-                    walls[occurrence.wall.date()].append(occurrence.wall)
+            for wall in rule_walls(segment, first, end, lambda day: day not in own):
+                walls[wall.date()].append(wall)
     return walls
 
 

@@ -95,7 +95,7 @@ def _expand_segment(
     since = max(segment.since, first - _LONGEST_GAP)
     included = sorted(wall for wall in pattern.include if since <= wall < end)
     earlier: dict[datetime, datetime] = {}
-    for wall, _ in groupby(merge(_rule_walls(segment, since, end, is_needless), included)):
+    for wall, _ in groupby(merge(rule_walls(segment, since, end, is_needless), included)):
         instant = wall_instant(wall, zone)
         moved = instant.astimezone(zone).replace(tzinfo=None) != wall
         skip = _find_skip(wall, instant, pattern.exclude, earlier)
@@ -113,10 +113,13 @@ def _find_skip(
     return RuleSkip.SAME_INSTANT if instant in earlier else None
 
 
-def _rule_walls(
+def rule_walls(
     segment: Segment, since: datetime, end: datetime, is_needless: Callable[[date], bool]
 ) -> Iterator[datetime]:
-    """Yield the wall times of a segment's rule from `since` to before `end`; it is counted from its start."""
+    """Yield the wall times of a segment's rule from `since` to before `end`; it is counted from its start.
+
+    `is_needless` is as of `expand`.
+    """
     start, rule = segment.start, segment.recurrence
     until = min(end, rule.until or _NO_END)
     times, first_times, remaining = _times(segment), [at for at in _times(segment) if at >= start.time()], rule.count

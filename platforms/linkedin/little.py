@@ -5,7 +5,7 @@ Source: learn.microsoft.com/en-us/linkedin/marketing/community-management/shares
 
 import re
 
-_RESERVED = re.compile(r"[\\|{}@\[\]()<>#*_~]")
+_ESCAPED = str.maketrans({character: f"\\{character}" for character in r"\|{}@[]()<>#*_~"})
 _LIVE = re.compile(
     r"@\[(?P<name>[^\[\]()\n]+)\]\((?P<urn>urn:li:(?:organization|person):[\w-]+)\)"
     # Letters and digits, at least one letter; not the fragment of an address.
@@ -28,4 +28,4 @@ def little(text: str) -> str:
 
 
 def _escaped(text: str) -> str:
-    return _RESERVED.sub(r"\\\g<0>", text)
+    return text.translate(_ESCAPED)

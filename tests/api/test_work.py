@@ -190,7 +190,15 @@ async def test_requests_that_once_took_seconds_are_done_in_short_pieces(loaded: 
                 for at, post in enumerate(body.get("posts", []))
             ]
             await _check(loaded, method, path, None, {**body, "posts": posts} if posts else body)
+    moved = {"frequency": "daily", "times": [f"{hour:02}:30" for hour in range(24)]}
+    linked = [f"a{at}" for at in range(100)]
+    starred = {"content": "*" * 5_000, "platforms": [{"platform": "linkedin", "accountId": name} for name in linked]}
+    response = await _check(loaded, "POST", "/v1/posts", None, {**starred, "scheduledFor": f"{day(1)}T09:00:00Z"})
+    assert response.status_code == 422, response.text
     for series_id in loaded.stored["seriesId"][:1]:
+        for change in ({"exclude": [f"{day(3 * at)}T09:00:00" for at in range(1, 500)]}, {"recurrence": moved}):
+            response = await _check(loaded, "PATCH", f"/v1/series/{series_id}", None, change)
+            assert response.status_code == 200, response.text
         await _check(loaded, "DELETE", f"/v1/series/{series_id}", {"posts": "delete"}, None)
 
 

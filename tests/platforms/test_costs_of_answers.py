@@ -83,7 +83,7 @@ def _forms(name: str, thorough: bool) -> Iterator[tuple[list[str], dict[str, Any
     yield from FORMS[name] if thorough else FORMS[name][:1]
 
 
-@pytest.mark.timeout(100)
+@pytest.mark.timeout(600)  # with --thorough: some 2,000 answers of 512 KiB
 async def test_a_text_of_an_answer_is_read_in_short_pieces(rig: Rig, thorough: bool) -> None:  # noqa: F811
     number, too_long = 0, []
     for names, settings in _forms(rig.platform.name, thorough):

@@ -4,7 +4,10 @@ import secrets
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from tests.api.conftest import Client
+from litestar import Litestar
+
+from store.models import Account
+from tests.api.conftest import Client, make_client
 from tests.stack import Stack
 
 ZONE = "Asia/Tokyo"
@@ -21,8 +24,15 @@ async def plans(api: Client, first: str, last: str, **query: str) -> dict[str, A
     return {entry["date"]: entry for entry in response.json()["days"]}
 
 
-async def test_a_day_has_free_slots_planned_occurrences_and_blackouts(api: Client, stack: Stack) -> None:
-    account = stack.accounts["twitter"]
+async def test_a_day_has_free_slots_planned_occurrences_and_blackouts(app: Litestar, stack: Stack) -> None:
+    # Campaigns, series and queues of other tests would be listed, up to a number.
+    workspace_id, key = await stack.new_workspace()
+    account = await stack.connect("twitter", workspace_id=workspace_id)
+    async with make_client(app, key) as api:
+        await _check_plans(api, account)
+
+
+async def _check_plans(api: Client, account: Account) -> None:
     target = {"platform": "twitter", "accountId": account.id}
     queue = {"name": secrets.token_hex(4), "timezone": ZONE, "slots": [{"days": WEEK, "time": "09:00"}]}
     queue |= {"accounts": [target], "blackouts": [{"from": day(4), "to": day(4), "reason": "audit"}]}
