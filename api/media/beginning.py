@@ -1,5 +1,6 @@
 """Begin uploads: in one piece, by an address, or in parts."""
 
+from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -7,12 +8,18 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from api.dependencies import Dependencies
 from api.media.errors import TOO_LARGE, TOO_MANY, quota_exceeded, require_storage, storage_errors
 from api.media.schemas import MultipartBody, PresignBody
+from api.posts.changes.idempotency import EXPIRED, KeyTakenError, find_use, take_key
+from domain.errors import Conflict, Problem, Unavailable
 from domain.uploads import LARGEST_UPLOAD, PARTS_WITHIN, UPLOAD_WITHIN
 from storage.base import SignedRequest
 from storage.keys import new_key
 from storage.parts import PartPlan
+from store.models import Upload
+from store.posts.idempotency import KeyedRequest
 from store.uploads.quota import TooManyUploads, lock_quota
-from store.uploads.rows import BegunUpload, NewUpload, begin_upload
+from store.uploads.rows import NewUpload, begin_upload, find_upload
+
+_DELETED = Problem("The upload of this Idempotency-Key was deleted; a new one needs a new key", "conflict")
 
 
 async def begin(
@@ -25,8 +32,9 @@ async def begin(
     plan: PartPlan | None = None,
     multipart_id: str | None = None,
     key: str | None = None,
-) -> BegunUpload:
-    """Add the row of a file that is to come. Raises PayloadTooLarge, Unprocessable."""
+    keyed: KeyedRequest | None = None,
+) -> Upload:
+    """Add the row of a file that is to come. Raises PayloadTooLarge, Unprocessable, KeyTakenError."""
     if (body.size or 0) > LARGEST_UPLOAD:
         raise TOO_LARGE
     upload = NewUpload(
@@ -43,10 +51,38 @@ async def begin(
         multipart_id=multipart_id,
     )
     async with deps.database.transaction() as session:
-        return await add_upload(deps, session, upload)
+        begun = await add_upload(deps, session, upload)
+        await take_key(session, keyed, begun.id)
+    return begun
 
 
-async def add_upload(deps: Dependencies, session: AsyncSession, upload: NewUpload) -> BegunUpload:
+async def begin_once(
+    deps: Dependencies, keyed: KeyedRequest | None, start: Callable[[], Awaitable[Upload]]
+) -> tuple[Upload, bool]:
+    """Return the upload that `start` begins, or that an earlier request with this key has begun, and whether one has.
+
+    Raises PostsError.
+    """
+    if keyed and (upload := await _begun_before(deps, keyed)):
+        return upload, True
+    try:
+        return await start(), False
+    except KeyTakenError:
+        if keyed and (upload := await _begun_before(deps, keyed)):
+            return upload, True
+        raise Unavailable(EXPIRED, retry_after=1) from None
+
+
+async def _begun_before(deps: Dependencies, keyed: KeyedRequest) -> Upload | None:
+    async with deps.database.reading() as session:
+        use = await find_use(session, keyed)
+        upload = None if use is None else await find_upload(session, keyed.workspace_id, use.post_id)
+    if use and upload is None:
+        raise Conflict(_DELETED)
+    return upload
+
+
+async def add_upload(deps: Dependencies, session: AsyncSession, upload: NewUpload) -> Upload:
     """Add the row of a file if its workspace has room for it. Raises Unprocessable."""
     try:
         room = await lock_quota(session, upload.workspace_id, deps.upload_quota)
@@ -58,12 +94,11 @@ async def add_upload(deps: Dependencies, session: AsyncSession, upload: NewUploa
     return await begin_upload(session, upload)
 
 
-async def sign(deps: Dependencies, upload: BegunUpload) -> SignedRequest | None:
+async def sign(deps: Dependencies, row: Upload) -> SignedRequest | None:
     """Return the request by which a client stores a file itself; None if it sends the bytes to this API.
 
     The storage binds their number only if it is known, and no digest: those files come through this API.
     """
-    row = upload.row
     if row.size is None or row.sha256 is not None:
         return None
     with storage_errors():
@@ -72,8 +107,10 @@ async def sign(deps: Dependencies, upload: BegunUpload) -> SignedRequest | None:
         )
 
 
-async def begin_parts(deps: Dependencies, workspace_id: str, body: MultipartBody, created_by: str) -> BegunUpload:
-    """Begin an upload in parts. Raises PayloadTooLarge, Unprocessable, Unavailable."""
+async def begin_parts(
+    deps: Dependencies, workspace_id: str, body: MultipartBody, created_by: str, keyed: KeyedRequest | None
+) -> Upload:
+    """Begin an upload in parts. Raises PayloadTooLarge, Unprocessable, Unavailable, KeyTakenError."""
     storage = require_storage(deps)
     if body.size > LARGEST_UPLOAD:
         raise TOO_LARGE
@@ -90,6 +127,7 @@ async def begin_parts(deps: Dependencies, workspace_id: str, body: MultipartBody
             plan=plan,
             multipart_id=multipart_id,
             key=key,
+            keyed=keyed,
         )
     except BaseException:
         with storage_errors():

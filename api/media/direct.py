@@ -28,10 +28,10 @@ async def upload_form(deps: Dependencies, request: HttpRequest, workspace_id: st
     begun = await begin(deps, workspace_id, body, created_by)
     most = min(LARGEST_FORM_FILE, request.content_length or LARGEST_FORM_FILE)
     try:
-        return await receive(deps, begun.row, form.pieces, None, most)
+        return await receive(deps, begun, form.pieces, None, most)
     except PostsError:
         # No one knows of the row, so no one continues it. If this is not reached, the row expires.
         async with deps.database.transaction() as session:
-            if await lock_upload(session, begun.row.id):
-                await mark_deleted(session, begun.row.id, datetime.now(UTC))
+            if await lock_upload(session, begun.id):
+                await mark_deleted(session, begun.id, datetime.now(UTC))
         raise

@@ -67,9 +67,9 @@ async def _begin(deps: Dependencies, request: HttpRequest, upload: NewUpload, ke
         begun = await add_upload(deps, session, upload)
         if await count_fetches(session, upload.workspace_id) > MOST_WAITING_FETCHES:
             raise _TOO_MANY
-        (view,) = await upload_views(deps, request, session, [begun.row])
+        (view,) = await upload_views(deps, request, session, [begun])
         answer = Answer(202, write_json(view))
-        await take_key(session, keyed, begun.row.id, answer=answer)
+        await take_key(session, keyed, begun.id, answer=answer)
     return answer
 
 

@@ -2,17 +2,15 @@
 
 import asyncio
 import hashlib
-import hmac
-from base64 import urlsafe_b64encode
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import UTC, datetime
 
 from api.dependencies import Dependencies
 from api.http.headers import HttpRequest
-from api.media.errors import NO_ADDRESS, OVER, MediaRejected, differs, require_storage, storage_errors
+from api.media.errors import OVER, MediaRejected, differs, require_storage, storage_errors
 from api.media.schemas import MultipartView, PartView, ReceivedPartView
-from api.media.urls import upload_public_url, upload_url
+from api.media.urls import signed_secret, upload_public_url, upload_url
 from domain.errors import Conflict, NotFound, Problem, Unprocessable
 from domain.schedule import rfc3339
 from domain.uploads import PARTS_WITHIN, UploadState
@@ -23,7 +21,7 @@ from storage.errors import PartBusy, PartsMissing, TooLong, TooShort
 from storage.parts import PartPlan
 from store.models import Upload
 from store.uploads.claims import extend_parts, lock_open
-from store.uploads.rows import find_by_id, find_upload, mark_deleted
+from store.uploads.rows import find_upload, mark_deleted
 
 _NO_PARTS = NotFound(Problem("This workspace has no such upload in parts, or it is complete", "not_found"))
 _NO_PART = NotFound(Problem("The upload has no part of this number", "not_found"))
@@ -36,13 +34,12 @@ class OpenParts:
     """An upload in parts that is not complete."""
 
     def __init__(self, deps: Dependencies, upload: Upload) -> None:
-        if upload.part_size is None or upload.multipart_id is None or upload.size is None or not upload.secret_hash:
+        if upload.part_size is None or upload.multipart_id is None or upload.size is None:
             raise _NO_PARTS
         self.upload = upload
         self.plan = PartPlan(upload.size, upload.part_size)
         self._deps = deps
         self._multipart_id = upload.multipart_id
-        self._secret_hash = upload.secret_hash
         self._storage: Storage = require_storage(deps)
 
     @classmethod
@@ -53,29 +50,6 @@ class OpenParts:
         if upload is None:
             raise _NO_PARTS
         return cls(deps, upload)
-
-    @classmethod
-    async def find_signed(cls, deps: Dependencies, secret: str) -> tuple["OpenParts", str]:
-        """Return an upload, and the number of the part for whose address this is the secret. Raises NotFound."""
-        upload_id, _, signed = secret.partition(".")
-        number, _, _ = signed.partition(".")
-
-        async def look_up() -> OpenParts | None:
-            async with deps.database.reading() as session:
-                upload = await find_by_id(session, upload_id)
-            parts = cls(deps, upload) if upload and upload.part_size and upload.multipart_id else None
-            return parts if parts and hmac.compare_digest(parts.secret(number), secret) else None
-
-        parts = await deps.strangers.find(secret, look_up)
-        if parts is None:
-            raise NO_ADDRESS
-        return parts, number
-
-    def secret(self, number: int | str) -> str:
-        """Return the secret in the address of a part. It is signed by the random part of the row, which no one sees."""
-        signed = f"{self.upload.id}.{number}"
-        signature = hmac.digest(self._secret_hash, signed.encode(), "sha256")
-        return f"{signed}.{urlsafe_b64encode(signature).decode().rstrip('=')}"
 
     async def view(self, request: HttpRequest) -> MultipartView:
         """Return the upload as answers show it, with addresses for the parts that are missing."""
@@ -99,7 +73,7 @@ class OpenParts:
                 signed = await self._storage.sign_part(
                     self.upload.key, self._multipart_id, self.plan, number, int(PARTS_WITHIN.total_seconds())
                 )
-            address = signed.url if signed else upload_url(self._deps, request, self.secret(number))
+            address = signed.url if signed else upload_url(self._deps, request, signed_secret(self.upload, number))
         return PartView(number=number, size=self.plan.length(number), received=received, uploadUrl=address)
 
     async def receive(self, number: str, pieces: AsyncIterator[bytes], length: int | None) -> ReceivedPartView:

@@ -1,17 +1,19 @@
 """The endpoints under /v1/media: uploads are begun, completed, listed and deleted."""
 
+from functools import partial
+
 from litestar import Controller, Response
 from litestar.params import FromPath
 
 from api.auth import AUTHENTICATED, WorkspaceId, request_caller
 from api.dependencies import Deps
 from api.http.body import content_type
-from api.http.headers import HttpRequest
-from api.http.operation import WITH_BODY, Operation
+from api.http.headers import HttpRequest, idempotency_key
+from api.http.operation import WITH_BODY, Json, Operation, served_operation
 from api.http.parameters import KEY, page, query
 from api.http.query import read_query
 from api.http.request import read_bare_request, read_body
-from api.media.beginning import begin, begin_parts, sign
+from api.media.beginning import begin, begin_once, begin_parts, sign
 from api.media.direct import upload_form
 from api.media.errors import require_storage
 from api.media.fetching import begin_fetch
@@ -30,16 +32,30 @@ from api.media.schemas import (
     UploadView,
 )
 from api.media.stream import body_pieces
-from api.media.urls import upload_public_url, upload_url
+from api.media.urls import signed_secret, upload_public_url, upload_url
 from api.posts.answers.response import respond, respond_privately
+from api.posts.changes.idempotency import keyed_request
 from domain.uploads import UPLOAD_WITHIN, FileKind, ShownState
 from storage.parts import PART
+from store.posts.idempotency import KeyedRequest
 
 _BEGIN_ROOM = ("quotaExceeded", "tooManyUploads", "uploadsNotConfigured")
-_BEGIN = ("missingField", *WITH_BODY, "fileTooLarge", *_BEGIN_ROOM)
+_BEGIN = ("missingField", *WITH_BODY, "fileTooLarge", "uploadDeletedSince", *_BEGIN_ROOM)
 _BYTES = ("uploadDiffers", "mediaRejected", "uploadBusy", "quotaExceeded", "uploadsNotConfigured")
+_KEY: Json = {
+    **KEY,
+    "description": (
+        "Makes a repeat safe for 24 hours: the same key with the same path and body begins no other upload, and is "
+        "answered with the first one as it is now."
+    ),
+}
 
 UploadId = FromPath[str]
+
+
+def _keyed(request: HttpRequest, workspace_id: str, body: PresignBody | MultipartBody) -> KeyedRequest | None:
+    payload = body.model_dump(mode="json", by_alias=True, exclude_unset=True)
+    return keyed_request(workspace_id, idempotency_key(request), payload, served_operation(request).route)
 
 
 class MediaEndpoints(Controller):
@@ -47,7 +63,9 @@ class MediaEndpoints(Controller):
 
     dependencies = AUTHENTICATED
 
-    @Operation(route="POST /v1/media/presign", answer=PresignedView, errors=_BEGIN, body=PresignBody)
+    @Operation(
+        route="POST /v1/media/presign", answer=PresignedView, errors=_BEGIN, body=PresignBody, parameters=(_KEY,)
+    )
     async def presign_upload(self, request: HttpRequest, workspace_id: WorkspaceId, deps: Deps) -> Response[bytes]:
         """Begin an upload.
 
@@ -57,17 +75,19 @@ class MediaEndpoints(Controller):
         """
         require_storage(deps)
         body = await read_body(request, PresignBody)
-        begun = await begin(deps, workspace_id, body, request_caller(request).key_id)
-        signed = await sign(deps, begun)
+        keyed = _keyed(request, workspace_id, body)
+        start = partial(begin, deps, workspace_id, body, request_caller(request).key_id, keyed=keyed)
+        upload, is_replay = await begin_once(deps, keyed, start)
+        signed = await sign(deps, upload)
         view = PresignedView(
-            uploadUrl=signed.url if signed else upload_url(deps, request, begun.secret),
-            publicUrl=upload_public_url(deps, request, begun.row),
-            id=begun.row.id,
+            uploadUrl=signed.url if signed else upload_url(deps, request, signed_secret(upload)),
+            publicUrl=upload_public_url(deps, request, upload),
+            id=upload.id,
             method="PUT",
-            headers=signed.headers if signed else {"Content-Type": begun.row.content_type},
+            headers=signed.headers if signed else {"Content-Type": upload.content_type},
             expiresIn=int(UPLOAD_WITHIN.total_seconds()),
         )
-        return respond_privately(view)
+        return respond_privately(view, replayed=is_replay)
 
     @Operation(
         route="POST /v1/media",
@@ -173,7 +193,14 @@ class MultipartEndpoints(Controller):
 
     dependencies = AUTHENTICATED
 
-    @Operation(route="POST /v1/media/multipart", answer=MultipartView, errors=_BEGIN, status=201, body=MultipartBody)
+    @Operation(
+        route="POST /v1/media/multipart",
+        answer=MultipartView,
+        errors=(*_BEGIN, "multipartNotFound"),
+        status=201,
+        body=MultipartBody,
+        parameters=(_KEY,),
+    )
     async def begin_multipart(self, request: HttpRequest, workspace_id: WorkspaceId, deps: Deps) -> Response[bytes]:
         """Begin an upload in parts.
 
@@ -182,8 +209,10 @@ class MultipartEndpoints(Controller):
         after its last part.
         """
         body = await read_body(request, MultipartBody)
-        begun = await begin_parts(deps, workspace_id, body, request_caller(request).key_id)
-        return respond_privately(await OpenParts(deps, begun.row).view(request), 201)
+        keyed = _keyed(request, workspace_id, body)
+        start = partial(begin_parts, deps, workspace_id, body, request_caller(request).key_id, keyed)
+        upload, is_replay = await begin_once(deps, keyed, start)
+        return respond_privately(await OpenParts(deps, upload).view(request), 201, replayed=is_replay)
 
     @Operation(route="GET /v1/media/multipart/{mediaId}", answer=MultipartView, errors=("multipartNotFound",))
     async def get_multipart(

@@ -1,5 +1,7 @@
 """The addresses to which files are sent. A client that has one needs no API key."""
 
+import hmac
+
 from litestar import Controller, Response
 from litestar.handlers import HTTPRouteHandler
 from litestar.params import FromPath
@@ -12,12 +14,12 @@ from api.media.errors import NO_ADDRESS
 from api.media.parts import OpenParts
 from api.media.receiving import receive
 from api.media.stream import body_pieces
-from api.media.urls import UPLOAD_PATH
+from api.media.urls import UPLOAD_PATH, signed_secret
 from api.media.views import upload_views
 from api.posts.answers.response import respond_privately
 from domain.errors import Problem
 from store.models import Upload
-from store.uploads.rows import find_by_secret
+from store.uploads.rows import find_by_id
 
 _LONGEST_SECRET = 128
 
@@ -29,15 +31,13 @@ class UploadingEndpoints(Controller):
     async def upload(self, request: HttpRequest, secret: FromPath[str], deps: Deps) -> Response[bytes]:
         """Store the bytes of a file, or of a part of one."""
         await deps.restoring.require_finished()
-        if len(secret) > _LONGEST_SECRET or not secret.isascii():
-            raise NO_ADDRESS
-        if "." in secret:
-            parts, number = await OpenParts.find_signed(deps, secret)
-            request.state.unread_of = f"files of {parts.upload.workspace_id}"
-            with deps.uploads.take(parts.upload.workspace_id):
-                return respond_privately(await parts.receive(number, body_pieces(request), request.content_length))
-        upload = await _find(deps, secret)
+        upload, number = await _find(deps, secret)
         request.state.unread_of = f"files of {upload.workspace_id}"
+        if number:
+            parts = OpenParts(deps, upload)
+            with deps.uploads.take(upload.workspace_id):
+                part = await parts.receive(str(number), body_pieces(request), request.content_length)
+            return respond_privately(part)
         _check_type(request, upload)
         with deps.uploads.take(upload.workspace_id):
             row = await receive(deps, upload, body_pieces(request), request.content_length)
@@ -46,15 +46,23 @@ class UploadingEndpoints(Controller):
         return respond_privately(shown)
 
 
-async def _find(deps: Dependencies, secret: str) -> Upload:
+async def _find(deps: Dependencies, secret: str) -> tuple[Upload, int]:
+    """Return an upload and the number of its part that an address takes, 0 for the whole file. Raises NotFound."""
+    upload_id, _, signed = secret.partition(".")
+    text = signed.partition(".")[0][:6]
+    number = int(text) if text.isdecimal() else 0
+
     async def look_up() -> Upload | None:
         async with deps.database.reading() as session:
-            return await find_by_secret(session, secret)
+            upload = await find_by_id(session, upload_id)
+        return upload if upload and hmac.compare_digest(signed_secret(upload, number), secret) else None
 
-    upload = await deps.strangers.find(secret, look_up)
-    if upload is None or upload.part_size is not None:
+    if len(secret) > _LONGEST_SECRET or not secret.isascii():
         raise NO_ADDRESS
-    return upload
+    upload = await deps.strangers.find(secret, look_up)
+    if upload is None or (upload.part_size is not None) is not (number > 0):
+        raise NO_ADDRESS
+    return upload, number
 
 
 def _check_type(request: HttpRequest, upload: Upload) -> None:

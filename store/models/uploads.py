@@ -36,7 +36,7 @@ class Upload(Base):
     state: Mapped[str] = mapped_column(server_default=text(f"'{UploadState.PENDING.value}'"))
     """A domain.uploads.UploadState; `state_at` knows ended claims."""
     secret_hash: Mapped[bytes | None] = mapped_column(LargeBinary, unique=True)
-    """The SHA-256 of the secret in the address to which its bytes are sent."""
+    """Random bytes, which sign the addresses to which its bytes are sent; null takes none."""
     claimed_until: Mapped[datetime | None]
     """Until when the process that writes its bytes has claimed it; if past, that process has ended."""
     part_size: Mapped[int | None] = mapped_column(BigInteger)

@@ -1,6 +1,5 @@
 """Uploads as rows: begun, looked up, listed and marked as deleted."""
 
-import hashlib
 import secrets
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
@@ -42,17 +41,8 @@ class NewUpload:
     """The address from which a worker fetches it; None if its client sends it."""
 
 
-@dataclass(frozen=True, slots=True)
-class BegunUpload:
-    """A new row. `secret` is shown once, as a part of the address to which the bytes are sent."""
-
-    row: Upload
-    secret: str = field(repr=False)
-
-
-async def begin_upload(session: AsyncSession, new: NewUpload) -> BegunUpload:
+async def begin_upload(session: AsyncSession, new: NewUpload) -> Upload:
     """Add the row of an upload whose bytes are still to come. `quota.lock_quota` comes before it."""
-    secret = secrets.token_urlsafe(32)
     row = Upload(
         id=new_id("med"),
         workspace_id=new.workspace_id,
@@ -63,7 +53,7 @@ async def begin_upload(session: AsyncSession, new: NewUpload) -> BegunUpload:
         size=new.size,
         sha256=new.sha256,
         reserved=new.reserved,
-        secret_hash=secret_digest(secret),
+        secret_hash=secrets.token_bytes(32),
         expires_at=new.expires_at,
         created_by=new.created_by,
         part_size=new.part_size,
@@ -74,18 +64,7 @@ async def begin_upload(session: AsyncSession, new: NewUpload) -> BegunUpload:
     session.add(row)
     await session.flush()
     await session.refresh(row)
-    return BegunUpload(row, secret)
-
-
-def secret_digest(secret: str) -> bytes:
-    """Return what is stored of a secret. It has 256 random bits, so a plain hash is enough."""
-    return hashlib.sha256(secret.encode()).digest()
-
-
-async def find_by_secret(session: AsyncSession, secret: str) -> Upload | None:
-    """Return the upload whose bytes may be sent to the address with this secret."""
-    query = select(Upload).where(Upload.secret_hash == secret_digest(secret), Upload.state != UploadState.DELETED.value)
-    return await session.scalar(query, execution_options={"populate_existing": True})
+    return row
 
 
 async def find_by_id(session: AsyncSession, upload_id: str) -> Upload | None:

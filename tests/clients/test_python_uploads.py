@@ -35,6 +35,10 @@ def test_an_upload_continues_where_it_broke_off(tmp_path: Path) -> None:
     assert {request.url.host for request in server.requests} == {"api.test"}
     begun = json.loads(server.requests[0].content)
     assert (begun["filename"], begun["contentType"], begun["size"]) == ("a.jpg", "image/jpeg", 8)
+    # A begin whose answer is lost is repeated with its key.
+    server = Server(broken, upload_answer(True, True), ready)
+    assert client(server, attempts=2).upload(file).state == "ready"
+    assert len(set(server.keys[:2])) == 1
     expired = httpx.Response(403, text="<Error>Request has expired</Error>")
     server = Server(*(upload_answer(False), broken, upload_answer(False), expired, upload_answer(False), error(503)))
     with pytest.raises(UploadInterrupted) as caught:

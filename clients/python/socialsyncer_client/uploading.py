@@ -19,7 +19,7 @@ from urllib.parse import quote, urlsplit
 
 import httpx
 
-from socialsyncer_client.calling import path_part
+from socialsyncer_client.calling import new_key, path_part
 from socialsyncer_client.errors import (
     ConnectionFailed,
     NotFound,
@@ -58,7 +58,8 @@ def upload_steps(path: str | os.PathLike[str], content_type: str | None, resume:
     file, upload_id = Path(path), resume
     try:
         if resume is None:
-            begun = (yield Step("POST", _PARTS, {"json": _begin_body(file, content_type)})).json()
+            options = {"json": _begin_body(file, content_type), "headers": {"Idempotency-Key": new_key(None)}}
+            begun = (yield Step("POST", _PARTS, options)).json()
             upload_id = MultipartUpload.from_dict(begun).id
             yield from _send_parts(file, MultipartUpload.from_dict(begun))
         else:

@@ -3,6 +3,7 @@
 import asyncio
 import hashlib
 import os
+from functools import partial
 from typing import Any
 
 import httpx
@@ -189,6 +190,23 @@ async def test_the_address_of_a_part_needs_no_key_and_takes_only_that_part(app: 
         assert answer.headers["access-control-allow-origin"] == "*"
         received = (await client.get(f"/v1/media/multipart/{upload['id']}")).json()["parts"]
         assert [shown["received"] for shown in received] == [False, False, True]
+
+
+@pytest.mark.parametrize(("path", "status"), [("/v1/media/multipart", 201), ("/v1/media/presign", 200)])
+async def test_a_repeat_begins_no_second_upload(app: Litestar, stack: Stack, path: str, status: int) -> None:
+    async with serving(app, await new_key(stack)) as client:
+        body = {"filename": "v.mp4", "contentType": "video/mp4", "size": 24}
+        sent = partial(client.post, path, headers={"Idempotency-Key": "begin-1"})
+        answers = [*await asyncio.gather(*(sent(json=body) for _ in range(4))), await sent(json=body)]
+        assert [answer.status_code for answer in answers] == [status] * 5
+        begun = answers[0].json()
+        assert [answer.json() for answer in answers] == [begun] * 5
+        assert "Idempotent-Replayed" in answers[4].headers
+        assert [file["id"] for file in (await client.get("/v1/media")).json()["media"]] == [begun["id"]]
+        other = await sent(json=body | {"size": 25})
+        assert (other.status_code, other.json()["code"]) == (422, "idempotency_key_reused")
+        await client.delete(f"/v1/media/{begun['id']}")
+        assert (await sent(json=body)).status_code == 409
 
 
 async def test_parts_that_make_no_announced_file_are_refused(app: Litestar, stack: Stack) -> None:

@@ -14,10 +14,9 @@ from store.models import Upload
 from store.uploads.claims import Content, claim_upload, lock_open, release_claim, renew_claim, settle_upload
 from store.uploads.quota import TooManyUploads, lock_quota
 from store.uploads.rows import (
-    BegunUpload,
     NewUpload,
     begin_upload,
-    find_by_secret,
+    find_by_id,
     find_public,
     find_upload,
     find_uploads_by_token,
@@ -27,7 +26,7 @@ from store.uploads.rows import (
 from store.workspaces.queries import create_workspace
 
 
-async def begin(database: Database, workspace_id: str, size: int = 10, quota: int = 1000, **values: Any) -> BegunUpload:
+async def begin(database: Database, workspace_id: str, size: int = 10, quota: int = 1000, **values: Any) -> Upload:
     now = datetime.now(UTC)
     fields = {
         "key": new_id("key"),
@@ -56,9 +55,9 @@ async def end_claim(database: Database, upload_id: str) -> None:
         await session.execute(text(past), {"id": upload_id})
 
 
-async def row(database: Database, upload: BegunUpload) -> Upload | None:
+async def row(database: Database, upload: Upload) -> Upload | None:
     async with database.reading() as session:
-        return await find_upload(session, upload.row.workspace_id, upload.row.id)
+        return await find_upload(session, upload.workspace_id, upload.id)
 
 
 async def settle(database: Database, upload_id: str, name: str, content: Content) -> bool:
@@ -71,41 +70,41 @@ async def settle(database: Database, upload_id: str, name: str, content: Content
 
 async def test_one_writer_at_a_time(database: Database, workspace: str) -> None:
     upload = await begin(database, workspace)
-    claims = await asyncio.gather(*(claim(database, upload.row.id, f"writer {n}") for n in range(5)))
-    assert [older_key for older_key in claims if older_key] == [upload.row.key]
+    claims = await asyncio.gather(*(claim(database, upload.id, f"writer {n}") for n in range(5)))
+    assert [older_key for older_key in claims if older_key] == [upload.key]
 
 
 async def test_the_claim_of_a_process_that_died_ends(database: Database, workspace: str) -> None:
     upload = await begin(database, workspace)
-    assert await claim(database, upload.row.id, "dead")
-    await end_claim(database, upload.row.id)
+    assert await claim(database, upload.id, "dead")
+    await end_claim(database, upload.id)
     current = await row(database, upload)
     assert current is not None
     assert current.state_at(datetime.now(UTC)) is UploadState.PENDING
-    assert await claim(database, upload.row.id, "alive") == "dead"
+    assert await claim(database, upload.id, "alive") == "dead"
     async with database.transaction() as session:
-        assert not await renew_claim(session, upload.row.id, "dead")
-        assert await renew_claim(session, upload.row.id, "alive")
+        assert not await renew_claim(session, upload.id, "dead")
+        assert await renew_claim(session, upload.id, "alive")
         # The dead one wakes up, and changes nothing.
-        await release_claim(session, upload.row.id, "dead")
+        await release_claim(session, upload.id, "dead")
     content = Content(7, b"s" * 32, "", "image/jpeg")
-    assert not await settle(database, upload.row.id, "dead", content)
-    assert await settle(database, upload.row.id, "alive", content)
-    assert not await claim(database, upload.row.id, "later")
+    assert not await settle(database, upload.id, "dead", content)
+    assert await settle(database, upload.id, "alive", content)
+    assert not await claim(database, upload.id, "later")
     current = await row(database, upload)
     assert current is not None
     assert (current.state, current.size, current.reserved, current.sha256) == ("ready", 7, 7, b"s" * 32)
-    public = await find_public(database, upload.row.token)
+    public = await find_public(database, upload.token)
     assert public is not None
-    assert (public.id, public.content_type, public.size, public.is_ready) == (upload.row.id, "image/jpeg", 7, True)
+    assert (public.id, public.content_type, public.size, public.is_ready) == (upload.id, "image/jpeg", 7, True)
 
 
 async def test_an_upload_that_broke_off_begins_again(database: Database, workspace: str) -> None:
     upload = await begin(database, workspace)
     for name in ("first", "second"):
-        assert await claim(database, upload.row.id, name)
+        assert await claim(database, upload.id, name)
         async with database.transaction() as session:
-            await release_claim(session, upload.row.id, name)
+            await release_claim(session, upload.id, name)
     current = await row(database, upload)
     assert current is not None
     assert (current.state, current.claimed_until, current.reserved) == ("pending", None, 10)
@@ -115,8 +114,8 @@ async def test_nobody_begins_after_its_time(database: Database, workspace: str) 
     upload = await begin(database, workspace)
     async with database.transaction() as session:
         past = "UPDATE uploads SET expires_at = now() - interval '1 second' WHERE id = :id"
-        await session.execute(text(past), {"id": upload.row.id})
-    assert not await claim(database, upload.row.id, "late")
+        await session.execute(text(past), {"id": upload.id})
+    assert not await claim(database, upload.id, "late")
 
 
 async def test_the_quota_holds_for_concurrent_requests(
@@ -125,44 +124,44 @@ async def test_the_quota_holds_for_concurrent_requests(
     begun = await asyncio.gather(
         *(begin(database, workspace, size=10, quota=35) for _ in range(6)), return_exceptions=True
     )
-    assert [type(result) for result in begun].count(BegunUpload) == 3
+    assert [type(result) for result in begun].count(Upload) == 3
     assert [type(result) for result in begun].count(AssertionError) == 3
-    upload = next(result for result in begun if isinstance(result, BegunUpload))
+    upload = next(result for result in begun if isinstance(result, Upload))
     async with database.transaction() as session:
         # Its own reservation does not count against an upload.
         assert await lock_quota(session, workspace, 35) == 5
-        assert await lock_quota(session, workspace, 35, upload_id=upload.row.id) == 15
+        assert await lock_quota(session, workspace, 35, upload_id=upload.id) == 15
         assert await lock_quota(session, workspace, 0) == LARGEST_UPLOAD
-        await mark_deleted(session, upload.row.id, datetime.now(UTC))
+        await mark_deleted(session, upload.id, datetime.now(UTC))
     await begin(database, workspace, size=10, quota=35)
     monkeypatch.setattr("store.uploads.quota.MOST_UPLOADS", 3)
     with pytest.raises(TooManyUploads):
         await begin(database, workspace, size=0, quota=35)
 
 
-async def test_uploads_are_found_by_their_workspace_and_their_secret_only(database: Database, workspace: str) -> None:
+async def test_uploads_are_found_by_their_workspace_only(database: Database, workspace: str) -> None:
     first, second = await begin(database, workspace), await begin(database, workspace, content_type="video/mp4")
     async with database.transaction() as session:
         other = await create_workspace(session, new_id("w"))
-        assert await find_upload(session, other, first.row.id) is None
-        assert await find_uploads_by_token(session, other, [first.row.token]) == []
-        (by_token,) = await find_uploads_by_token(session, workspace, [first.row.token, "unknown"])
-        by_secret = await find_by_secret(session, first.secret)
-        assert by_secret is not None
-        assert by_secret.id == by_token.id == first.row.id
-        assert await find_by_secret(session, "unknown") is None
+        assert await find_upload(session, other, first.id) is None
+        assert await find_uploads_by_token(session, other, [first.token]) == []
+        (by_token,) = await find_uploads_by_token(session, workspace, [first.token, "unknown"])
+        by_id = await find_by_id(session, first.id)
+        assert by_id is not None
+        assert by_id.id == by_token.id == first.id
+        assert await find_by_id(session, "unknown") is None
         listed = await list_uploads(session, workspace, before=None, most=10)
-        assert [upload.id for upload in listed] == [second.row.id, first.row.id]
-        older = await list_uploads(session, workspace, before=second.row.id, most=10)
-        assert [upload.id for upload in older] == [first.row.id]
+        assert [upload.id for upload in listed] == [second.id, first.id]
+        older = await list_uploads(session, workspace, before=second.id, most=10)
+        assert [upload.id for upload in older] == [first.id]
         videos = await list_uploads(session, workspace, before=None, most=10, type_prefix="video/")
-        assert [upload.id for upload in videos] == [second.row.id]
+        assert [upload.id for upload in videos] == [second.id]
         ready = await list_uploads(session, workspace, before=None, most=10, states=[UploadState.READY])
         assert ready == []
-        await mark_deleted(session, first.row.id, datetime.now(UTC))
-        assert await find_upload(session, workspace, first.row.id) is None
-        assert await find_by_secret(session, first.secret) is None
-    assert await find_public(database, first.row.token) is None
-    pending = await find_public(database, second.row.token)
+        await mark_deleted(session, first.id, datetime.now(UTC))
+        assert await find_upload(session, workspace, first.id) is None
+        assert await find_by_id(session, first.id) is None
+    assert await find_public(database, first.token) is None
+    pending = await find_public(database, second.token)
     assert pending is not None
     assert not pending.is_ready
