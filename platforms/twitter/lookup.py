@@ -146,7 +146,7 @@ def same_text(post: dict[str, Any], text: str, settings: TwitterSettings | None 
 def _shown_text(post: dict[str, Any], quoted: str | None) -> str:
     """Return the text of a post as its author wrote it, as far as X shows it."""
     note = post.get("note_tweet") or post.get("note_post") or post
-    text = html.unescape(str(note.get("text") or ""))
+    text = html.unescape(str(note.get("text") or "")[:_LONGEST_SHOWN])
     for link in [*_links(note), *_links(post)][:_MOST_LINKS]:
         target = str(link.get("expanded_url") or "")[:_LONGEST_LINK]
         added = link.get("media_key") or _OWN_MEDIA.fullmatch(target) or (quoted and target.endswith(f"/{quoted}"))

@@ -1,8 +1,9 @@
 """Checks of a post against its accounts and its platforms' rules, with the field of the request that is at fault."""
 
 import json
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import replace
+from functools import partial
 from itertools import chain, islice
 from typing import Any
 
@@ -19,7 +20,7 @@ from platforms.base import AccountFacts, AnyPlatform, Draft
 from platforms.drafts import read_draft
 from platforms.registry import platforms
 from platforms.rules import Violation
-from platforms.texts.expensive import MOST_CHARACTERS, TooMuchText, one_request
+from platforms.texts.expensive import CHARACTERS_OF_PIECE, MOST_CHARACTERS, PieceEnds, TooMuchText, one_request
 from store.models import ConnectedAccount
 
 _ROOT_SETTINGS = {"tiktok": "tiktokSettings", "facebook": "facebookSettings"}
@@ -32,7 +33,7 @@ def platform_problems(
 
     `only`: the positions of the targets that are meant; None for all.
     """
-    return _collected(chain(*_parts(content, accounts, only)))
+    return _collected(chain.from_iterable(part() for part in _parts(content, accounts, only)))
 
 
 async def find_platform_problems(
@@ -49,22 +50,31 @@ async def collect_platform_problems(
     """Return the result of `platform_problems`; `turn` is the share of the event loop that the caller has."""
     problems: list[Problem] = []
     try:
-        with one_request():
+        with one_request(piece=CHARACTERS_OF_PIECE):
             for part in _parts(content, accounts):
-                problems += islice(part, MAX_PROBLEMS - len(problems))
+                problems += await _read_part(part, MAX_PROBLEMS - len(problems), turn)
                 await turn.pause()
     except TooMuchText:
         return [_TOO_MUCH_TEXT]
     return in_contract_order(PostBody, problems)
 
 
+async def _read_part(part: Callable[[], Iterator[Problem]], most: int, turn: LoopShare) -> list[Problem]:
+    """Return the first problems of a part, which is begun again after each piece: what it has computed is cached."""
+    while True:
+        try:
+            return list(islice(part(), most))
+        except PieceEnds:
+            await turn.pause()
+
+
 def _parts(
     content: PostContent, accounts: Mapping[str, ConnectedAccount], only: Collection[int] | None = None
-) -> Iterator[Iterator[Problem]]:
+) -> Iterator[Callable[[], Iterator[Problem]]]:
     for position, target in enumerate(content.targets):
         if only is None or position in only:
-            yield _target_problems(content, target, position, accounts.get(target.account_id))
-    yield _idle_root_settings(content)
+            yield partial(_target_problems, content, target, position, accounts.get(target.account_id))
+    yield partial(_idle_root_settings, content)
 
 
 def text_problems(
