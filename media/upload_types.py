@@ -9,6 +9,18 @@ _DOCUMENTS = frozenset({"application/pdf", "application/zip", "application/x-ole
 SUBTITLES = frozenset({"text/vtt", "application/x-subrip"})
 _MARKUP = frozenset({"image/svg+xml", HTML})
 """Types that browsers run scripts of; no platform takes them."""
+_PROGRAMS = frozenset(
+    {
+        "application/javascript",
+        "application/vnd.microsoft.portable-executable",
+        "application/x-executable",
+        "application/x-mach-binary",
+        "application/x-msdownload",
+        "application/x-sh",
+        "application/xhtml+xml",
+        "text/javascript",
+    }
+)
 _SRT = re.compile(rb"\d+[ \t]*\r?\n\d{2}:\d{2}:\d{2},\d{3} --> ")
 
 
@@ -30,6 +42,11 @@ def is_accepted(content_type: str | None) -> bool:
     if content_type is None or content_type in _MARKUP:
         return False
     return content_type.startswith(("image/", "video/")) or content_type in _DOCUMENTS | SUBTITLES
+
+
+def may_be_accepted(announced: str) -> bool:
+    """Return whether a file may be stored that a client announces as this type. Its first bytes decide later."""
+    return announced not in _MARKUP | _PROGRAMS
 
 
 def is_shown_inline(content_type: str) -> bool:

@@ -150,4 +150,5 @@ def _limit_view(standing: Standing | None) -> LimitView | None:
     if standing is None:
         return None
     reset_at = rfc3339(datetime.now(UTC) + timedelta(seconds=standing.reset_s))
-    return LimitView(limit=standing.policy.limit, remaining=standing.remaining, resetAt=reset_at)
+    policy = standing.policy
+    return LimitView(limit=policy.limit, burst=policy.burst, remaining=standing.remaining, resetAt=reset_at)

@@ -152,7 +152,8 @@ class LimitView(TypedDict):
     """A limit, and the part of it that is left."""
 
     limit: Annotated[int, described("What may be used in a minute.", 600)]
-    remaining: Annotated[int, described("What is left now.", 598)]
+    burst: Annotated[int, described("What may be used at once, if nothing was used before; at least `limit`.", 600)]
+    remaining: Annotated[int, described("What is left now, at most `burst`.", 598)]
     resetAt: Annotated[Moment, described("When all of it is left, if nothing is used meanwhile.")]
 
 

@@ -6,11 +6,12 @@ from datetime import UTC, datetime, timedelta
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from api.dependencies import Dependencies
-from api.media.errors import TOO_LARGE, TOO_MANY, quota_exceeded, require_storage, storage_errors
+from api.media.errors import NO_MEDIA_TYPE, TOO_LARGE, TOO_MANY, quota_exceeded, require_storage, storage_errors
 from api.media.schemas import MultipartBody, PresignBody
 from api.posts.changes.idempotency import EXPIRED, KeyTakenError, find_use, take_key
 from domain.errors import Conflict, Problem, Unavailable
 from domain.uploads import LARGEST_UPLOAD, PARTS_WITHIN, UPLOAD_WITHIN
+from media.upload_types import may_be_accepted
 from storage.base import SignedRequest
 from storage.keys import new_key
 from storage.parts import PartPlan
@@ -37,6 +38,8 @@ async def begin(
     """Add the row of a file that is to come. Raises PayloadTooLarge, Unprocessable, KeyTakenError."""
     if (body.size or 0) > LARGEST_UPLOAD:
         raise TOO_LARGE
+    if not may_be_accepted(body.content_type.lower()):
+        raise NO_MEDIA_TYPE
     upload = NewUpload(
         workspace_id=workspace_id,
         key=key or new_key(),

@@ -23,6 +23,9 @@ NOT_UPLOADED = Unprocessable(Problem("The file has not been uploaded yet", "medi
 EMPTY = InvalidRequest(Problem("The request has no bytes of a file", "missing_required_field"))
 BROKEN_OFF = InvalidRequest(Problem("The body ended early", "invalid_request"))
 TOO_LARGE = PayloadTooLarge(Problem(f"A file may have at most {LARGEST_UPLOAD:,} bytes", "payload_too_large", "size"))
+NO_MEDIA_TYPE = Unprocessable(
+    Problem("Files of this type are not taken: web pages, SVG and programs", "media_rejected", "contentType")
+)
 _NO_STORAGE = Unprocessable(
     Problem("The operator of this service has not set up a place for uploads", "uploads_not_configured")
 )

@@ -40,7 +40,7 @@ from storage.parts import PART
 from store.posts.idempotency import KeyedRequest
 
 _BEGIN_ROOM = ("quotaExceeded", "tooManyUploads", "uploadsNotConfigured")
-_BEGIN = ("missingField", *WITH_BODY, "fileTooLarge", "uploadDeletedSince", *_BEGIN_ROOM)
+_BEGIN = ("missingField", *WITH_BODY, "fileTooLarge", "mediaTypeRejected", "uploadDeletedSince", *_BEGIN_ROOM)
 _BYTES = ("uploadDiffers", "mediaRejected", "uploadBusy", "quotaExceeded", "uploadsNotConfigured")
 _KEY: Json = {
     **KEY,

@@ -14,7 +14,7 @@ from litestar import Litestar
 from sqlalchemy import text
 
 from domain.uploads import LARGEST_UPLOAD
-from tests.api.conftest import Client, make_client
+from tests.api.conftest import Client, make_client, problems
 from tests.api.media.files import HTML, JPEG, MP4, new_key, presign, put, serving, stored_files, upload_ready
 from tests.stack import Stack
 
@@ -267,6 +267,16 @@ async def test_bodies_of_presign_are_checked(api: Client) -> None:
         for body in bodies:
             answer = await api.post("/v1/media/presign", json=body)
             assert (answer.status_code, answer.json()["param"]) == (400, param)
+
+
+@pytest.mark.parametrize("path", ["/v1/media/presign", "/v1/media/multipart"])
+async def test_a_type_that_is_never_taken_is_refused_before_the_bytes(api: Client, path: str) -> None:
+    for kind in ("text/html", "Image/SVG+xml", "application/x-msdownload", "text/javascript"):
+        answer = await api.post(path, json={"filename": "a", "contentType": kind, "size": 9})
+        (problem,) = problems(answer)
+        assert (answer.status_code, problem["code"], problem["param"]) == (422, "media_rejected", "contentType")
+    answer = await api.post(path, json={"filename": "a", "contentType": "application/octet-stream", "size": 9})
+    assert answer.is_success
 
 
 async def test_without_a_storage_uploads_are_refused(
