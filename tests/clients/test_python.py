@@ -144,6 +144,15 @@ def test_an_answer_without_its_id_or_any_required_field_is_an_error() -> None:
             getattr(client(Server(httpx.Response(200, json=body))), method)(*ids)
 
 
+def test_a_call_says_how_long_to_wait_and_logs_its_repeats(caplog: pytest.LogCaptureFixture) -> None:
+    server = Server(error(503), answered())
+    with caplog.at_level("INFO", logger="socialsyncer_client"):
+        client(server).create_post({"content": "x"}, wait=0)
+    assert [request.headers["Prefer"] for request in server.requests] == ["wait=0"] * 2
+    (message,) = caplog.messages
+    assert message.startswith("POST /v1/posts is repeated in ")
+
+
 def test_each_of_many_posts_has_an_id_that_repeats_keep() -> None:
     result = {"succeeded": 1, "failed": 0, "results": []}
     server = Server(error(503), *(httpx.Response(200, json=result) for _ in range(2)))

@@ -31,7 +31,7 @@ async def test_both_clients_publish(address: str, stack: Stack) -> None:
         with Client(address, stack.api_key) as api:
             target = models.TwitterTarget(platform="twitter", account_id=account)
             body = models.CreatePost(content="From the client", platforms=[target], publish_now=True)
-            created = api.create_post(body, prefer="wait=0")
+            created = api.create_post(body, wait=0)
             return created.id, api.wait_for(created, timeout=60).status
 
     post_id, status = await asyncio.to_thread(publish)

@@ -13,7 +13,7 @@ import httpx
 from socialsyncer_client.calling import new_key
 from socialsyncer_client.connecting import TIMEOUT_S, ApiKey, http_options
 from socialsyncer_client.errors import SocialSyncerError
-from socialsyncer_client.feed import LONG_POLL, AsyncFollowedEvents
+from socialsyncer_client.feed import LONG_POLL_S, AsyncFollowedEvents
 from socialsyncer_client.generated.api import AsyncOperations
 from socialsyncer_client.generated.client import AuthenticatedClient
 from socialsyncer_client.generated.models import CreateCampaign, EventType, Import, MediaFile, Post
@@ -78,7 +78,7 @@ class AsyncClient(AsyncOperations):
     def follow_events(self, *, after: str | None = None, types: Sequence[EventType] = ()) -> AsyncFollowedEvents:
         """Return an endless iterator of the workspace's events, which waits for the next one."""
         kinds = list(types) or UNSET
-        return AsyncFollowedEvents(lambda cursor: self.list_events(after=cursor, type_=kinds, prefer=LONG_POLL), after)
+        return AsyncFollowedEvents(lambda cursor: self.list_events(after=cursor, type_=kinds, wait=LONG_POLL_S), after)
 
     async def upload(
         self, path: str | os.PathLike[str], *, content_type: str | None = None, resume: str | None = None

@@ -13,7 +13,7 @@ import httpx
 from socialsyncer_client.calling import new_key
 from socialsyncer_client.connecting import TIMEOUT_S, ApiKey, http_options
 from socialsyncer_client.errors import SocialSyncerError
-from socialsyncer_client.feed import LONG_POLL, FollowedEvents
+from socialsyncer_client.feed import LONG_POLL_S, FollowedEvents
 from socialsyncer_client.generated.api import Operations
 from socialsyncer_client.generated.client import AuthenticatedClient
 from socialsyncer_client.generated.models import CreateCampaign, EventType, Import, MediaFile, Post
@@ -95,7 +95,7 @@ class Client(Operations):
         only what happens from then on has events.
         """
         kinds = list(types) or UNSET
-        return FollowedEvents(lambda cursor: self.list_events(after=cursor, type_=kinds, prefer=LONG_POLL), after)
+        return FollowedEvents(lambda cursor: self.list_events(after=cursor, type_=kinds, wait=LONG_POLL_S), after)
 
     def upload(
         self, path: str | os.PathLike[str], *, content_type: str | None = None, resume: str | None = None

@@ -9,7 +9,7 @@ from socialsyncer_client.generated.events import AnyEvent
 from socialsyncer_client.generated.models import EventFeed
 from socialsyncer_client.generated.types import UNSET, Unset
 
-LONG_POLL = "wait=25"
+LONG_POLL_S = 25
 """The seconds for which a request waits if there is no event."""
 
 

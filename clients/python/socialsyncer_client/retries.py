@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import random
 import re
 from dataclasses import dataclass
@@ -10,6 +11,7 @@ import httpx
 
 from socialsyncer_client.errors import ConnectionFailed, read_retry_after
 
+_log = logging.getLogger("socialsyncer_client")
 IDEMPOTENCY_KEY = "Idempotency-Key"
 LONGEST_WAIT_S = 60.0
 """A `Retry-After` or a limit that lasts longer is left to the caller."""
@@ -51,6 +53,11 @@ class Retries:
     def longest_pause(self) -> float:
         """Return the seconds for which a request may wait for its limit before it is sent."""
         return self.max_wait if self.attempts > 1 else 0.0
+
+
+def log_repeat(request: httpx.Request, attempt: int, wait_s: float) -> None:
+    """Log that a request is sent once more. Its query may be private."""
+    _log.info("%s %s is repeated in %.1f s after attempt %d", request.method, request.url.path, wait_s, attempt)
 
 
 def is_repeatable(request: httpx.Request) -> bool:

@@ -8,7 +8,7 @@ from time import monotonic, sleep
 import httpx
 
 from socialsyncer_client.errors import response_error
-from socialsyncer_client.retries import LimitPace, Retries, connection_failed
+from socialsyncer_client.retries import LimitPace, Retries, connection_failed, log_repeat
 
 
 class RetryingTransport(httpx.BaseTransport):
@@ -39,6 +39,7 @@ class RetryingTransport(httpx.BaseTransport):
                 wait = self._retries.wait_after(request, attempt, response)
                 if wait is None:
                     raise response_error(response)
+            log_repeat(request, attempt, wait)
             sleep(wait)
         raise AssertionError("the last attempt has no further wait")
 
@@ -73,6 +74,7 @@ class AsyncRetryingTransport(httpx.AsyncBaseTransport):
                 wait = self._retries.wait_after(request, attempt, response)
                 if wait is None:
                     raise response_error(response)
+            log_repeat(request, attempt, wait)
             await sleep_async(wait)
         raise AssertionError("the last attempt has no further wait")
 
