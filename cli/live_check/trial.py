@@ -23,6 +23,8 @@ CONFIRM_FOR, GONE_WITHIN = timedelta(minutes=2), timedelta(seconds=10)
 """How long confirming is tried at least, and how long a deleted post may still be found."""
 CHECK_PAUSES = (1, 2, 3, 5, 8, 13, 20, 30, 40)
 """Seconds before each try to confirm a post; then a minute each."""
+_NO_SUCH_CALL = frozenset({404, 405, 501})
+"""Statuses by which a server may say that it has no such call, whatever stands in the body: waiting does not help."""
 _LONGEST_WAIT_S = 30.0
 
 
@@ -238,7 +240,8 @@ class Runner:
             except PlatformError as error:
                 wait = error.retry_after.total_seconds() if error.retry_after else next(pauses, _LONGEST_WAIT_S)
                 passed = time.monotonic() - began
-                if patient and error.kind in PASSING and passed + wait < RETRY_FOR.total_seconds():
+                may_pass = error.kind in PASSING and error.status not in _NO_SUCH_CALL
+                if patient and may_pass and passed + wait < RETRY_FOR.total_seconds():
                     await asyncio.sleep(wait)
                     continue
                 self._add_step(trial, Step(name, error.kind, passed, tries, error.code, error.status, error.message))
