@@ -15,7 +15,7 @@ from api.imports.results import RowResults
 from api.imports.views import CellChangeView
 from api.posts.bodies.body_content import to_body
 from api.posts.bodies.parse_post import ParsedPost, decide_status, missing_fields, time_problems
-from api.posts.bodies.platform_rules import platform_problems
+from api.posts.bodies.platform_rules import collect_platform_problems
 from api.posts.campaign_rules import find_campaign_problem
 from api.posts.clock import now_ms
 from api.posts.many.checking import CheckedPost, RefusedRow
@@ -27,6 +27,7 @@ from domain.content import PostContent
 from domain.delivery import BULK_LEAD
 from domain.errors import Problem
 from domain.imports import OnConflict, RowOutcome
+from domain.loop_share import LoopShare
 from domain.ownership import may_change
 from domain.post import PostStatus
 from domain.schedule import ScheduledTime
@@ -125,7 +126,8 @@ class PostUpdater:
         if not parsed.is_draft and (source.is_draft or differing(cells.digests(), source.digests()) & FOR_PLATFORMS):
             # The row was checked, but not together with the post's other cells.
             problems += missing_fields(to_body(content), set(), draft=parsed.status is PostStatus.DRAFT)
-            problems += platform_problems(content, await self._find_accounts(content))
+            accounts = await self._find_accounts(content)
+            problems += await collect_platform_problems(content, accounts, LoopShare(heavy=True))
             problems += [_TOO_LARGE] if answer_bytes(content) > LARGEST_POST else []
         if problems:
             return None, problems

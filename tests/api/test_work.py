@@ -200,6 +200,10 @@ async def test_requests_that_once_took_seconds_are_done_in_short_pieces(loaded: 
     long = {"content": "x", "platforms": [threaded], "scheduledFor": f"{day(1)}T09:00:00Z"}
     response = await _check(loaded, "POST", "/v1/posts", None, long)
     assert "too long to be checked" in response.text
+    response = await _check(
+        loaded, "PATCH", f"/v1/posts/{loaded.stored['postId'][0]}", None, {**long, "isDraft": False}
+    )
+    assert "too long to be checked" in response.text
     for series_id in loaded.stored["seriesId"][:1]:
         for change in ({"exclude": [f"{day(3 * at)}T09:00:00" for at in range(1, 500)]}, {"recurrence": moved}):
             response = await _check(loaded, "PATCH", f"/v1/series/{series_id}", None, change)

@@ -26,32 +26,30 @@ from store.models import ConnectedAccount
 _ROOT_SETTINGS = {"tiktok": "tiktokSettings", "facebook": "facebookSettings"}
 
 
-def platform_problems(
-    content: PostContent, accounts: Mapping[str, ConnectedAccount], only: Collection[int] | None = None
-) -> list[Problem]:
-    """Return everything the accounts and platforms of a post would refuse, in the contract's order.
-
-    `only`: the positions of the targets that are meant; None for all.
-    """
-    return _collected(chain.from_iterable(part() for part in _parts(content, accounts, only)))
-
-
 async def find_platform_problems(
     content: PostContent, accounts: Mapping[str, ConnectedAccount], size: int
 ) -> list[Problem]:
-    """Return the result of `platform_problems`, pausing for other coroutines if a body of `size` bytes is large."""
+    """Return the result of `collect_platform_problems`; a large body of `size` bytes takes turns with others."""
     async with loop_share(size) as turn:
         return await collect_platform_problems(content, accounts, turn)
 
 
 async def collect_platform_problems(
-    content: PostContent, accounts: Mapping[str, ConnectedAccount], turn: LoopShare
+    content: PostContent,
+    accounts: Mapping[str, ConnectedAccount],
+    turn: LoopShare,
+    only: Collection[int] | None = None,
 ) -> list[Problem]:
-    """Return the result of `platform_problems`; `turn` is the share of the event loop that the caller has."""
+    """Return everything the accounts and platforms of a post would refuse, in the contract's order.
+
+    `turn`: the share of the event loop that the caller has. While it holds the lock of a row it must not wait for one,
+    only pause: others may have one and wait for the row. `only`: the positions of the targets that are meant; None for
+    all.
+    """
     problems: list[Problem] = []
     try:
         with one_request(piece=CHARACTERS_OF_PIECE):
-            for part in _parts(content, accounts):
+            for part in _parts(content, accounts, only):
                 problems += await _read_part(part, MAX_PROBLEMS - len(problems), turn)
                 await turn.pause()
     except TooMuchText:
@@ -69,7 +67,7 @@ async def _read_part(part: Callable[[], Iterator[Problem]], most: int, turn: Loo
 
 
 def _parts(
-    content: PostContent, accounts: Mapping[str, ConnectedAccount], only: Collection[int] | None = None
+    content: PostContent, accounts: Mapping[str, ConnectedAccount], only: Collection[int] | None
 ) -> Iterator[Callable[[], Iterator[Problem]]]:
     for position, target in enumerate(content.targets):
         if only is None or position in only:

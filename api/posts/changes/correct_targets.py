@@ -7,7 +7,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from api.dependencies import Dependencies
 from api.http.body import MAX_PROBLEMS, JsonObject
 from api.posts.bodies.parse_patch import read_correction
-from api.posts.bodies.platform_rules import platform_problems
+from api.posts.bodies.platform_rules import collect_platform_problems
 from api.posts.campaign_rules import require_campaign_to_join
 from api.posts.changes.retry import require_tries_left
 from api.posts.clock import now_ms
@@ -17,6 +17,7 @@ from domain.audit import Actor
 from domain.bounds import LARGEST_ANSWER
 from domain.content import PostContent
 from domain.errors import Conflict, Problem, Unprocessable
+from domain.loop_share import LoopShare
 from domain.ownership import TargetRow, may_correct
 from domain.post import TargetStatus
 from platforms.registry import platforms
@@ -56,7 +57,8 @@ async def correct_targets(
     accounts = await post_accounts(session, post)
     corrected = set(places.values())
     uploads = await read_upload_problems(deps, session, post.workspace_id, correction, corrected)
-    if problems := [*platform_problems(correction, accounts, corrected), *uploads]:
+    problems = await collect_platform_problems(correction, accounts, LoopShare(heavy=True), corrected)
+    if problems := [*problems, *uploads]:
         raise Unprocessable(problems[:MAX_PROBLEMS])
     session.add_all(correct(post, correction, actor, {target.id for target in changed}, now_ms()))
     if post.answer_bytes > LARGEST_ANSWER:

@@ -7,7 +7,7 @@ from api.http.body import MAX_PROBLEMS, JsonObject
 from api.posts.answers.answer import Answer
 from api.posts.at_rest import answer_at_rest
 from api.posts.bodies.parse_patch import read_patch
-from api.posts.bodies.platform_rules import platform_problems
+from api.posts.bodies.platform_rules import collect_platform_problems
 from api.posts.campaign_rules import campaign_of_change, campaign_refusal, find_campaign_problem
 from api.posts.changes.chain_link import require_link
 from api.posts.changes.correct_targets import correct_targets
@@ -21,6 +21,7 @@ from api.shared.closed_gates import require_open
 from api.shared.waiting import Deadline
 from domain.audit import Actor
 from domain.errors import Conflict, Problem, Unprocessable
+from domain.loop_share import LoopShare
 from domain.ownership import may_change, may_correct
 from domain.post import PostStatus
 from domain.upload_addresses import named_addresses
@@ -93,8 +94,10 @@ async def _rewrite(
     account_ids = {target.account_id for target in parsed_post.content.targets}
     accounts = {} if parsed_post.is_draft else await find_accounts(session, post.workspace_id, sorted(account_ids))
     uploads = await read_upload_problems(deps, session, post.workspace_id, parsed_post.content)
-    if not parsed_post.is_draft and (problems := [*platform_problems(parsed_post.content, accounts), *uploads]):
-        raise Unprocessable(problems[:MAX_PROBLEMS])
+    if not parsed_post.is_draft:
+        problems = await collect_platform_problems(parsed_post.content, accounts, LoopShare(heavy=True))
+        if problems := [*problems, *uploads]:
+            raise Unprocessable(problems[:MAX_PROBLEMS])
     if parsed_post.content.after_post_id not in {None, post.after_post_id}:
         await require_link(session, post.workspace_id, post.id, parsed_post.content, now)
     earlier = targets_with_warned_media(post, deps)

@@ -1,11 +1,15 @@
 """The field that an error of a platform's rules names."""
 
+import asyncio
+from collections.abc import Mapping
 from typing import Any
 
 import pytest
 
-from api.posts.bodies.platform_rules import platform_problems
+from api.posts.bodies.platform_rules import collect_platform_problems
 from domain.content import PostContent, TargetContent
+from domain.errors import Problem
+from domain.loop_share import LoopShare
 from platforms.base import AnyPlatform
 from platforms.registry import platforms
 from store.models import ConnectedAccount
@@ -28,6 +32,10 @@ def account(account_id: str, platform: str, *, premium: bool = False) -> Connect
         username="u",
         premium=premium,
     )
+
+
+def platform_problems(content: PostContent, accounts: Mapping[str, ConnectedAccount]) -> list[Problem]:
+    return asyncio.run(collect_platform_problems(content, accounts, LoopShare(heavy=False)))
 
 
 def check(content: PostContent) -> list[tuple[str, str | None]]:
