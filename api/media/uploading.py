@@ -57,7 +57,7 @@ async def _find(deps: Dependencies, secret: str) -> tuple[Upload, int]:
             upload = await find_by_id(session, upload_id)
         return upload if upload and hmac.compare_digest(signed_secret(upload, number), secret) else None
 
-    if len(secret) > _LONGEST_SECRET or not secret.isascii():
+    if len(secret) > _LONGEST_SECRET or not (secret.isascii() and secret.isprintable()):
         raise NO_ADDRESS
     upload = await deps.strangers.find(secret, look_up)
     if upload is None or (upload.part_size is not None) is not (number > 0):

@@ -175,12 +175,15 @@ async def test_a_large_file_comes_in_parts_and_is_continued(app: Litestar, stack
 
 async def test_the_address_of_a_part_needs_no_key_and_takes_only_that_part(app: Litestar, stack: Stack) -> None:
     async with serving(app, await new_key(stack)) as client, serving(app, None) as browser:
-        upload, other = await begin_parts(client), await begin_parts(client)
+        upload, second = await begin_parts(client), await begin_parts(client)
         addresses = [local(browser, shown["uploadUrl"]) for shown in upload["parts"]]
         assert len(set(addresses)) == 3
         own, _, signature = addresses[2].rpartition(".")
         wrong = [f"{own}.{'a' * 43}", f"{own}.", own, addresses[0].rpartition(".")[0] + f".{signature}"]
-        wrong += [addresses[2].replace(upload["id"], other["id"]), addresses[2].replace(upload["id"], "med_1")]
+        wrong += [addresses[2].replace(upload["id"], second["id"]), addresses[2].replace(upload["id"], "med_1")]
+        wrong += [
+            addresses[2].replace(upload["id"], other) for other in ("%00", "med_%00", "%C3%A9", "med_" + "1" * 99)
+        ]
         for address in wrong:
             refusal = await browser.put(address, content=part(3))
             assert (refusal.status_code, refusal.json()["code"]) == (404, "not_found"), address
