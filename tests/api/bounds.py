@@ -145,9 +145,13 @@ class Bounds:
         if items.get("type") == "integer" and "minimum" not in items:
             first, sign = self.chance.choice(_NUMBERS), self.chance.choice([1, 1, -1])
             return [sign * (first + at) for at in range(number)]
-        if {"platform", "accountId"} <= _resolved(items).get("properties", {}).keys():
-            chosen = [{**self._object(items), **account} for account in self.accounts]
-            return chosen[:number]
+        if {"platform", "accountId"} <= items.get("properties", {}).keys():
+            return [{**self._object(items), **account} for account in self.accounts][:number]
+        options = [_resolved(option) for option in items.get("oneOf", [])]
+        if options and all({"platform", "accountId"} <= option.get("properties", {}).keys() for option in options):
+            # One target for each platform; there is one account of each.
+            chosen = zip(options, self.accounts, strict=False)
+            return [{**self._object(option), **account} for option, account in chosen][:number]
         if items.get("type") == "object" or "properties" in items:
             one = self._object(items)
             ids = [key for key in ("id", "postId") if key in one]
