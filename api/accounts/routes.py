@@ -218,7 +218,7 @@ class AccountEndpoints(Controller):
         """Remove an account.
 
         Deletes the account and its tokens. Posts that wait for it stay: each is held at its time, and is published once
-        the same account is connected again, under the same id. The access at the platform is ended, too, if the
+        the same account is connected again, under the same id. The access at the platform also ends if the
         platform allows that and no other account needs it. A repeat within a day gets the same answer.
         """
         revoke = _flag(request, "revoke", default=True)

@@ -45,7 +45,7 @@ class CalendarEndpoints(Controller):
             f"has at most {MOST_DAYS} days and 50 posts of each; `more` counts the others, which `GET /v1/posts` lists."
             " To follow changes, ask again with `If-None-Match` and `Prefer: wait=25`: the answer comes as soon as it "
             "is another one, or is 304 after that time. Changes without an event are seen at its end. The token of a "
-            "calendar view opens it, too, as far as the view shows it. With `plans=true` each day also has the free "
+            "calendar view also opens it, as far as the view shows it. With `plans=true` each day also has the free "
             "`slots` of queues, the occurrences of series that get their posts later (`planned`), and the `blackouts` "
             "of campaigns and queues."
         ),
@@ -101,7 +101,7 @@ class CalendarEndpoints(Controller):
         """Count the posts of a campaign by day.
 
         The number of its posts on each day, by status and by platform. The token of a calendar view that shows the
-        campaign opens it, too; if it shows times only, without platforms.
+        campaign also opens it; if it shows times only, without platforms.
         """
         zone = read_zone(request)
         view = await read_timeline(deps, workspace_id, request_viewer(request), campaign_id, zone)

@@ -192,7 +192,7 @@ class CampaignEndpoints(Controller):
 
         Ends the campaign for good: posts of which nothing was sent become drafts with `skipReason: campaign_ended`. A
         post that is being sent finishes. Targets that have not gone out by then fail with `campaign_ended`, if others
-        of their post are public. A paused campaign can be ended, too.
+        of their post are public. A paused campaign can also be ended.
         """
         return respond(await end(await _bare_request(request, campaign_id, workspace_id, deps, "end"), campaign_id))
 

@@ -215,7 +215,7 @@ def refused_row(post: CheckedPost, *problems: Problem) -> RefusedRow:
 
 
 def split_changes(existing: ExistingRow, post: Digests) -> tuple[set[str], set[str]]:
-    """Return the cells of a row that its post is to get, and those in which the post itself was changed, too."""
+    """Return the cells of a row that its post is to get, and those in which the post itself was also changed."""
     differs = differing(existing.digests, post)
     if existing.before is None:
         return differs, set()

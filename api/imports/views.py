@@ -16,7 +16,7 @@ class CellChangeView(TypedDict):
     """A cell of a row that changed since the row was last imported, or that differs if that is not known."""
 
     field: Annotated[str, described("The field.", "scheduledFor")]
-    conflict: Annotated[bool, described("Whether the post itself was changed in this field, too.", False)]
+    conflict: Annotated[bool, described("Whether the post itself was also changed in this field.", False)]
     post: NotRequired[
         Annotated[
             str | None,

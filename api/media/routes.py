@@ -170,7 +170,7 @@ class MediaEndpoints(Controller):
     ) -> Response[bytes]:
         """Complete an upload.
 
-        Looks whether the file has come. It is optional: a post that names the file looks, too. A repeat is answered as
+        Looks whether the file has come. It is optional: a post that names the file also looks. A repeat is answered as
         the first.
         """
         await read_bare_request(request)

@@ -130,7 +130,7 @@ def _type(value: Any) -> str:
 
 
 def path_shape(path: str, private: frozenset[str]) -> str:
-    """Return a path with its words; ids, names and tokens in it become "…". `private` are words to be hidden, too."""
+    """Return a path with its words; ids, names and tokens in it become "…". `private` are words to hide as well."""
     parts = [unquote(part) for part in path.partition("?")[0].split("/")]
     return "/".join(part if not part or _may_be_reported(part, private) else "…" for part in parts)
 

@@ -24,7 +24,7 @@ CONFIRM_FOR, GONE_WITHIN = timedelta(minutes=2), timedelta(seconds=10)
 CHECK_PAUSES = (1, 2, 3, 5, 8, 13, 20, 30, 40)
 """Seconds before each try to confirm a post; then a minute each."""
 _NO_SUCH_CALL = frozenset({404, 405, 501})
-"""Statuses by which a server may say that it has no such call, whatever stands in the body: waiting does not help."""
+"""Statuses by which a server may say that it has no such call. Its body does not matter, and waiting does not help."""
 _LONGEST_WAIT_S = 30.0
 
 

@@ -49,12 +49,6 @@ RESULTS: dict[str, tuple[TargetTransition, list[tuple[Any, ...]]]] = {
 }
 
 
-@pytest.fixture(autouse=True)
-async def own_account(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Give each test an account of its own: the same account cannot publish under the same id again."""
-    monkeypatch.setitem(stack.accounts, "twitter", await stack.connect("twitter"))
-
-
 async def begin(stack: Stack, post: Post, target: int = 0) -> Attempt:
     attempt = await begin_send(stack.worker_database, post.targets[target].id, post.version, None, 0, None)
     assert isinstance(attempt, Attempt)
