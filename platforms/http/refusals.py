@@ -124,8 +124,7 @@ class Refusals:
         """
         status = response.status_code
         fails = error.kind in {ErrorKind.REJECTED, ErrorKind.AUTH} and not response.is_success
-        is_of_the_account = status == httpx.codes.UNAUTHORIZED and error.kind is ErrorKind.AUTH
-        if not fails or is_of_the_account or status == httpx.codes.REQUEST_ENTITY_TOO_LARGE:
+        if not fails or status == httpx.codes.REQUEST_ENTITY_TOO_LARGE or (status, error.kind) == (401, ErrorKind.AUTH):
             return False
         is_bare = self.is_plain and error.kind is ErrorKind.REJECTED and repeats_status(error.code, status)
         return (is_bare and status not in _OF_THE_REQUEST) or self._own(response) is None
