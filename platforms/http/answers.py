@@ -32,6 +32,8 @@ OF_PLATFORM = "of_platform"
 """The extension of a response that is true if its host is the platform's own, or set by the operator."""
 LIST_AT = "list_at"
 """The extension of a request whose response is a list that may be read in part."""
+_MOST_ITEMS = 1_000
+"""Items that are read of a list that is cut, ten times the largest page: a text may have an item every three bytes."""
 _FIRST_LOOK = 32 * 2**10
 """Bytes of a list before it is first looked whether enough of it has arrived, and then after each doubling."""
 
@@ -55,6 +57,11 @@ class ListAt(NamedTuple):
     names: tuple[str, ...] = ()
     enough: int | None = None
 
+    @property
+    def most(self) -> int:
+        """How many items are read at most if the list is cut: one more says that there are enough."""
+        return _MOST_ITEMS if self.enough is None else self.enough + 1
+
 
 async def read(response: httpx.Response, request: httpx.Request) -> httpx.Response:
     """Return a whole response, decompressed and parsed.
@@ -76,7 +83,7 @@ async def read(response: httpx.Response, request: httpx.Request) -> httpx.Respon
             elif listed and listed.enough is not None and len(body) >= look_at:
                 look_at *= 2
                 async with loop_share(len(body)):
-                    is_whole = len(_first_items(body, listed.names)) <= listed.enough
+                    is_whole = len(_first_items(body, listed)) <= listed.enough
             if not is_whole:
                 break
     except zlib.error as error:
@@ -90,7 +97,7 @@ async def read(response: httpx.Response, request: httpx.Request) -> httpx.Respon
     async with loop_share(len(body)):
         if is_whole and _values(answer.content) <= MOST_VALUES:
             answer.extensions[_JSON] = _parsed(answer.content)
-        elif listed and (items := _first_items(body[:most], listed.names)):
+        elif listed and (items := _first_items(body[:most], listed)):
             answer.extensions[_JSON] = reduce(
                 lambda value, name: {name: value}, reversed(listed.names), cast("Any", items)
             )
@@ -126,21 +133,21 @@ def _text(content: bytes | bytearray) -> str:
     return content.decode(errors="replace").removeprefix("\ufeff")
 
 
-def _first_items(content: bytes | bytearray, names: tuple[str, ...]) -> FirstItems:
-    """Return the whole items of a list in a JSON text that may end early; none if it is no such text."""
+def _first_items(content: bytes | bytearray, listed: ListAt) -> FirstItems:
+    """Return the first whole items of a list in a JSON text that may end early; none if it is no such text."""
     while _values(content) > MOST_VALUES:
         content = content[: len(content) // 2]
     text, items, at = _text(content), list[Any](), 0
     # The text ends in an item, or in what precedes the list.
     with suppress(ValueError, RecursionError):
-        for name in names:
+        for name in listed.names:
             _, at = _sign(text, at)
             while (member := _DECODER.raw_decode(text, at))[0] != name:
                 _, at = _DECODER.raw_decode(text, _sign(text, member[1])[1])
                 _, at = _sign(text, at)
             _, at = _sign(text, member[1])
         sign, at = _sign(text, at)
-        while sign in {"[", ","}:
+        while sign in {"[", ","} and len(items) < listed.most:
             item, at = _DECODER.raw_decode(text, at)
             sign, at = _sign(text, at)
             if sign:

@@ -130,7 +130,8 @@ MANY = b"[" + b"0," * MOST_VALUES + b"0]"
         ((), b"\xef\xbb\xbf [" + ITEM + b"," + MANY + b"]", 1),
         ((), b"[" + ITEM + b"," + b"[" * MOST_VALUES + b"]", 1),
         ((), b"[" + ITEM + b', {"text": "' + FILL + b'"}]', 1),
-        ((), b"[" + b",".join([ITEM] * 30_000) + b"]", None),
+        ((), b"[" + b",".join([ITEM] * 30_000) + b"]", 1_000),
+        ((), b"[" + b"{}," * 25_000 + FILL + b"]", 1_000),
         (("data",), b'{"data": [' + ITEM + b'], "meta": {' + FILL + b"}}", 1),
         (("data",), b'{"meta": {"data": [1]}, "data": [' + ITEM + b"," + FILL + b"]}", 1),
         (("a", "b"), b'{"b": 0, "a": {"c": [2], "b": [' + ITEM + b", " + ITEM + b" ]" + FILL, 2),
@@ -143,7 +144,7 @@ MANY = b"[" + b"0," * MOST_VALUES + b"0]"
     ],
 )
 async def test_the_first_items_of_a_list_that_is_too_large_are_read(
-    names: tuple[str, ...], body: bytes, items: int | None
+    names: tuple[str, ...], body: bytes, items: int
 ) -> None:
     async with wire_to(whole(body)) as wire:
         if items == 0:
@@ -155,8 +156,8 @@ async def test_the_first_items_of_a_list_that_is_too_large_are_read(
     for name in names:
         listed = listed[name]
     assert isinstance(listed, FirstItems)
-    assert listed == [json.loads(ITEM)] * len(listed)
-    assert len(listed) == items if items else len(listed) > 1_000
+    assert len(listed) == items
+    assert all(item in ({}, json.loads(ITEM)) for item in listed)
 
 
 async def test_no_more_of_a_list_is_read_than_is_needed() -> None:
@@ -170,7 +171,7 @@ async def test_no_more_of_a_list_is_read_than_is_needed() -> None:
     async with wire_to(endless_list) as wire:
         listed = parse(await wire.send("GET", "/", listed=ListAt(enough=5)))
     assert isinstance(listed, FirstItems)
-    assert 5 < len(listed) < 20
+    assert len(listed) == 6
     async with wire_to(whole(b"[" + b",".join([ITEM] * 2_000) + b"]")) as wire:
         assert type(parse(await wire.send("GET", "/", listed=ListAt(enough=2_000)))) is list
 
