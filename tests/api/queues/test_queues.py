@@ -16,7 +16,7 @@ async def test_a_queue_is_read_as_it_was_created(api: Client, stack: Stack) -> N
     )
     assert (queue["accounts"], queue["slots"], queue["blackouts"]) == ([account(stack)], DAILY, blackouts)
     assert (await api.get(f"/v1/queues/{queue['id']}")).json() == queue
-    assert (await api.get("/v1/queues")).json() == {"queues": [queue]}
+    assert queue in (await api.get("/v1/queues")).json()["queues"]
 
 
 async def test_a_change_replaces_what_it_names(api: Client, stack: Stack) -> None:
