@@ -7,6 +7,7 @@ type, and the OpenAPI document has its schema from the type. Values are our own 
 from collections.abc import Callable, Mapping
 from typing import Annotated, Any, TypeVar
 
+from litestar import Response
 from pydantic import Field, GetCoreSchemaHandler, WithJsonSchema, with_config
 from pydantic.fields import FieldInfo
 from pydantic_core import CoreSchema, to_json
@@ -61,3 +62,9 @@ HasMore = Annotated[bool, Field(description="Whether there is a next page.")]
 def write_json(answer: Mapping[str, Any]) -> bytes:
     """Return the bytes of an answer."""
     return to_json(answer, inf_nan_mode="null")
+
+
+def respond_privately(view: Mapping[str, Any], status: int = 200, *, replayed: bool = False) -> Response[bytes]:
+    """Write what is known of an account, which no cache may keep."""
+    headers = {"Cache-Control": "no-store", **({"Idempotent-Replayed": "true"} if replayed else {})}
+    return Response(write_json(view), status_code=status, media_type="application/json", headers=headers)

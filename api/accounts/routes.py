@@ -31,7 +31,7 @@ from api.http.operation import WITH_BODY, Operation
 from api.http.parameters import PLATFORM_REF, page, query, required
 from api.http.query import known_platform, read_query
 from api.http.request import read_body
-from api.posts.answers.response import respond_privately
+from api.views import respond_privately
 from domain.account_health import Health
 from domain.attempts import WhenUnreadable
 from domain.errors import InvalidRequest, Problem

@@ -22,9 +22,8 @@ from api.http.operation import Json, Operation
 from api.http.parameters import IF_NONE_MATCH, prefer_wait, query, required
 from api.http.query import read_query
 from api.http.request import read_bare_request, read_body
-from api.posts.answers.response import respond_privately
 from api.posts.list_parameters import FILTERS
-from api.views import write_json
+from api.views import respond_privately, write_json
 
 _SELECTING = ("status", "campaignId", "platform", "accountId", "tag", "importId", "timezone")
 """The conditions of lists of posts that select those of a calendar, and its time zone."""

@@ -23,7 +23,8 @@ from api.http.operation import Operation
 from api.http.parameters import KEY, KEY_OF_OPERATION, page, query
 from api.http.query import read_query
 from api.http.request import read_bare_request, read_head, read_keyed_request
-from api.posts.answers.response import respond, respond_privately
+from api.posts.answers.response import respond
+from api.views import respond_privately
 from domain.campaigns import CampaignStatus, UnsentPosts
 from domain.errors import InvalidRequest
 from store.posts.idempotency import KeyedRequest

@@ -33,7 +33,7 @@ from api.http.operation import Json, Operation
 from api.http.parameters import query
 from api.http.query import known_platform, read_query
 from api.http.request import read_body, read_request
-from api.posts.answers.response import respond_privately
+from api.views import respond_privately
 from domain.errors import NotFound, Problem
 from domain.selection import SelectionBy
 from platforms.access.connector import connectors

@@ -1,15 +1,15 @@
 """Read query parameters strictly: known names only, each once."""
 
 import re
-from collections.abc import Callable, Collection, Mapping
-from enum import StrEnum
-from typing import TypeVar
+from collections.abc import Callable, Collection, Iterable, Mapping
+from functools import partial
+from typing import Any, TypeVar
 from urllib.parse import parse_qsl
 
 from api.http.body import MAX_PROBLEMS
 from api.http.cursors import NO_CURSOR, decode_cursor
 from api.http.headers import HttpRequest
-from api.http.operation import served_operation
+from api.http.operation import Json, served_operation
 from api.http.suggest import did_you_mean, unknown_platform
 from domain.errors import InvalidRequest, Problem
 from platforms.registry import platforms
@@ -17,8 +17,10 @@ from platforms.registry import platforms
 MAX_LIMIT = 100
 """Entries of one page of any list."""
 _FLAGS = {"true": True, "false": False}
+Query = dict[str, Any]
+"""The parameters of a query as their schemas say, by name: those that are not given are their default, or None."""
 T = TypeVar("T")
-E = TypeVar("E", bound=StrEnum)
+E = TypeVar("E", bound=str)
 
 
 def read_query(request: HttpRequest) -> dict[str, str]:
@@ -79,11 +81,45 @@ def convert_parameter(
         return None
 
 
+def read_values(request: HttpRequest, readers: Mapping[str, Callable[[str], Any]] | None = None) -> Query:
+    """Return the query's values, read by their schemas or by `readers` of some. Raises InvalidRequest."""
+    lists, query_problems = parse_lists(request)
+    problems: list[Problem] = []
+    values: Query = {}
+    for name, parameter in served_operation(request).query.items():
+        schema = parameter["schema"]
+        items = [
+            convert_parameter({name: text}, problems, name, (readers or {}).get(name) or partial(_read_value, schema))
+            for text in lists.get(name, ())
+        ]
+        values[name] = items if schema.get("type") == "array" else items[0] if items else schema.get("default")
+    if problems or query_problems:
+        raise InvalidRequest([*dict.fromkeys(problems), *query_problems])
+    return values
+
+
+def _read_value(schema: Json, text: str) -> Any:
+    """Return the value that a text has by a JSON Schema. Raises ValueError."""
+    schema = schema.get("items", schema)
+    if "$ref" in schema:
+        return parse_platform(text)
+    if "enum" in schema:
+        return parse_choice(schema["enum"], text)
+    if schema["type"] == "integer":
+        return parse_number(text, schema["minimum"], schema["maximum"])
+    return parse_flag(text) if schema["type"] == "boolean" else text
+
+
+def parse_number(text: str, least: int, most: int) -> int:
+    """Return a whole number. Raises ValueError."""
+    if not re.fullmatch(r"[0-9]{1,9}", text) or not least <= int(text) <= most:
+        raise ValueError(f"must be a whole number from {least} to {most}")
+    return int(text)
+
+
 def parse_limit(text: str) -> int:
     """Return how many entries a page may hold. Raises ValueError."""
-    if not re.fullmatch(r"[0-9]{1,9}", text) or not 1 <= int(text) <= MAX_LIMIT:
-        raise ValueError(f"must be a whole number from 1 to {MAX_LIMIT}")
-    return int(text)
+    return parse_number(text, 1, MAX_LIMIT)
 
 
 def parse_flag(text: str) -> bool:
@@ -93,12 +129,12 @@ def parse_flag(text: str) -> bool:
     return _FLAGS[text]
 
 
-def parse_choice(choices: type[E], text: str) -> E:
-    """Return the member of an enum that has this value. Raises ValueError."""
-    try:
-        return choices(text)
-    except ValueError:
-        raise ValueError(f"must be one of {', '.join(choices)}{did_you_mean(text, choices)}") from None
+def parse_choice(choices: Iterable[E], text: str) -> E:
+    """Return the choice that has this value. Raises ValueError."""
+    known = {str(choice): choice for choice in choices}
+    if text not in known:
+        raise ValueError(f"must be one of {', '.join(known)}{did_you_mean(text, known)}")
+    return known[text]
 
 
 def parse_platform(text: str) -> str:

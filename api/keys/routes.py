@@ -30,7 +30,7 @@ from api.keys.schemas import (
     WorkspaceUsageView,
     read_expiry,
 )
-from api.posts.answers.response import respond_privately
+from api.views import respond_privately
 from domain.request_limits import Standing
 from domain.schedule import rfc3339
 from domain.scopes import in_order

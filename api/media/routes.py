@@ -33,8 +33,9 @@ from api.media.schemas import (
 )
 from api.media.stream import body_pieces
 from api.media.urls import signed_secret, upload_public_url, upload_url
-from api.posts.answers.response import respond, respond_privately
+from api.posts.answers.response import respond
 from api.posts.changes.idempotency import keyed_request
+from api.views import respond_privately
 from domain.uploads import UPLOAD_WITHIN, FileKind, ShownState
 from storage.parts import PART
 from store.posts.idempotency import KeyedRequest

@@ -16,7 +16,7 @@ from api.media.receiving import receive
 from api.media.stream import body_pieces
 from api.media.urls import UPLOAD_PATH, signed_secret
 from api.media.views import upload_views
-from api.posts.answers.response import respond_privately
+from api.views import respond_privately
 from domain.errors import Problem
 from store.models import Upload
 from store.uploads.rows import find_by_id

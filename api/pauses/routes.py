@@ -13,7 +13,7 @@ from api.http.query import read_id_page, read_query
 from api.http.request import read_body
 from api.pauses.actions import pause, pause_view, read_gate, require_pause, resume
 from api.pauses.schemas import PauseBody, PausePageView, PauseView, ResumeBody
-from api.posts.answers.response import respond_privately
+from api.views import respond_privately
 from store.pauses.pauses import list_pauses
 
 LONGEST_WAIT_S = 10

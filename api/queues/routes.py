@@ -3,18 +3,15 @@
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
-from litestar import Controller, Response
-from litestar.params import FromPath
+from litestar import Controller
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from api.auth import AUTHENTICATED, WorkspaceId, request_actor
-from api.dependencies import Deps
+from api.auth import AUTHENTICATED, request_actor
+from api.dependencies import Dependencies
+from api.endpoint import Endpoint
 from api.http.headers import HttpRequest
-from api.http.operation import Operation
 from api.http.parameters import query
-from api.http.query import read_query
-from api.http.request import read_bare_request, read_body
-from api.posts.answers.response import respond_privately
+from api.http.query import Query
 from api.posts.bodies.blackouts import blackout_view
 from api.queues.actions import change_queue, create_queue, delete_queue, require_queue
 from api.queues.schemas import (
@@ -36,58 +33,47 @@ from store.queues.queues import accounts_of_queues, list_queues
 _BOUND = {"type": "string", "minLength": 1}
 _MEANING = "a date, or a date and time, in the queue's zone if it has no offset"
 
-QueueId = FromPath[str]
-
 
 class QueueEndpoints(Controller):
     """The queues of the caller's workspace. They need neither Temporal nor a worker."""
 
     dependencies = AUTHENTICATED
 
-    @Operation(
+    @Endpoint(
         route="POST /v1/queues",
-        answer=QueueView,
         errors=("queueNameTaken", "accountNotConnected", "accountInAnotherQueue", "tooManyQueues"),
         status=201,
-        body=QueueBody,
     )
-    async def create_queue(self, request: HttpRequest, workspace_id: WorkspaceId, deps: Deps) -> Response[bytes]:
+    async def create_queue(self, body: QueueBody, workspace_id: str, deps: Dependencies) -> QueueView:
         """Create a queue.
 
         Weekly times at which the posts of some accounts go out. A post with `"queue": "next"` instead of `scheduledFor`
         gets the first free one. Slots are wall times in `timezone`, right on both clock changes.
         """
-        body = await read_body(request, QueueBody)
         queue = await create_queue(deps, workspace_id, body)
         async with deps.database.reading() as session:
-            return respond_privately((await _views(session, [queue]))[0], 201)
+            return (await _views(session, [queue]))[0]
 
-    @Operation(route="GET /v1/queues", answer=QueueListView)
-    async def list_queues(self, request: HttpRequest, workspace_id: WorkspaceId, deps: Deps) -> Response[bytes]:
+    @Endpoint(route="GET /v1/queues")
+    async def list_queues(self, workspace_id: str, deps: Dependencies) -> QueueListView:
         """List the queues.
 
         All queues of the workspace, the oldest first.
         """
-        read_query(request)
         async with deps.database.reading() as session:
-            queues = await _views(session, await list_queues(session, workspace_id))
-        return respond_privately(QueueListView(queues=queues))
+            return QueueListView(queues=await _views(session, await list_queues(session, workspace_id)))
 
-    @Operation(route="GET /v1/queues/{queueId}", answer=QueueView, errors=("queueNotFound",))
-    async def get_queue(
-        self, request: HttpRequest, queue_id: QueueId, workspace_id: WorkspaceId, deps: Deps
-    ) -> Response[bytes]:
+    @Endpoint(route="GET /v1/queues/{queueId}", errors=("queueNotFound",))
+    async def get_queue(self, queue_id: str, workspace_id: str, deps: Dependencies) -> QueueView:
         """Get a queue.
 
         With its slots as they were given; `GET /v1/queues/{queueId}/slots` lists their dates.
         """
-        read_query(request)
         async with deps.database.reading() as session:
-            return respond_privately((await _views(session, [await require_queue(session, workspace_id, queue_id)]))[0])
+            return (await _views(session, [await require_queue(session, workspace_id, queue_id)]))[0]
 
-    @Operation(
+    @Endpoint(
         route="PATCH /v1/queues/{queueId}",
-        answer=QueueView,
         errors=(
             "queueNameTaken",
             "zoneNeedsReflow",
@@ -96,44 +82,37 @@ class QueueEndpoints(Controller):
             "reflowFull",
             "queueNotFound",
         ),
-        body=QueuePatchBody,
     )
     async def update_queue(
-        self, request: HttpRequest, queue_id: QueueId, workspace_id: WorkspaceId, deps: Deps
-    ) -> Response[bytes]:
+        self, request: HttpRequest, queue_id: str, body: QueuePatchBody, workspace_id: str, deps: Dependencies
+    ) -> QueueView:
         """Change a queue.
 
         Posts that wait in the queue keep their times, unless `reflow` is true: then they get new slots in their order,
         all of them or none. A new `timezone` needs `reflow` while posts wait.
         """
-        body = await read_body(request, QueuePatchBody)
         queue, moved = await change_queue(deps, workspace_id, queue_id, body, request_actor(request))
         async with deps.database.reading() as session:
             (shown,) = await _views(session, [queue])
         if moved is not None:
             shown["moved"] = len(moved)
-        return respond_privately(shown)
+        return shown
 
-    @Operation(
+    @Endpoint(
         route="DELETE /v1/queues/{queueId}",
-        answer=DeletedQueueView,
         errors=("unknownField", "invalidJson", "queueNotFound", "tooLarge", "notJson"),
     )
-    async def delete_queue(
-        self, request: HttpRequest, queue_id: QueueId, workspace_id: WorkspaceId, deps: Deps
-    ) -> Response[bytes]:
+    async def delete_queue(self, queue_id: str, workspace_id: str, deps: Dependencies) -> DeletedQueueView:
         """Delete a queue.
 
         Posts that wait in it keep their times.
         """
-        await read_bare_request(request)
         await delete_queue(deps, workspace_id, queue_id)
-        return respond_privately(DeletedQueueView(id=queue_id, deleted=True))
+        return DeletedQueueView(id=queue_id, deleted=True)
 
-    @Operation(
+    @Endpoint(
         route="GET /v1/queues/{queueId}/slots",
         description=f"The dates of its slots, and the posts that have them; at most {MOST_DAYS} days at once.",
-        answer=SlotListView,
         errors=("wrongRange", "queueNotFound"),
         parameters=(
             query("from", f"The first instant: {_MEANING}. Now by default.", _BOUND, "2030-12-02"),
@@ -141,14 +120,12 @@ class QueueEndpoints(Controller):
         ),
     )
     async def list_queue_slots(
-        self, request: HttpRequest, queue_id: QueueId, workspace_id: WorkspaceId, deps: Deps
-    ) -> Response[bytes]:
+        self, query: Query, queue_id: str, workspace_id: str, deps: Dependencies
+    ) -> SlotListView:
         """List the slots of a queue."""
-        query = read_query(request)
         async with deps.database.reading() as session:
             queue = await require_queue(session, workspace_id, queue_id)
-            selection = read_range(query, queue.timezone, datetime.now(UTC))
-            return respond_privately(await list_slots(session, queue, selection))
+            return await list_slots(session, queue, read_range(query, queue.timezone, datetime.now(UTC)))
 
 
 async def _views(session: AsyncSession, queues: Sequence[Queue]) -> list[QueueView]:

@@ -1,12 +1,12 @@
 """Lists of the slots of a queue, and the posts that have them."""
 
-from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from api.http.moments import read_moment
+from api.http.query import Query
 from api.queues.schemas import SlotListView, SlotView
 from domain.errors import InvalidRequest, Problem
 from domain.queues import MOST_DAYS, SlotStatus, slot_status
@@ -27,12 +27,12 @@ class SlotRange(NamedTuple):
     last: datetime
 
 
-def read_range(query: Mapping[str, str], timezone: str, now: datetime) -> SlotRange:
+def read_range(query: Query, timezone: str, now: datetime) -> SlotRange:
     """Return the range that a query asks for: 30 days from now if it says nothing. Raises InvalidRequest."""
     problems: list[Problem] = []
 
     def bound(name: str, *, end: bool) -> datetime | None:
-        time = read_moment(name, query[name], timezone, problems, end=end) if name in query else None
+        time = read_moment(name, query[name], timezone, problems, end=end) if query[name] else None
         if time is not None and abs(time.instant - now) > _FARTHEST:
             sentence = f"{name} must be within {HORIZON_YEARS} years of now"
             problems.append(Problem(sentence, "invalid_field_value", name))

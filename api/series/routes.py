@@ -20,7 +20,6 @@ from api.http.request import read_bare_request, read_body, read_keyed_request, r
 from api.pauses.actions import pause, resume
 from api.pauses.routes import pause_wait
 from api.pauses.schemas import PauseView, ResumeBody
-from api.posts.answers.response import respond_privately
 from api.series.actions import SeriesRequests, require_series
 from api.series.bodies import PatchSeriesBody, PauseSeriesBody, PreviewBody, SeriesBody
 from api.series.shown import LONGEST_TIME, existing_zones, preview, series_entry, show_occurrences, show_series
@@ -33,6 +32,7 @@ from api.series.views import (
     SeriesView,
     change_view,
 )
+from api.views import respond_privately
 from domain.errors import Conflict, InvalidRequest, Problem
 from domain.pauses import series_gate
 from domain.series import AHEAD, LEAST_AHEAD, MOST_AHEAD

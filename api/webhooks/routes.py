@@ -16,7 +16,7 @@ from api.http.operation import Json, Operation
 from api.http.parameters import KEY, cursor, prefer_wait, query
 from api.http.query import MAX_LIMIT, read_query
 from api.http.request import read_body, read_keyed_request
-from api.posts.answers.response import respond_privately
+from api.views import respond_privately
 from api.webhooks.actions import (
     NOT_FOUND,
     change_webhook,

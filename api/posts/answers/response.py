@@ -1,15 +1,10 @@
 """Write answers as HTTP."""
 
-from collections.abc import Mapping
-from typing import Any
-
 from litestar import Response
 
 from api.posts.answers.answer import Answer
 from api.shared.waiting import Deadline
-from api.views import write_json
 
-_PRIVATE = {"Cache-Control": "no-store"}
 _REPLAYED = {"Idempotent-Replayed": "true"}
 
 
@@ -19,9 +14,3 @@ def respond(answer: Answer, deadline: Deadline | None = None) -> Response[bytes]
     if answer.waited and deadline is not None and deadline.applied_preference is not None:
         headers["Preference-Applied"] = f"wait={deadline.applied_preference}"
     return Response(answer.body, status_code=answer.status, media_type="application/json", headers=headers)
-
-
-def respond_privately(view: Mapping[str, Any], status: int = 200, *, replayed: bool = False) -> Response[bytes]:
-    """Write what is known of an account, which no cache may keep."""
-    headers = {**_PRIVATE, **(_REPLAYED if replayed else {})}
-    return Response(write_json(view), status_code=status, media_type="application/json", headers=headers)
