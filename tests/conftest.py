@@ -31,6 +31,7 @@ from store.roles import Component
 from store.secrets.vault import Vault
 from store.webhooks.handover_keys import keep_handover_key
 from tests.databases import add_workspace, initialize_once, new_database, url_as
+from tests.leftovers import watch
 from tests.postgres import initialize, postgres_folder
 from tests.running import running_stack
 from tests.selection import description, import_by_turns, in_order, narrow, runs
@@ -63,10 +64,12 @@ def pytest_cmdline_main(config: pytest.Config) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Choose the number of hypothesis's examples, and with `--changed` the test modules."""
+    """Choose the number of hypothesis's examples, and with `--changed` the test modules; watch what tests start."""
     hypothesis.settings.load_profile("thorough" if config.getoption("thorough") else "short")
     if config.getoption("changed"):
         narrow(config)
+    if hasattr(config, "workerinput") or not config.option.numprocesses:
+        watch()
 
 
 def pytest_report_header(config: pytest.Config) -> str:

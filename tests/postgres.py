@@ -18,6 +18,7 @@ from pathlib import Path
 import psutil
 
 from cli.stack.ports import free_port
+from tests.leftovers import MEMORY, folder_prefix
 
 _SPEED = {
     "max_connections": "200",
@@ -29,28 +30,14 @@ _SPEED = {
     "autovacuum": "off",
 }
 """Settings of a server that lives as long as a test session."""
-_MEMORY = Path("/dev/shm")
-_PREFIX = "posts-test-data-"
-_LONGEST_SESSION_S = 3600
 _LEAST_MEMORY = 4 * 2**30
 """Free bytes in the file system in memory from which it is used: a session's databases take some 300 MB of it."""
 
 
 def _data_folder(*, in_memory: bool) -> Path:
     """Make a folder, in memory if it may and has space: to create a database there takes a fifth of the time."""
-    for folder in _MEMORY.glob(f"{_PREFIX}*"):
-        _remove_if_abandoned(folder)
-    in_memory = in_memory and os.access(_MEMORY, os.W_OK) and shutil.disk_usage(_MEMORY).free >= _LEAST_MEMORY
-    return Path(tempfile.mkdtemp(prefix=f"{_PREFIX}{os.getpid()}-", dir=_MEMORY if in_memory else None))
-
-
-def _remove_if_abandoned(folder: Path) -> None:
-    """Remove the folder of a test process that was killed: it would take memory until the machine restarts."""
-    process = int(folder.name.removeprefix(_PREFIX).partition("-")[0])
-    with contextlib.suppress(FileNotFoundError):
-        if not psutil.pid_exists(process) and time.time() - folder.stat().st_mtime > _LONGEST_SESSION_S:
-            # A server that still runs without its files ends within a minute.
-            subprocess.run(["rm", "-rf", folder], check=False)
+    in_memory = in_memory and os.access(MEMORY, os.W_OK) and shutil.disk_usage(MEMORY).free >= _LEAST_MEMORY
+    return Path(tempfile.mkdtemp(prefix=folder_prefix(os.getpid()), dir=MEMORY if in_memory else None))
 
 
 def _programs() -> Path:
@@ -138,7 +125,7 @@ def postgres_folder(programs: Path | None = None, *, in_memory: bool = True) -> 
     if that user cannot read the originals.
     """
     # Programs may not be started from the file system in memory.
-    root = Path(tempfile.mkdtemp(prefix="posts-test-pg-"))
+    root = _data_folder(in_memory=False)
     data = _data_folder(in_memory=in_memory)
     programs = programs or _programs()
     user: int | None = None
