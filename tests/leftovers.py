@@ -1,4 +1,4 @@
-"""What a test process leaves that was killed or interrupted: its servers, and their files in memory.
+"""A watcher that ends what an interrupted or killed test process leaves: its servers, and their files in memory.
 
 Each process that runs tests has a watcher, a process of a session of its own. Once the test process has ended, however
 that was, the watcher ends all processes that were started from it, and removes the folders of its servers.
