@@ -1,6 +1,6 @@
 """The live check of a platform: the posts on a real account, their removal, and the assumptions that they verify.
 
-Each platform's package has a module `live` with its LIVE. `cli.live_check` runs them through the same adapters as
+The module `platform` of each platform's package has its LIVE. `cli.live_check` runs them through the same adapters as
 the worker does; docs/live-check.md says how an operator starts that.
 """
 
@@ -95,9 +95,12 @@ class LiveCheck:
 
 def load_live_check(platform: AnyPlatform) -> LiveCheck:
     """Return a platform's live check."""
-    check = importlib.import_module(f"platforms.{platform.name}.live").LIVE
+    package = f"platforms.{platform.name}"
+    check = getattr(importlib.import_module(f"{package}.platform"), "LIVE", None)
+    if check is None:
+        check = importlib.import_module(f"{package}.live").LIVE
     if not isinstance(check, LiveCheck):
-        raise TypeError(f"platforms.{platform.name}.live has no LIVE")
+        raise TypeError(f"{package} has no LIVE")
     return check
 
 

@@ -20,12 +20,16 @@ from platforms.access.grants import Grant
 from platforms.access.registered_apps import App
 from platforms.access.renewal import Lifetimes, Renewed, Renews, Reuse, TokenRules
 from platforms.access.token_endpoint import UNREADABLE, TokenEndpoint, refusal_code, refuses_app
-from platforms.bluesky.authorized import ask_for_tokens, is_bound, renew_authorization, revoke_authorization
-from platforms.bluesky.connection import BlueskyConnection
-from platforms.bluesky.did import INDEX
-from platforms.bluesky.identity import Home, OpenWire, at_server, find_home, place
-from platforms.bluesky.proofs import app_jwk, new_key
-from platforms.bluesky.settings import HOSTED, BlueskyCredentials
+from platforms.bluesky.identity import INDEX, Home, OpenWire, at_server, find_home, place
+from platforms.bluesky.rules import HOSTED, BlueskyConnection, BlueskyCredentials
+from platforms.bluesky.session import (
+    app_jwk,
+    ask_for_tokens,
+    is_bound,
+    new_key,
+    renew_authorization,
+    revoke_authorization,
+)
 from platforms.boundary import shielded
 from platforms.errors import ErrorKind, PlatformError
 from platforms.http.wire import Wire, json_object

@@ -6,19 +6,123 @@ public.
 
 import asyncio
 import re
+import secrets
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from urllib.parse import urlsplit
+
+import httpx
 
 from domain.post import Media, MediaType
-from platforms.base import PublishContext
-from platforms.bluesky import errors, video
-from platforms.bluesky.connection import BlueskyConnection, call
-from platforms.bluesky.rules import MOST_IN_A_ROW, RULES
-from platforms.bluesky.settings import BlueskySettings
+from platforms.base import Draft
+from platforms.bluesky import errors
+from platforms.bluesky.identity import read_document, server_in
+from platforms.bluesky.rules import MOST_IN_A_ROW, RULES, BlueskyConnection, BlueskyContext, BlueskySettings
+from platforms.bluesky.session import call, open_session
 from platforms.errors import ErrorKind, PlatformError, unreadable
 from platforms.files import MediaFile, ShrinksPictures
 from platforms.http.body import FileBody
+from platforms.http.wire import json_object
+
+POST = "post"
+"""The name of the first post in the handles; the further posts of the thread are named by their index."""
+CARD = "card"
+"""The name of the link card's picture in the handles."""
+
+
+VIDEO_SERVICE = "https://video.bsky.app"
+TOKEN_LIFETIME = timedelta(minutes=30)
+"""How long a token for the video service is valid; source: Bluesky's guide to videos."""
+
+_HOSTED = (".bsky.social", ".bsky.network")
+
+
+def is_hosted(connection: BlueskyConnection) -> bool:
+    """Return whether Bluesky itself hosts the account."""
+    host = urlsplit(connection.credentials.service).hostname or ""
+    return f".{host}".endswith(_HOSTED)
+
+
+async def check_limits(connection: BlueskyConnection, size: int) -> None:
+    """Raise PlatformError if the account may not upload a video of `size` bytes now.
+
+    If the service does not respond, the video is uploaded anyway: the upload is refused for the same reasons. Source:
+    lexicon app.bsky.video.getUploadLimits.
+    """
+    service = urlsplit(VIDEO_SERVICE).netloc
+    try:
+        token = await _token(connection, f"did:web:{service}", "app.bsky.video.getUploadLimits")
+        headers = {"Authorization": f"Bearer {token}"}
+        answer = await connection.wire.send("GET", _address(connection, "getUploadLimits"), headers=headers)
+    except PlatformError:
+        return
+    limits = json_object(answer)
+    if limits.get("canUpload") is False:
+        raise errors.read_video_error(answer)
+    if _is_below(limits.get("remainingDailyVideos"), 1) or _is_below(limits.get("remainingDailyBytes"), size):
+        raise errors.video_day_used_up()
+
+
+async def upload_video(connection: BlueskyConnection, body: FileBody, content_type: str) -> Mapping[str, Any]:
+    """Upload a video to the service; return the state of the job that processes it. Raises PlatformError."""
+    did = await open_session(connection)
+    token = await _token(connection, f"did:web:{await _host(connection, did)}", "com.atproto.repo.uploadBlob")
+    answer = await connection.wire.send(
+        "POST",
+        _address(connection, "uploadVideo"),
+        params={"did": did, "name": f"{secrets.token_hex(12)}.mp4"},
+        headers={"Authorization": f"Bearer {token}", "Content-Type": content_type, **body.headers},
+        content=body,
+        # The service words its own errors, and a video that was uploaded before is answered 409 with its job.
+        accept=range(400, 500),
+    )
+    job = _job_in(answer)
+    if job.get("jobId"):
+        return job
+    if answer.is_error or job.get("error"):
+        raise errors.read_video_error(answer)
+    raise unreadable("Bluesky")
+
+
+async def read_job(connection: BlueskyConnection, job_id: str) -> Mapping[str, Any]:
+    """Return the state of a job. Raises PlatformError."""
+    return _job_in(await connection.wire.send("GET", _address(connection, "getJobStatus"), params={"jobId": job_id}))
+
+
+async def _token(connection: BlueskyConnection, audience: str, method: str) -> str:
+    allowed = {"aud": audience, "lxm": method, "exp": str(int((datetime.now(UTC) + TOKEN_LIFETIME).timestamp()))}
+    answer = await call(connection, "GET", "com.atproto.server.getServiceAuth", params=allowed)
+    return str(answer.get("token"))
+
+
+async def _host(connection: BlueskyConnection, did: str) -> str:
+    """Return the host of the account, to which the service uploads the video: a session need not name it."""
+    if connection.credentials.pds:
+        return connection.credentials.pds
+    try:
+        endpoint = server_in(await read_document(connection, did), did)
+    except PlatformError:
+        endpoint = None
+    return urlsplit(endpoint or connection.credentials.service).netloc
+
+
+def _address(connection: BlueskyConnection, method: str) -> str:
+    # If this platform's requests are redirected to another host (a sandbox), those to the video service are, too.
+    service = VIDEO_SERVICE if connection.wire.base_url == connection.credentials.service else connection.wire.base_url
+    return f"{service}/xrpc/app.bsky.video.{method}"
+
+
+def _job_in(answer: httpx.Response) -> Mapping[str, Any]:
+    """Return the state of a job, which may be wrapped in `jobStatus`."""
+    body = json_object(answer)
+    wrapped = body.get("jobStatus")
+    return wrapped if isinstance(wrapped, dict) else body
+
+
+def _is_below(remaining: object, needed: int) -> bool:
+    return isinstance(remaining, int) and not isinstance(remaining, bool) and remaining < needed
+
 
 BLOB_LIFETIME = timedelta(minutes=5)
 """How long an uploaded blob may wait for its record. Servers delete unused ones after minutes (lexicon
@@ -52,7 +156,7 @@ Handle = dict[str, Any]
 class Blobs:
     """The uploads of one post and of the thread after it."""
 
-    def __init__(self, connection: BlueskyConnection, context: PublishContext[BlueskySettings]) -> None:
+    def __init__(self, connection: BlueskyConnection, context: BlueskyContext) -> None:
         self._connection = connection
         self._context = context
         self._known: dict[str, Handle] = context.handles.setdefault("media", {})
@@ -141,18 +245,18 @@ class Blobs:
             await self._finish_job(name, known)
 
     def _uses_service(self) -> bool:
-        return video.is_hosted(self._connection) and self._context.handles.get(LOST, 0) <= MOST_LOST
+        return is_hosted(self._connection) and self._context.handles.get(LOST, 0) <= MOST_LOST
 
     async def _start_job(self, name: str, known: Handle, file: MediaFile) -> None:
-        await video.check_limits(self._connection, file.size)
-        status = await video.upload(self._connection, self._body(file), file.content_type)
+        await check_limits(self._connection, file.size)
+        status = await upload_video(self._connection, self._body(file), file.content_type)
         known["job"] = status["jobId"]
         await self._is_processed(name, known, status)
 
     async def _finish_job(self, name: str, known: Handle) -> None:
         for pause in CHECK_PAUSES:
             await asyncio.sleep(pause)
-            status = await video.job(self._connection, known["job"])
+            status = await read_job(self._connection, known["job"])
             self._context.heartbeat(f"processing {status.get('progress', 0)}%")
             if await self._is_processed(name, known, status):
                 return
@@ -209,3 +313,28 @@ def _check(item: Media, file: MediaFile) -> None:
     if rule.max_bytes and file.size > rule.max_bytes:
         message = f"Bluesky takes {item.type}s of up to {rule.max_bytes:,} bytes; this has {file.size:,}."
         raise PlatformError(ErrorKind.REJECTED, message, code="media_too_large")
+
+
+def card_picture(draft: Draft[BlueskySettings]) -> tuple[Media, ...]:
+    """Return the picture of the link card, if it has one."""
+    address = draft.settings.card_thumbnail
+    return (Media(type=MediaType.IMAGE, url=address),) if address else ()
+
+
+def build_embed(blobs: Blobs, context: BlueskyContext) -> dict[str, Any] | None:
+    """Return the embed of the post itself; source: lexicons app.bsky.embed.external, record and recordWithMedia."""
+    embed = blobs.embed(POST, context.draft.media) or _card(blobs, context.draft)
+    if not context.draft.settings.quote_post_id:
+        return embed
+    quoted = {"$type": "app.bsky.embed.record", "record": context.handles["references"]["quote"]}
+    return {"$type": "app.bsky.embed.recordWithMedia", "record": quoted, "media": embed} if embed else quoted
+
+
+def _card(blobs: Blobs, draft: Draft[BlueskySettings]) -> dict[str, Any] | None:
+    card = draft.settings.link_card
+    if card is None:
+        return None
+    external: dict[str, Any] = {"uri": card.url, "title": card.title, "description": card.description}
+    if picture := card_picture(draft):
+        external["thumb"] = blobs.uploaded(CARD, picture)[0]["blob"]
+    return {"$type": "app.bsky.embed.external", "external": external}

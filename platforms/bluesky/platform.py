@@ -1,25 +1,176 @@
 """Publishing to Bluesky: a record under a key of our own choice, so that a repeat writes the same record again."""
 
+import re
 import secrets
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from platforms.app_rules import AppRules
-from platforms.base import Absent, ApiVersion, Draft, Finding, Identity, Platform, PublishContext, Published
+from platforms.base import Absent, ApiVersion, Draft, Finding, Identity, Platform, Published
 from platforms.bluesky import errors, rules
 from platforms.bluesky.access import RenewsSession
-from platforms.bluesky.connection import BlueskyConnection, account_did, ask, call, open_session
-from platforms.bluesky.did import INDEX, PLC, check_server
-from platforms.bluesky.embeds import CARD, POST, build_embed, card_picture
-from platforms.bluesky.media import Blobs
-from platforms.bluesky.references import COLLECTION, Reference, find_references, read_record, record_uri, reference
-from platforms.bluesky.settings import HOSTED, BlueskyCredentials, BlueskySettings
-from platforms.bluesky.text import facets, mentions
-from platforms.bluesky.tid import CLOCKS, tid
-from platforms.bluesky.video import VIDEO_SERVICE
+from platforms.bluesky.identity import INDEX, PLC, check_server
+from platforms.bluesky.media import CARD, POST, VIDEO_SERVICE, Blobs, build_embed, card_picture
+from platforms.bluesky.rules import (
+    HOSTED,
+    POST_NAME,
+    BlueskyConnection,
+    BlueskyContext,
+    BlueskyCredentials,
+    BlueskySettings,
+    facets,
+    mentions,
+)
+from platforms.bluesky.session import account_did, ask, call, open_session
 from platforms.capabilities import ChoosesKey, OwnServers
-from platforms.errors import ErrorKind, PlatformError, require_same
+from platforms.errors import ErrorKind, PlatformError, require_same, unreadable
+from platforms.http.wire import json_object
+from platforms.live import Assumption, LiveCheck, SamplePost, SampleResult, find_answers, find_values
 from platforms.steps.thread import ThreadItem, ended_early
+
+ALPHABET = "234567abcdefghijklmnopqrstuvwxyz"
+"""Base 32 whose text order is its number order; source: atproto.com/specs/tid."""
+LENGTH = 13
+CLOCKS = 1024
+"""How many identifiers one microsecond may have; source: atproto.com/specs/tid."""
+
+_EPOCH = datetime.fromtimestamp(0, UTC)
+
+
+def tid(moment: datetime, clock: int) -> str:
+    """Return the timestamp identifier of a moment; `clock` (below 1024) distinguishes those of one microsecond."""
+    number = (moment - _EPOCH) // timedelta(microseconds=1) * CLOCKS + clock
+    digits = ""
+    for _ in range(LENGTH):
+        number, digit = divmod(number, len(ALPHABET))
+        digits = ALPHABET[digit] + digits
+    return digits
+
+
+COLLECTION = "app.bsky.feed.post"
+
+Reference = dict[str, str]
+"""A record's name (uri) and hash (cid)."""
+
+
+async def find_references(connection: BlueskyConnection, context: BlueskyContext) -> None:
+    """Store in the handles what the post quotes and replies to. Raises PlatformError, `rejected` if it is missing."""
+    settings = context.draft.settings
+    known: dict[str, Any] = context.handles.setdefault("references", {})
+    if settings.quote_post_id and "quote" not in known:
+        known["quote"] = reference(await _find(connection, settings.quote_post_id, "quotePostId"))
+        await context.save(context.handles)
+    if settings.reply_to_post_id and "reply" not in known:
+        parent = await _find(connection, settings.reply_to_post_id, "replyToPostId")
+        known["reply"] = {"root": _thread_root(parent), "parent": reference(parent)}
+        await context.save(context.handles)
+
+
+async def read_record(connection: BlueskyConnection, repo: str, rkey: str) -> dict[str, Any]:
+    """Return a record of the account's own post with its name and hash. Raises PlatformError, also if unreadable.
+
+    It is read without a session, so that a post can be looked up even if its account must be reconnected.
+    """
+    params = {"repo": repo, "collection": COLLECTION, "rkey": rkey}
+    record = _readable(await ask(connection, "com.atproto.repo.getRecord", **params))
+    require_same("Bluesky", record["uri"], record_uri(repo, rkey))
+    return record
+
+
+def record_uri(repo: str, rkey: str) -> str:
+    """Return the name of a post in the repository with this DID."""
+    return f"at://{repo}/{COLLECTION}/{rkey}"
+
+
+def _readable(record: dict[str, Any]) -> dict[str, Any]:
+    if not str(record.get("uri", "")).startswith("at://"):
+        raise unreadable("Bluesky")
+    return record
+
+
+def reference(record: dict[str, Any]) -> Reference:
+    """Return the reference by which other records name this one. Raises PlatformError if a response lacks it."""
+    if not record.get("uri") or not record.get("cid"):
+        raise unreadable("Bluesky")
+    return {"uri": str(record["uri"]), "cid": str(record["cid"])}
+
+
+async def _find(connection: BlueskyConnection, name: str, setting: str) -> dict[str, Any]:
+    """Return the record of any author's post, from the account's server or from Bluesky's public index."""
+    [(repo, rkey)] = re.findall(POST_NAME, name)
+    try:
+        # In the account's session: only with it does Bluesky's own address know the server of the account.
+        params = {"repo": repo, "collection": COLLECTION, "rkey": rkey}
+        return _readable(await call(connection, "GET", "com.atproto.repo.getRecord", params=params))
+    except PlatformError as error:
+        # A server that holds few accounts need not ask Bluesky about others, and may fail to.
+        if error.kind is not ErrorKind.REJECTED and error.code not in errors.UPSTREAM:
+            raise
+    try:
+        return await _indexed(connection, repo, rkey)
+    except PlatformError as error:
+        if error.kind is not ErrorKind.REJECTED:
+            raise
+        sentence = f"Bluesky does not have the post that {setting} names. Check that it is still there."
+        raise PlatformError(ErrorKind.REJECTED, sentence, code=error.code, status=error.status) from error
+
+
+async def _indexed(connection: BlueskyConnection, repo: str, rkey: str) -> dict[str, Any]:
+    """Return a post from the public index; source: lexicon app.bsky.feed.getPosts. Raises PlatformError."""
+    index = f"{connection.wire.host(INDEX)}/xrpc"
+    if not repo.startswith("did:"):
+        answer = await connection.wire.send(
+            "GET", f"{index}/com.atproto.identity.resolveHandle", params={"handle": repo.removeprefix("@")}
+        )
+        repo = str(json_object(answer).get("did") or "")
+    uri = record_uri(repo, rkey)
+    answer = await connection.wire.send("GET", f"{index}/app.bsky.feed.getPosts", params={"uris": uri})
+    posts = json_object(answer).get("posts")
+    if not isinstance(posts, list):
+        raise unreadable("Bluesky")
+    for post in posts:
+        if isinstance(post, dict) and post.get("uri") == uri:
+            return {"uri": uri, "cid": post.get("cid"), "value": post.get("record")}
+    raise PlatformError(ErrorKind.REJECTED, "Bluesky does not have this post.", code=errors.RECORD_ABSENT)
+
+
+def _thread_root(parent: dict[str, Any]) -> Reference:
+    """Return the first post of the thread: the post itself, unless it is a reply."""
+    match parent.get("value"):
+        case {"reply": {"root": {"uri": str(uri), "cid": str(cid)}}}:
+            return {"uri": uri, "cid": cid}
+    return reference(parent)
+
+
+async def _remove(connection: BlueskyConnection, _: BlueskyContext, published: Published) -> None:
+    repo, rkey = await open_session(connection), published.platform_post_id.rpartition("/")[2]
+    await call(
+        connection, "POST", "com.atproto.repo.deleteRecord", json={"repo": repo, "collection": COLLECTION, "rkey": rkey}
+    )
+
+
+def _names_its_job(seen: SampleResult) -> bool | None:
+    answers = find_answers(seen, "app.bsky.video.uploadVideo")
+    return bool(find_values(answers[-1].body, "jobId")) if answers else None
+
+
+LIVE = LiveCheck(
+    samples=(
+        SamplePost("text", more_text=" · ünïcödé 🧪 https://example.com/", repeats=True),
+        SamplePost("image", files=("plain.jpg",)),
+        SamplePost("gallery", files=("plain.jpg",) * 5),
+        SamplePost(
+            "video",
+            files=("tall.mp4",),
+            assumptions=(
+                Assumption("video_job", "The video service's answer to an upload names a job.", _names_its_job),
+            ),
+        ),
+    ),
+    remove=_remove,
+    by_hand=("How does an account look whose e-mail address is not confirmed: what does the video service answer?",),
+)
+
 
 MENTION_TRIES = 3
 """How often a server may fail to resolve a handle before the mention becomes plain text; our choice."""
@@ -82,7 +233,7 @@ class Bluesky(
         await check_server(connection, str(session["did"]))
         return Identity(str(session["did"]), str(session.get("handle") or session["did"]))
 
-    async def prepare(self, connection: BlueskyConnection, context: PublishContext[BlueskySettings]) -> None:
+    async def prepare(self, connection: BlueskyConnection, context: BlueskyContext) -> None:
         """Look up what the post refers to, and upload its media. Repeatable: continues from the handles."""
         await _look_up(connection, context, context.draft.text)
         await find_references(connection, context)
@@ -90,11 +241,11 @@ class Bluesky(
         await blobs.upload(POST, context.draft.media)
         await blobs.upload(CARD, card_picture(context.draft))
 
-    async def assign_key(self, context: PublishContext[BlueskySettings]) -> None:
+    async def assign_key(self, context: BlueskyContext) -> None:
         """Choose the record's key."""
         await _key(context, POST)
 
-    async def publish(self, connection: BlueskyConnection, context: PublishContext[BlueskySettings]) -> Published:
+    async def publish(self, connection: BlueskyConnection, context: BlueskyContext) -> Published:
         """Write the record under its key. The same key with the same record changes nothing."""
         did = await open_session(connection)
         key, embed = await _key(context, POST), build_embed(Blobs(connection, context), context)
@@ -105,9 +256,7 @@ class Bluesky(
             key["cid"] = str(answer["cid"])
         return _published(str(answer["uri"]))
 
-    async def confirm_sent(
-        self, connection: BlueskyConnection, context: PublishContext[BlueskySettings], sent_at: datetime
-    ) -> Finding:
+    async def confirm_sent(self, connection: BlueskyConnection, context: BlueskyContext, sent_at: datetime) -> Finding:
         """Read the record by its key, which is saved before anything is sent."""
         key = context.handles.get("records", {}).get(POST)
         if key is None:
@@ -119,9 +268,7 @@ class Bluesky(
                 return Absent()
             raise
 
-    async def complete(
-        self, connection: BlueskyConnection, context: PublishContext[BlueskySettings], published: Published
-    ) -> Published:
+    async def complete(self, connection: BlueskyConnection, context: BlueskyContext, published: Published) -> Published:
         """Write the thread that follows, each post a reply to the one before. Repeatable, as publishing is."""
         items = context.draft.settings.thread_items
         if not items:
@@ -138,9 +285,7 @@ class Bluesky(
         return published
 
 
-async def _first(
-    connection: BlueskyConnection, context: PublishContext[BlueskySettings], did: str, published: Published
-) -> Reference:
+async def _first(connection: BlueskyConnection, context: BlueskyContext, did: str, published: Published) -> Reference:
     """Return the post that the thread follows."""
     if cid := context.handles.get("records", {}).get(POST, {}).get("cid"):
         return {"uri": published.platform_post_id, "cid": cid}
@@ -148,11 +293,7 @@ async def _first(
 
 
 async def _follow(
-    connection: BlueskyConnection,
-    context: PublishContext[BlueskySettings],
-    number: int,
-    item: ThreadItem,
-    reply: dict[str, Any],
+    connection: BlueskyConnection, context: BlueskyContext, number: int, item: ThreadItem, reply: dict[str, Any]
 ) -> dict[str, str]:
     """Write one post of the thread unless its name is known already; return its name and hash."""
     name = str(number)
@@ -168,7 +309,7 @@ async def _follow(
     return reference(key)
 
 
-async def _look_up(connection: BlueskyConnection, context: PublishContext[BlueskySettings], text: str) -> None:
+async def _look_up(connection: BlueskyConnection, context: BlueskyContext, text: str) -> None:
     """Resolve the handles in a text; a handle stays unresolved if the server does not know it or keeps failing."""
     dids: dict[str, str] = context.handles.setdefault("mentions", {})
     failures: dict[str, int] = context.handles.setdefault("mentionFailures", {})
@@ -189,7 +330,7 @@ async def _look_up(connection: BlueskyConnection, context: PublishContext[Bluesk
             )
 
 
-async def _key(context: PublishContext[BlueskySettings], name: str) -> dict[str, str]:
+async def _key(context: BlueskyContext, name: str) -> dict[str, str]:
     """Return the key and time of a record, which are chosen once and saved before the record is sent."""
     records: dict[str, dict[str, str]] = context.handles.setdefault("records", {})
     if name not in records:
@@ -202,13 +343,13 @@ async def _key(context: PublishContext[BlueskySettings], name: str) -> dict[str,
     return records[name]
 
 
-def _reply(context: PublishContext[BlueskySettings]) -> dict[str, Reference] | None:
+def _reply(context: BlueskyContext) -> dict[str, Reference] | None:
     """Return the references of a reply: the thread's first post, and the parent."""
     return context.handles["references"]["reply"] if context.draft.settings.reply_to_post_id else None
 
 
 def _record(
-    context: PublishContext[BlueskySettings],
+    context: BlueskyContext,
     text: str,
     key: dict[str, str],
     embed: dict[str, Any] | None,
@@ -233,7 +374,7 @@ def _record(
 
 async def _put(
     connection: BlueskyConnection,
-    context: PublishContext[BlueskySettings],
+    context: BlueskyContext,
     did: str,
     rkey: str,
     record: dict[str, Any],

@@ -1,7 +1,7 @@
-"""Access to Discord's channels: a webhook that a person makes for a channel, or this service's bot."""
+"""Access to Discord's channels: a webhook that a person makes for a channel, or a bot, which may be this service's."""
 
-from collections.abc import Collection, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import httpx
@@ -13,12 +13,152 @@ from platforms.access.consent import Ends, OAuthConnector
 from platforms.access.grants import Grant
 from platforms.access.registered_apps import App
 from platforms.access.token_endpoint import ClientAuth, TokenEndpoint
-from platforms.base import Connection, Identity
-from platforms.discord.channels import EMBED, HISTORY, NEEDED, text_channels
-from platforms.discord.connection import USER_AGENT, get, home, webhook_path
-from platforms.discord.settings import WEBHOOK, DiscordCredentials
-from platforms.errors import ErrorKind, PlatformError
-from platforms.http.wire import Wire
+from platforms.base import Identity
+from platforms.choices import Choices, ListedSetting, bounded
+from platforms.discord.rules import WEBHOOK, DiscordConnection, DiscordCredentials
+from platforms.errors import ErrorKind, PlatformError, unreadable
+from platforms.http.answers import ListAt, parse
+from platforms.http.wire import Wire, json_object, segment
+
+USER_AGENT = "DiscordBot (https://socialsyncer.example, 0.2.0)"
+"""The form of user agent that Discord's reference page demands; Discord blocks others."""
+
+
+def request_headers(connection: DiscordConnection) -> dict[str, str]:
+    """Return the headers of every request; a webhook carries its token in the path instead."""
+    agent = {"User-Agent": USER_AGENT}
+    return agent if connection.credentials.webhook else agent | {"Authorization": f"Bot {_token(connection)}"}
+
+
+def home(connection: DiscordConnection) -> str:
+    """Return the path of the account: its webhook or its channel."""
+    credentials = connection.credentials
+    return webhook_path(credentials) if credentials.webhook else channel_path(credentials.user_id)
+
+
+def webhook_path(credentials: DiscordCredentials) -> str:
+    """Return the path of a webhook, with its token."""
+    return f"/webhooks/{segment(credentials.webhook)}/{segment(credentials.access_token.get_secret_value())}"
+
+
+def channel_path(channel: object) -> str:
+    """Return the path of a channel."""
+    return f"/channels/{segment(channel)}"
+
+
+async def get(connection: DiscordConnection, path: str, **params: str) -> dict[str, Any]:
+    """Read one object. Raises PlatformError if it has no id."""
+    answer = await connection.wire.send("GET", path, headers=request_headers(connection), params=params)
+    return with_id(answer)
+
+
+async def messages(connection: DiscordConnection, channel: str, after: str, limit: int) -> list[dict[str, Any]]:
+    """Read the messages of a channel after an id, newest first. Raises PlatformError if the response is no list."""
+    query = {"after": after, "limit": str(limit)}
+    answer = await connection.wire.send(
+        *("GET", f"{channel_path(channel)}/messages"),
+        headers=request_headers(connection),
+        params=query,
+        listed=ListAt(),
+    )
+    page = parse(answer)
+    if isinstance(page, list) and all(
+        isinstance(message, dict) and str(message.get("id")).isdecimal() for message in page
+    ):
+        return page
+    raise unreadable("Discord")
+
+
+def with_id(answer: httpx.Response, *, public: bool = False) -> dict[str, Any]:
+    """Return the object of a response. Raises PlatformError if there is none."""
+    body = json_object(answer)
+    if isinstance(body.get("id"), str) and body["id"]:
+        return body
+    raise unreadable("Discord", public=public)
+
+
+def _token(connection: DiscordConnection) -> str:
+    return connection.credentials.access_token.get_secret_value()
+
+
+LISTED = {"channelId": ListedSetting()}
+VIEW, SEND, EMBED, ATTACH, HISTORY = 1 << 10, 1 << 11, 1 << 14, 1 << 15, 1 << 16
+_ADMINISTRATOR = 1 << 3
+NEEDED = VIEW | SEND | ATTACH
+_TEXT_CHANNELS = {0, 5}
+"""Text and announcement channels. Source: Discord's API document, channel types."""
+
+
+@dataclass(frozen=True, slots=True)
+class TextChannel:
+    """A channel of a server, and whether the bot may publish there."""
+
+    number: str
+    name: str
+    is_open: bool
+
+
+async def list_channels(connection: DiscordConnection) -> Choices:
+    """Return the channels of the account's server in which its bot may publish. Raises PlatformError."""
+    if connection.credentials.webhook:
+        message = "A webhook publishes to its own channel only: channelId is for bots."
+        raise PlatformError(ErrorKind.REJECTED, message, code="channel_type")
+    guild = str((await get(connection, home(connection))).get("guild_id") or "")
+    channels = await text_channels(connection, guild) if guild.isdecimal() else []
+    return bounded((channel.number, f"#{channel.name}") for channel in channels if channel.is_open)
+
+
+async def text_channels(connection: DiscordConnection, guild: str) -> list[TextChannel]:
+    """Return the text channels of a server to which the bot was added. Raises PlatformError."""
+    bot = await get(connection, "/users/@me")
+    member = await _read_object(connection, f"/guilds/{segment(guild)}/members/{segment(bot['id'])}")
+    roles = {str(role.get("id")): role for role in await _read_list(connection, f"/guilds/{segment(guild)}/roles")}
+    own = [guild, *map(str, member.get("roles") or [])]
+    channels = []
+    for channel in await _read_list(connection, f"/guilds/{segment(guild)}/channels"):
+        number, name = str(channel.get("id") or ""), str(channel.get("name") or "")
+        if channel.get("type") in _TEXT_CHANNELS and number.isdecimal():
+            may = _permissions(own, str(bot["id"]), roles, channel.get("permission_overwrites") or [])
+            channels.append(TextChannel(number, name, may & NEEDED == NEEDED))
+    return channels
+
+
+def _permissions(
+    own: Sequence[str], bot: str, roles: Mapping[str, Mapping[str, Any]], overwrites: Iterable[Mapping[str, Any]]
+) -> int:
+    """Return the permissions of a bot with its `own` roles in a channel; the first role is @everyone.
+
+    Source: Discord's API document, topics/permissions. The roles' permissions are united. Then the channel's overwrites
+    change them: those of @everyone, of the roles together and of the member.
+    """
+    may = 0
+    for role in own:
+        may |= _bits(roles.get(role, {}).get("permissions"))
+    if may & _ADMINISTRATOR:
+        return ~0
+    by_id = {str(overwrite.get("id")): overwrite for overwrite in overwrites if isinstance(overwrite, dict)}
+    for group in ([own[0]], own[1:], [bot]):
+        applied = [by_id[name] for name in group if name in by_id]
+        for overwrite in applied:
+            may &= ~_bits(overwrite.get("deny"))
+        for overwrite in applied:
+            may |= _bits(overwrite.get("allow"))
+    return may
+
+
+def _bits(text: Any) -> int:
+    return int(text) if isinstance(text, str) and text.isdecimal() and len(text) < 40 else 0
+
+
+async def _read_object(connection: DiscordConnection, path: str) -> Mapping[str, Any]:
+    answer = parse(await connection.wire.send("GET", path, headers=request_headers(connection)))
+    return answer if isinstance(answer, dict) else {}
+
+
+async def _read_list(connection: DiscordConnection, path: str) -> list[Mapping[str, Any]]:
+    answer = parse(await connection.wire.send("GET", path, headers=request_headers(connection)))
+    return [item for item in answer if isinstance(item, dict)] if isinstance(answer, list) else []
+
 
 _ASKED = NEEDED | EMBED | HISTORY
 """The permissions that the bot asks for. Reading the history finds messages whose response was lost."""
@@ -154,7 +294,7 @@ def _bot_credentials(app: App, channel: str) -> DiscordCredentials:
     return DiscordCredentials(access_token=SecretStr(OF_APP), user_id=channel, client_id=app.client_id)
 
 
-async def _webhook_channel(connection: Connection[DiscordCredentials]) -> str | None:
+async def _webhook_channel(connection: DiscordConnection) -> str | None:
     """Return the channel of a webhook; None if Discord does not say."""
     try:
         return str((await get(connection, home(connection))).get("channel_id") or "") or None

@@ -1,5 +1,6 @@
 """Publishing to Discord as a bot, whose messages can be found again, or by a webhook, whose messages cannot."""
 
+import hashlib
 import json
 from contextlib import AsyncExitStack
 from datetime import UTC, datetime, timedelta
@@ -7,6 +8,7 @@ from typing import Any
 
 import httpx
 
+from domain.post import Media, MediaType
 from platforms.app_rules import AppRules, Bot
 from platforms.base import (
     ApiVersion,
@@ -14,22 +16,150 @@ from platforms.base import (
     Finding,
     Identity,
     Platform,
-    PublishContext,
     Published,
     Unknown,
 )
 from platforms.choices import Choices, ListsChoices
-from platforms.discord import channels, errors, rules
-from platforms.discord.connection import DiscordConnection, channel_path, get, home, messages, request_headers, with_id
-from platforms.discord.fields import bot_fields, file_parts, message_body, webhook_fields
-from platforms.discord.settings import DiscordCredentials, DiscordSettings
+from platforms.discord import errors, rules
+from platforms.discord.access import (
+    LISTED,
+    channel_path,
+    get,
+    home,
+    list_channels,
+    messages,
+    request_headers,
+    with_id,
+)
+from platforms.discord.rules import (
+    ALL_BYTES,
+    MEBIBYTE,
+    DiscordConnection,
+    DiscordContext,
+    DiscordCredentials,
+    DiscordSettings,
+    Poll,
+)
 from platforms.errors import ErrorKind, PlatformError, require_same
+from platforms.files import MediaFile
 from platforms.http.answers import FirstItems
-from platforms.http.multipart import MultipartForm, post_form
+from platforms.http.multipart import FilePart, MultipartForm, name_in, post_form
 from platforms.http.untrusted import moment
+from platforms.http.wire import segment
+from platforms.live import Assumption, LiveCheck, SamplePost, SampleResult, find_answers, find_values
 from platforms.places import CODE, PlaceSetting, is_allowed, not_allowed
 from platforms.steps.matching import CLOCKS_APART, Likeness, MatchingPost, likeness, verdict
 from platforms.steps.write_only import confirm_from_marker, mark_sending
+
+SUPPRESS_EMBEDS, SUPPRESS_NOTIFICATIONS = 1 << 2, 1 << 12
+
+_ENDINGS = {
+    "image/jpeg": "jpg",
+    "video/quicktime": "mov",
+}
+_DIGITS = "0123456789abcdefghijklmnopqrstuvwxyz"
+
+
+def message_body(draft: Draft[DiscordSettings], files: list[MediaFile]) -> dict[str, Any]:
+    """Return the body that makes the message, without the fields that only bots or only webhooks have."""
+    settings = draft.settings
+    flags = SUPPRESS_EMBEDS * settings.suppress_embeds | SUPPRESS_NOTIFICATIONS * settings.silent
+    fields: dict[str, Any] = {
+        "content": draft.text,
+        "embeds": [embed.model_dump(mode="json", exclude_none=True) for embed in settings.embeds],
+        "poll": _poll(settings.poll) if settings.poll else None,
+        "flags": flags,
+        "tts": settings.tts,
+        "attachments": [
+            {"id": str(index), "filename": part.filename} | ({"description": item.alt_text} if item.alt_text else {})
+            for index, (item, part) in enumerate(zip(draft.media, file_parts(draft, files), strict=True))
+        ],
+    }
+    # Without this, every @everyone in a text would notify all members.
+    mentions = {"allowed_mentions": {"parse": sorted(set(settings.allowed_mentions))}}
+    return {name: value for name, value in fields.items() if value} | mentions
+
+
+def _poll(poll: Poll) -> dict[str, Any]:
+    return {
+        "question": {"text": poll.question},
+        "answers": [{"poll_media": {"text": option}} for option in poll.options],
+        "duration": poll.duration_hours,
+        "allow_multiselect": poll.multiple,
+    }
+
+
+def webhook_fields(settings: DiscordSettings) -> dict[str, Any]:
+    """Return the additional fields that a webhook may set."""
+    fields = {"username": settings.username, "avatar_url": settings.avatar_url, "thread_name": settings.thread_name}
+    return {name: value for name, value in fields.items() if value}
+
+
+def bot_fields(target_id: str) -> dict[str, Any]:
+    """Return the nonce by which Discord recognises a repeat for some minutes and answers with the first message."""
+    number, nonce = int.from_bytes(hashlib.sha256(target_id.encode()).digest()[:16]), ""
+    while number:
+        number, digit = divmod(number, len(_DIGITS))
+        nonce += _DIGITS[digit]
+    return {"nonce": nonce, "enforce_nonce": True}
+
+
+def file_parts(draft: Draft[DiscordSettings], files: list[MediaFile]) -> list[FilePart]:
+    """Return the files as parts of the form. Raises PlatformError(rejected) if together they are too large."""
+    if (size := sum(file.size for file in files)) > ALL_BYTES:
+        message = f"Discord allows {ALL_BYTES // MEBIBYTE} MB of files in a post; these have {size / MEBIBYTE:,.1f} MB."
+        raise PlatformError(ErrorKind.REJECTED, message, code="files_too_large")
+    return [
+        FilePart(f"files[{index}]", _filename(item, index, file), file)
+        for index, (item, file) in enumerate(zip(draft.media, files, strict=True))
+    ]
+
+
+def _filename(item: Media, index: int, file: MediaFile) -> str:
+    """Return the file name that readers see. A document keeps its own, because its ending says what opens it."""
+    if item.type is MediaType.DOCUMENT and (name := name_in(item.url)):
+        return name
+    ending = _ENDINGS.get(file.content_type) or file.content_type.rpartition("/")[2]
+    return f"{item.type}{index + 1}.{ending}"
+
+
+async def _remove(connection: DiscordConnection, context: DiscordContext, published: Published) -> None:
+    # A webhook deletes its own messages below its own address; a bot does so below the channel's.
+    where = home(connection) if connection.credentials.webhook else channel_path(context.handles[CHANNEL])
+    path = f"{where}/messages/{segment(published.platform_post_id)}"
+    await connection.wire.send("DELETE", path, headers=request_headers(connection))
+
+
+def _is_bot(connection: DiscordConnection) -> bool:
+    return connection.credentials.webhook is None
+
+
+def _keeps_nonce_to_itself(seen: SampleResult) -> bool | None:
+    lists = [
+        exchange
+        for exchange in find_answers(seen, "/messages", method="GET")
+        if isinstance(exchange.body, list) and exchange.body
+    ]
+    return not any(find_values(exchange.body, "nonce") for exchange in lists) if lists else None
+
+
+LIVE = LiveCheck(
+    samples=(
+        SamplePost(
+            "text",
+            more_text=" · ünïcödé 🧪 \u2026",
+            repeats=True,
+            assumptions=(Assumption("no_nonce", "Lists of messages do not show nonces.", _keeps_nonce_to_itself),),
+        ),
+        SamplePost("image", files=("plain.jpg",)),
+        SamplePost("poll", settings={"poll": {"question": "Is this a test?", "options": ["Yes", "No"]}}),
+    ),
+    remove=_remove,
+    can_read=_is_bot,
+    knows_repeats=_is_bot,
+    by_hand=("Take Read Message History from the bot: does its channel then read as empty, with status 200?",),
+)
+
 
 PAGE, MOST_PAGES = 100, 5
 """Messages per page, the most Discord allows, and pages; a busier channel is not searched further."""
@@ -70,7 +200,7 @@ class Discord(Platform[DiscordSettings, DiscordCredentials], ListsChoices[Discor
     credentials = DiscordCredentials
     service_fields = frozenset({"client_id", "replaced_by", "in_channel", "made_by"})
     app = AppRules(bot=Bot.OPTIONAL)
-    listed = channels.LISTED
+    listed = LISTED
 
     def prepares(self, draft: Draft[DiscordSettings]) -> bool:
         """Return False: files are sent with the message itself."""
@@ -82,7 +212,7 @@ class Discord(Platform[DiscordSettings, DiscordCredentials], ListsChoices[Discor
 
     async def choices(self, connection: DiscordConnection, name: str, within: str) -> Choices:
         """Return the channels of the bot's server in which it may publish."""
-        return await channels.choices(connection)
+        return await list_channels(connection)
 
     async def whoami(self, connection: DiscordConnection) -> Identity:
         """Ask which channel or webhook this is. An account is a channel and not a bot, which may post in many."""
@@ -96,7 +226,7 @@ class Discord(Platform[DiscordSettings, DiscordCredentials], ListsChoices[Discor
             raise PlatformError(ErrorKind.REJECTED, message, code="channel_type")
         return Identity(place["id"], name)
 
-    async def publish(self, connection: DiscordConnection, context: PublishContext[DiscordSettings]) -> Published:
+    async def publish(self, connection: DiscordConnection, context: DiscordContext) -> Published:
         """Make the message by one request, with its files."""
         await _check_channel(connection, context.draft.settings)
         draft, is_webhook = context.draft, connection.credentials.webhook is not None
@@ -129,9 +259,7 @@ class Discord(Platform[DiscordSettings, DiscordCredentials], ListsChoices[Discor
         context.handles[CHANNEL] = message.get("channel_id")
         return Published(message["id"], url=None)
 
-    async def confirm_sent(
-        self, connection: DiscordConnection, context: PublishContext[DiscordSettings], sent_at: datetime
-    ) -> Finding:
+    async def confirm_sent(self, connection: DiscordConnection, context: DiscordContext, sent_at: datetime) -> Finding:
         """Look for a bot's message in its channel; a webhook's messages cannot be read."""
         if connection.credentials.webhook:
             return await confirm_from_marker(context)
@@ -139,9 +267,7 @@ class Discord(Platform[DiscordSettings, DiscordCredentials], ListsChoices[Discor
             return Unknown(final=True)
         return await _find(connection, context, sent_at)
 
-    async def complete(
-        self, connection: DiscordConnection, context: PublishContext[DiscordSettings], published: Published
-    ) -> Published:
+    async def complete(self, connection: DiscordConnection, context: DiscordContext, published: Published) -> Published:
         """Find out in which server the message is, which is part of its address."""
         if published.url:
             return published
@@ -194,7 +320,7 @@ async def _check_channel(connection: DiscordConnection, settings: DiscordSetting
         raise PlatformError(ErrorKind.REJECTED, not_allowed(connection.account.account_id, name, channel), code=CODE)
 
 
-async def _meant(context: PublishContext[DiscordSettings], error: PlatformError) -> PlatformError:
+async def _meant(context: DiscordContext, error: PlatformError) -> PlatformError:
     """Return what a refusal of the message means, given what the post asks for."""
     settings = context.draft.settings
     if error.code == errors.UNKNOWN_MESSAGE:
@@ -215,7 +341,7 @@ def _request_path(connection: DiscordConnection, settings: DiscordSettings) -> t
     return home(connection), {"wait": "true"} | ({"thread_id": settings.thread_id} if settings.thread_id else {})
 
 
-async def _find(connection: DiscordConnection, context: PublishContext[DiscordSettings], sent_at: datetime) -> Finding:
+async def _find(connection: DiscordConnection, context: DiscordContext, sent_at: datetime) -> Finding:
     """Look for the message among the bot's own since shortly before `sent_at`."""
     bot = await get(connection, "/users/@me")
     channel = str(_channel(connection, context.draft.settings))
@@ -249,7 +375,7 @@ async def _has_newer(connection: DiscordConnection, channel: str, since: int) ->
     return last.isdecimal() and len(last) <= LONGEST_ID and int(last) > since
 
 
-def _likeness(message: dict[str, Any], bot: dict[str, Any], context: PublishContext[DiscordSettings]) -> Likeness:
+def _likeness(message: dict[str, Any], bot: dict[str, Any], context: DiscordContext) -> Likeness:
     """Return how like ours a message is; Discord may have rewritten the text of one that shows as many files."""
     nonce, draft = message.get("nonce"), context.draft
     if nonce is not None:

@@ -13,14 +13,11 @@ from platforms.access.inspection import Inspection
 from platforms.access.registered_apps import App
 from platforms.access.renewal import Lifetimes
 from platforms.access.token_endpoint import UNREADABLE
-from platforms.base import Connection
 from platforms.errors import ErrorKind, PlatformError
-from platforms.facebook.connection import API, GRAPH
-from platforms.facebook.settings import FacebookCredentials
+from platforms.facebook.rules import FacebookConnection, FacebookCredentials
 from platforms.http.wire import Wire, json_object
-from platforms.meta.access import MetaConnector, code_endpoint
-from platforms.meta.credentials import app_proof
-from platforms.meta.inspection import debugged, granted_targets
+from platforms.meta.access import MetaConnector, code_endpoint, debugged, granted_targets
+from platforms.meta.graph import API, GRAPH, app_proof
 
 _FIELDS = "id,name,username,access_token,tasks,category"
 _PUBLISHES = "pages_manage_posts"
@@ -88,7 +85,7 @@ class FacebookConnector(MetaConnector[FacebookCredentials]):
             query["after"] = str(paging["cursors"].get("after"))
         return [candidate for page in pages if (candidate := self._candidate(app, page))]
 
-    async def inspect(self, connection: Connection[FacebookCredentials]) -> Inspection:
+    async def inspect(self, connection: FacebookConnection) -> Inspection:
         """Check that the Page's token works and that it is still for this Page. Raises PlatformError."""
         secret = connection.credentials.client_secret
         if secret is None or connection.credentials.client_id is None:

@@ -5,19 +5,27 @@ import re
 from typing import Any
 
 from domain.post import Media, MediaType
-from platforms.base import PublishContext
 from platforms.errors import ErrorKind, PlatformError
-from platforms.facebook.connection import BASE_URL, DOMAIN, GRAPH, VIDEO_URL, FacebookConnection
 from platforms.facebook.errors import WrongOffsetError, is_gone
-from platforms.facebook.rules import FacebookPostType, choose_post_type, choose_video_type
-from platforms.facebook.settings import FacebookSettings
+from platforms.facebook.rules import (
+    FacebookConnection,
+    FacebookContext,
+    FacebookPostType,
+    choose_post_type,
+    choose_video_type,
+)
 from platforms.files import MediaFile
 from platforms.http import multipart
 from platforms.http.body import FileBody
 from platforms.http.hosts import is_within
 from platforms.http.wire import segment
-from platforms.meta.graph import Answer, Fields, required_text
+from platforms.meta.graph import GRAPH, Answer, Fields, required_text
 
+BASE_URL = "https://graph.facebook.com"
+VIDEO_URL = "https://graph-video.facebook.com"
+"""The host to which Meta's guide and its own libraries upload videos; source:
+developers.facebook.com/docs/graph-api/video-uploads."""
+DOMAIN = "facebook.com"
 CONCURRENCY = 3
 """How many photos are uploaded at the same time; our choice, Facebook names no number."""
 EDGE = {
@@ -41,7 +49,7 @@ def photo_ids(handles: dict[str, Any]) -> list[str]:
 class Uploads:
     """The uploads of one post; all that Facebook returns is saved in the handles immediately."""
 
-    def __init__(self, connection: FacebookConnection, context: PublishContext[FacebookSettings]) -> None:
+    def __init__(self, connection: FacebookConnection, context: FacebookContext) -> None:
         self._connection = connection
         self._context = context
         self._saving = asyncio.Lock()

@@ -1,4 +1,4 @@
-"""The state of a video at Facebook between the request that publishes it and the moment it is public."""
+"""The search for a post on a Page: by its photos, its text or its medium, and by the state of its video."""
 
 import asyncio
 import re
@@ -7,12 +7,92 @@ from datetime import UTC, datetime, timedelta
 from enum import Enum, auto
 from typing import Any
 
-from platforms.base import Absent, Finding, PublishContext, Published, Refused, Unknown
-from platforms.errors import ErrorKind, PlatformError
-from platforms.facebook import errors, lookup
-from platforms.facebook.connection import GRAPH, FacebookConnection
-from platforms.facebook.settings import FacebookSettings
+from platforms.base import Absent, Finding, Published, Refused, Unknown
+from platforms.errors import ErrorKind, PlatformError, require_same
+from platforms.facebook import errors
+from platforms.facebook.media import photo_ids
+from platforms.facebook.rules import RULES, FacebookConnection, FacebookContext
+from platforms.http.answers import FirstItems
+from platforms.http.untrusted import moment
 from platforms.http.wire import segment
+from platforms.meta.graph import GRAPH
+from platforms.steps.matching import Likeness, MatchingPost, earliest_unclaimed, likeness, verdict_of_newest
+
+PAGE = 50
+POST_FIELDS = "id,message,created_time,permalink_url,attachments"
+STORY_FIELDS = "post_id,media_id,creation_time,url"
+"""Meta's description has the edge, but not its fields: unverified."""
+
+
+async def find_post(connection: FacebookConnection, context: FacebookContext, sent_at: datetime) -> Finding:
+    """Look for the post among the Page's newest. Raises PlatformError if the search fails."""
+    path = f"/{segment(connection.account.user_id)}/published_posts"
+    posts = await GRAPH.get_list(connection, path, fields=POST_FIELDS, limit=str(PAGE))
+    matching = (_matching_post(connection, post, _likeness(post, context)) for post in posts)
+    return verdict_of_newest(context, posts, matching, since=sent_at, most=PAGE)
+
+
+async def find_video(connection: FacebookConnection, context: FacebookContext, video_id: str) -> Published | None:
+    """Look among the Page's newest posts for the one that shows a video, in case the video itself cannot be read."""
+    path = f"/{segment(connection.account.user_id)}/published_posts"
+    posts = await GRAPH.get_list(connection, path, fields=POST_FIELDS, limit=str(PAGE))
+    return earliest_unclaimed(
+        context, (_matching_post(connection, post) for post in posts if video_id in _media_ids(post))
+    )
+
+
+def require_own(connection: FacebookConnection, post_id: str, *, public: bool = False) -> str:
+    """Return a post's id. Raises PlatformError if it names another Page; a story's names none."""
+    page, _, number = post_id.partition("_")
+    require_same("Facebook", page if number else None, connection.account.user_id, public=public)
+    return post_id
+
+
+def _matching_post(
+    connection: FacebookConnection, post: dict[str, Any], like: Likeness = Likeness.SAME
+) -> MatchingPost:
+    require_own(connection, str(post["id"]))
+    url = post.get("permalink_url") or RULES.post_id.page(post["id"])
+    return MatchingPost(Published(str(post["id"]), url), moment(post["created_time"]), like)
+
+
+def _likeness(post: dict[str, Any], context: FacebookContext) -> Likeness:
+    ours, shown = set(photo_ids(context.handles)), set(_media_ids(post))
+    if ours and shown:
+        return Likeness.SAME if ours & shown else Likeness.OTHER
+    if ours and not _entries(post, "attachments"):
+        return Likeness.OTHER
+    return likeness(post.get("message"), context.draft.text)
+
+
+def _media_ids(post: dict[str, Any]) -> list[str]:
+    attachments = _entries(post, "attachments")
+    nested = [below for attachment in attachments for below in _entries(attachment, "subattachments")]
+    targets = [attachment.get("target") or {} for attachment in (*attachments, *nested)]
+    return [str(target["id"]) for target in targets if target.get("id")]
+
+
+def _entries(holder: dict[str, Any], edge: str) -> list[dict[str, Any]]:
+    return (holder.get(edge) or {}).get("data") or []
+
+
+async def find_story(
+    connection: FacebookConnection, context: FacebookContext, media_id: str, sent_at: datetime
+) -> Finding:
+    """Look for a story among those of the day. If one may be ours under another id, ours must not be sent again."""
+    stories = await GRAPH.get_list(connection, f"/{segment(connection.account.user_id)}/stories", fields=STORY_FIELDS)
+    for story in stories:
+        if str(story.get("media_id")) == media_id and story.get("post_id"):
+            return Published(str(story["post_id"]), story.get("url") or RULES.post_id.page(str(story["post_id"])))
+    unnamed = (
+        MatchingPost(Published(str(story.get("post_id")), None), moment(story.get("creation_time", 0)))
+        for story in stories
+        if "media_id" not in story
+    )
+    if earliest_unclaimed(context, unnamed, since=sent_at):
+        return Unknown()
+    return Unknown(is_cut=True) if isinstance(stories, FirstItems) else Absent()
+
 
 BELIEVED_AFTER = timedelta(minutes=10)
 """How long a video that was to be public must read as not public before that counts. Reels became public after
@@ -68,7 +148,7 @@ async def read_video(connection: FacebookConnection, video_id: str) -> Video:
     return Video(state, url, _error_message(phases), answer.get("post_id"))
 
 
-async def wait_until_public(connection: FacebookConnection, context: PublishContext[FacebookSettings]) -> Published:
+async def wait_until_public(connection: FacebookConnection, context: FacebookContext) -> Published:
     """Wait until the video that was published is public.
 
     Raises PlatformError: `rejected` if Facebook could not process it, `unconfirmed` if it takes long.
@@ -91,7 +171,7 @@ async def wait_until_public(connection: FacebookConnection, context: PublishCont
     raise errors.still_processing()
 
 
-async def doubted(context: PublishContext[FacebookSettings], error: PlatformError) -> PlatformError:
+async def doubted(context: FacebookContext, error: PlatformError) -> PlatformError:
     """Return the meaning of an error of the request that publishes a video: a refusal counts once the video agrees."""
     refusal = error.claim or error
     if refusal.kind is not ErrorKind.REJECTED:
@@ -101,7 +181,7 @@ async def doubted(context: PublishContext[FacebookSettings], error: PlatformErro
     return refusal.as_unconfirmed(claims=True)
 
 
-async def find(connection: FacebookConnection, context: PublishContext[FacebookSettings], sent_at: datetime) -> Finding:
+async def find_published_video(connection: FacebookConnection, context: FacebookContext, sent_at: datetime) -> Finding:
     """Find out from the video itself whether it became public; a failed one is noted for the next attempt."""
     handle = context.handles["video"]
     video = await read_video(connection, handle["id"])
@@ -120,7 +200,7 @@ async def find(connection: FacebookConnection, context: PublishContext[FacebookS
         case PhaseState.PUBLISHING:
             return Unknown()
         case PhaseState.GONE if accepted or refused_at:
-            if post := await lookup.find_video(connection, context, handle["id"]):
+            if post := await find_video(connection, context, handle["id"]):
                 return post
     # To publish the same video once more makes no duplicate, but is useless if Facebook has accepted it already.
     if accepted or (refused_at and datetime.now(UTC) - datetime.fromisoformat(refused_at) < BELIEVED_AFTER):
@@ -128,13 +208,13 @@ async def find(connection: FacebookConnection, context: PublishContext[FacebookS
     return Absent()
 
 
-def published(connection: FacebookConnection, context: PublishContext[FacebookSettings], video: Video) -> Published:
+def published(connection: FacebookConnection, context: FacebookContext, video: Video) -> Published:
     """Return the post that shows a video, whose id comments and statistics need; else the video itself."""
     handle = context.handles["video"]
     reported = str(video.post_id or handle.get("post") or "")
     if reported.isdecimal():
         reported = f"{connection.account.user_id}_{reported}"
-    post_id = lookup.require_own(connection, reported) if _POST_ID.fullmatch(reported) else handle["id"]
+    post_id = require_own(connection, reported) if _POST_ID.fullmatch(reported) else handle["id"]
     return Published(post_id, video.url or f"https://www.facebook.com/{handle['id']}")
 
 

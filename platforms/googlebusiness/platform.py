@@ -17,7 +17,6 @@ from platforms.base import (
     Finding,
     Identity,
     Platform,
-    PublishContext,
     Published,
     Refused,
     Unknown,
@@ -26,24 +25,77 @@ from platforms.choices import Choices, ListsChoices
 from platforms.errors import ErrorKind, PlatformError, require_same, unreadable
 from platforms.files import MediaPulls
 from platforms.google.access import APP, ENDPOINT, SIGN_IN, TOKENS
-from platforms.googlebusiness import choices, errors, rules
-from platforms.googlebusiness.connection import (
+from platforms.googlebusiness import errors, rules
+from platforms.googlebusiness.access import (
     ACCOUNTS,
     BASE_URL,
+    LISTED,
     LOCATIONS,
-    GoogleBusinessConnection,
     call,
     keep,
     location_parent,
+    locations,
     parent,
     place,
 )
-from platforms.googlebusiness.fields import post_body
-from platforms.googlebusiness.settings import GoogleBusinessCredentials, GoogleBusinessSettings
+from platforms.googlebusiness.rules import (
+    GoogleBusinessConnection,
+    GoogleBusinessContext,
+    GoogleBusinessCredentials,
+    GoogleBusinessSettings,
+)
 from platforms.http.answers import FirstItems, ListAt
 from platforms.http.untrusted import moment
+from platforms.live import Assumption, LiveCheck, SamplePost, SampleResult, find_values
 from platforms.places import PlaceSetting
 from platforms.steps.matching import Likeness, MatchingPost, likeness, verdict
+
+DEFAULT_LANGUAGE = "en"
+"""Whether Google accepts a post without a language is unverified."""
+
+
+def post_body(draft: Draft[GoogleBusinessSettings], language: str | None = None) -> dict[str, Any]:
+    """Return the body of the request that makes the post; source: the page of localPosts, LocalPost.
+
+    `language` is the account's, for posts that name none.
+    """
+    settings = draft.settings
+    body: dict[str, Any] = {
+        "languageCode": settings.language_code or language or DEFAULT_LANGUAGE,
+        "summary": draft.text,
+        "topicType": settings.topic,
+    }
+    if settings.call_to_action:
+        button = {"actionType": settings.call_to_action.type, "url": settings.call_to_action.url}
+        body["callToAction"] = {name: value for name, value in button.items() if value}
+    if settings.event:
+        body["event"] = settings.event.model_dump(by_alias=True)
+    if settings.offer:
+        body["offer"] = settings.offer.model_dump(by_alias=True, exclude_none=True)
+    if draft.media:
+        body["media"] = [{"mediaFormat": "PHOTO", "sourceUrl": item.url} for item in draft.media]
+    return body
+
+
+async def _remove(connection: GoogleBusinessConnection, _: GoogleBusinessContext, published: Published) -> None:
+    await call(connection, "DELETE", f"/v4/{quote(published.platform_post_id)}")
+
+
+def _states(seen: SampleResult) -> bool | None:
+    reported = [value for exchange in seen.exchanges for value in find_values(exchange.body, "state")]
+    return set(reported) <= {"PROCESSING", "LIVE", "RECURRING"} if reported else None
+
+
+_STATES = Assumption("states", "A post that is taken is PROCESSING, then LIVE.", _states)
+
+LIVE = LiveCheck(
+    samples=(
+        SamplePost("text", more_text=" · ünïcödé 🧪", assumptions=(_STATES,)),
+        SamplePost("image", files=("plain.jpg",), assumptions=(_STATES,)),
+    ),
+    remove=_remove,
+)
+
 
 PAGE, MOST_PAGES = 100, 5
 """Posts per page, and pages. Google does not say in which order it lists posts, so the code relies on none."""
@@ -83,7 +135,7 @@ class GoogleBusiness(
     credentials = GoogleBusinessCredentials
     tokens = TOKENS
     token_endpoint = ENDPOINT
-    listed = choices.LISTED
+    listed = LISTED
 
     def prepares(self, draft: Draft[GoogleBusinessSettings]) -> bool:
         """Return False: Google fetches the photo from its URL when the post is made."""
@@ -91,7 +143,7 @@ class GoogleBusiness(
 
     async def choices(self, connection: GoogleBusinessConnection, name: str, within: str) -> Choices:
         """Return the locations that the account may publish to."""
-        return await choices.locations(connection)
+        return await locations(connection)
 
     async def whoami(self, connection: GoogleBusinessConnection) -> Identity:
         """Ask which location this is. It belongs to an account, whose number is stored in the credentials."""
@@ -99,9 +151,7 @@ class GoogleBusiness(
         await keep(connection, account, location)
         return Identity(location, title)
 
-    async def publish(
-        self, connection: GoogleBusinessConnection, context: PublishContext[GoogleBusinessSettings]
-    ) -> Published:
+    async def publish(self, connection: GoogleBusinessConnection, context: GoogleBusinessContext) -> Published:
         """Make the post and wait for Google's verdict. Raises PlatformError, `unconfirmed` if that takes long."""
         name = await _parent(connection, context)
         body = post_body(context.draft, connection.credentials.language_code)
@@ -137,7 +187,7 @@ class GoogleBusiness(
         raise PlatformError(ErrorKind.UNCONFIRMED, "Google is still checking the post.", code="processing")
 
     async def confirm_sent(
-        self, connection: GoogleBusinessConnection, context: PublishContext[GoogleBusinessSettings], sent_at: datetime
+        self, connection: GoogleBusinessConnection, context: GoogleBusinessContext, sent_at: datetime
     ) -> Finding:
         """Ask for Google's verdict; if the post's name was lost, look for the post among the location's own."""
         if known := context.handles.get(POST):
@@ -163,10 +213,7 @@ class GoogleBusiness(
         return _verdict(alike[finding.platform_post_id][0]) if isinstance(finding, Published) else finding
 
     async def complete(
-        self,
-        connection: GoogleBusinessConnection,
-        context: PublishContext[GoogleBusinessSettings],
-        published: Published,
+        self, connection: GoogleBusinessConnection, context: GoogleBusinessContext, published: Published
     ) -> Published:
         """Read the post's address, which Google may report a little later than it shows the post."""
         if published.url:
@@ -175,7 +222,7 @@ class GoogleBusiness(
         return shown if isinstance(shown, Published) else published
 
 
-async def _parent(connection: GoogleBusinessConnection, context: PublishContext[GoogleBusinessSettings]) -> str:
+async def _parent(connection: GoogleBusinessConnection, context: GoogleBusinessContext) -> str:
     """Return the name below which the post is made; the handles keep it if the post names another location."""
     location = context.draft.settings.location_id
     if location in {None, connection.credentials.user_id}:
@@ -221,7 +268,7 @@ def _published(post: dict[str, Any]) -> Published:
     return Published(str(post["name"]), post.get("searchUrl") if post.get("state") == "LIVE" else None)
 
 
-async def _photo_failed(context: PublishContext[GoogleBusinessSettings], error: PlatformError) -> PlatformError:
+async def _photo_failed(context: GoogleBusinessContext, error: PlatformError) -> PlatformError:
     """Return the error of a photo that Google could not process, `rejected` once that happened too often."""
     tries = context.handles["photoFailures"] = int(context.handles.get("photoFailures", 0)) + 1
     await context.save(context.handles)

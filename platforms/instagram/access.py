@@ -1,6 +1,6 @@
 """Access to professional accounts of Instagram, by Instagram Login."""
 
-from platforms.instagram.settings import InstagramCredentials
+from platforms.instagram.rules import InstagramCredentials
 from platforms.meta.access import LongLivedConnector, code_endpoint
 
 

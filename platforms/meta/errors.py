@@ -12,7 +12,7 @@ from platforms.errors import ErrorKind, PlatformError
 from platforms.http.refusals import Refusals, is_numbered, within
 from platforms.http.untrusted import wait
 from platforms.http.wire import error_object
-from platforms.meta.credentials import NO_PROOF
+from platforms.meta.graph import NO_PROOF
 
 REQUEST_ID_HEADER = "x-fb-trace-id"
 UNKNOWN_CHILDREN = "unknown_children"

@@ -1,16 +1,64 @@
 """The Graph API: where the token goes, what a response contains, and when a request may have had its effect."""
 
+import hashlib
+import hmac
 from dataclasses import dataclass
+from datetime import date
 from typing import Any
 
 import httpx
+from pydantic import SecretStr
 
-from platforms.base import Connection
-from platforms.errors import unreadable
+from domain.rate_limits import Quota
+from platforms.base import ApiVersion, Connection
+from platforms.client_model import ClientModel
+from platforms.errors import ErrorKind, PlatformError, unreadable
 from platforms.http.answers import ListAt
 from platforms.http.multipart import FilePart, MultipartForm
+from platforms.http.untrusted import count
 from platforms.http.wire import json_object
-from platforms.meta.credentials import app_proof
+
+
+class MetaCredentials(ClientModel):
+    """An access token, and the app that it was issued to.
+
+    With the app's secret, every call carries a proof of it. Apps with the option "Require app secret" refuse calls
+    without one; all others accept it.
+    """
+
+    access_token: SecretStr
+    client_id: str | None = None
+    client_secret: SecretStr | None = None
+
+
+NO_PROOF = "app_secret"
+"""Our code for refusals of calls without the right proof of the app's secret."""
+
+
+def app_proof(credentials: MetaCredentials) -> dict[str, str]:
+    """Return the parameter that proves the app's secret; none if the secret is not known.
+
+    Source: developers.facebook.com/docs/graph-api/guides/secure-requests.
+    """
+    if credentials.client_secret is None:
+        return {}
+    key, token = credentials.client_secret.get_secret_value(), credentials.access_token.get_secret_value()
+    return {"appsecret_proof": hmac.new(key.encode(), token.encode(), hashlib.sha256).hexdigest()}
+
+
+def read_quota(quotas: Any, label: str, of: str = "") -> Quota:
+    """Return the quota in a response of Meta's edges on publishing limits. Raises PlatformError if it is unreadable.
+
+    `of` is the prefix of a separate limit's fields, such as "reply_".
+    """
+    try:
+        used, total = quotas[0][f"{of}quota_usage"], quotas[0][f"{of}config"]["quota_total"]
+        most = int(total)
+        return Quota(count(most - int(used)) or 0, limit=count(most))
+    except (LookupError, TypeError, ValueError, OverflowError) as error:
+        message = f"{label} did not say how many posts are left."
+        raise PlatformError(ErrorKind.TRANSIENT, message, code="unreadable_answer") from error
+
 
 Fields = dict[str, str]
 Answer = dict[str, Any]
@@ -68,6 +116,11 @@ class Graph:
         token = {"Authorization": f"Bearer {connection.credentials.access_token.get_secret_value()}"}
         headers = {**options.pop("headers", {}), **token}
         return await connection.wire.send(method, f"{host}/{self.version}{path}", headers=headers, **options)
+
+
+API = ApiVersion("v25.0", date(2028, 7, 29), "Graph API changelog, October 29, 2026")
+GRAPH = Graph(API.name)
+"""The version by which Facebook and Instagram are called; Threads has versions of its own."""
 
 
 def required_text(connection: Connection[Any], answer: Answer, name: str, *, public: bool = False) -> str:

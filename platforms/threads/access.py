@@ -1,10 +1,8 @@
 """Access to accounts of Threads."""
 
 from platforms.access.inspection import Inspection
-from platforms.base import Connection
-from platforms.meta.access import LongLivedConnector, code_endpoint
-from platforms.meta.inspection import debugged
-from platforms.threads.settings import ThreadsCredentials
+from platforms.meta.access import LongLivedConnector, code_endpoint, debugged
+from platforms.threads.rules import ThreadsConnection, ThreadsCredentials
 
 
 class ThreadsConnector(LongLivedConnector[ThreadsCredentials]):
@@ -22,7 +20,7 @@ class ThreadsConnector(LongLivedConnector[ThreadsCredentials]):
     scopes = ("threads_basic", "threads_content_publish", "threads_manage_replies", "threads_read_replies")
     optional_scopes = frozenset({"threads_manage_replies", "threads_read_replies"})
 
-    async def inspect(self, connection: Connection[ThreadsCredentials]) -> Inspection:
+    async def inspect(self, connection: ThreadsConnection) -> Inspection:
         """Check that the token works, until when, and with which permissions. Raises PlatformError."""
         inspection, _ = await debugged(
             connection, "/debug_token", connection.credentials.access_token.get_secret_value()

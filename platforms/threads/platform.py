@@ -1,5 +1,6 @@
 """Publishing to Threads: build containers, wait until they are processed, publish them one after the other."""
 
+import json
 from collections.abc import Awaitable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -7,36 +8,113 @@ from typing import Any, TypeVar
 
 from pydantic.alias_generators import to_camel
 
-from domain.post import MediaType
+from domain.post import Media, MediaType
 from domain.rate_limits import Quota
-from platforms.base import Absent, Draft, Finding, Identity, Platform, PublishContext, Published
-from platforms.capabilities import ReportsQuota
+from platforms.base import Absent, ApiVersion, Draft, Finding, Identity, Published
 from platforms.errors import ErrorKind, PlatformError
-from platforms.files import MediaPulls
 from platforms.http.untrusted import moment
 from platforms.http.wire import segment
-from platforms.meta.access import RenewsLongLived
-from platforms.meta.containers import POST, Containers
-from platforms.meta.credentials import applies_to
-from platforms.meta.errors import REQUEST_ID_HEADER
-from platforms.meta.quota import read_quota
+from platforms.live import Assumption, LiveCheck, SamplePost, SampleResult
+from platforms.meta.containers import POST, Built, ContainerDialect, Containers
+from platforms.meta.graph import Fields, Graph, read_quota, required_text
+from platforms.meta.platform import ContainerPlatform
 from platforms.steps.matching import CLOCKS_APART, MatchingPost, likeness, verdict_of_newest
 from platforms.steps.thread import ended_early, unconfirmed_item
 from platforms.threads import errors, rules
-from platforms.threads.connection import API, CONTAINERS, GRAPH, ThreadsConnection
-from platforms.threads.fields import item_fields, post_fields, root_fields
-from platforms.threads.settings import ThreadsCredentials, ThreadsSettings
+from platforms.threads.rules import ThreadsConnection, ThreadsContext, ThreadsCredentials, ThreadsSettings
 
+API = ApiVersion("v1.0")
+GRAPH = Graph(API.name)
 POST_FIELDS = "id,permalink,text,timestamp"
 PAGE = 50
-
+CONTAINERS = ContainerDialect(
+    graph=GRAPH,
+    edge="/me/threads",
+    publishing="/me/threads_publish",
+    state="status",
+    message="error_message",
+    is_gone=errors.is_gone,
+    needs_new=errors.needs_new,
+    failed=errors.processing_error,
+)
 
 A = TypeVar("A")
 
 
-class Threads(
-    Platform[ThreadsSettings, ThreadsCredentials], ReportsQuota[ThreadsCredentials], RenewsLongLived[ThreadsCredentials]
-):
+def item_fields(media: tuple[Media, ...]) -> list[Fields]:
+    """Return the fields that make the containers of a carousel's items; an empty list for every other form."""
+    return [{"is_carousel_item": "true", **_content((item,), [])} for item in media] if len(media) > 1 else []
+
+
+def post_fields(text: str, media: tuple[Media, ...], more: Fields) -> Built:
+    """Return the function that makes the fields of the published container, once its items are finished."""
+    content = {"text": text} if text else {}
+    return lambda items: {**_content(media, items), **content, **more}
+
+
+def root_fields(settings: ThreadsSettings) -> Fields:
+    """Return the further fields of a thread's first post, besides its text and media."""
+    poll = settings.poll
+    fields = {
+        "reply_control": settings.reply_control,
+        "topic_tag": settings.topic_tag,
+        "quote_post_id": settings.quote_post_id,
+        "reply_to_id": settings.reply_to_id,
+        "link_attachment": settings.link_attachment,
+        "poll_attachment": json.dumps(
+            {f"option_{letter}": option for letter, option in zip("abcd", poll.options, strict=False)}
+        )
+        if poll
+        else None,
+    }
+    return {name: value for name, value in fields.items() if value is not None}
+
+
+def _content(media: tuple[Media, ...], items: list[str]) -> Fields:
+    if not media:
+        return {"media_type": "TEXT"}
+    if items:
+        return {"media_type": "CAROUSEL", "children": ",".join(items)}
+    [item] = media
+    video = item.type is MediaType.VIDEO
+    described = {"alt_text": item.alt_text} if item.alt_text else {}
+    return {
+        "media_type": "VIDEO" if video else "IMAGE",
+        "video_url" if video else "image_url": item.url,
+        **described,
+    }
+
+
+async def _remove(connection: ThreadsConnection, _: ThreadsContext, published: Published) -> None:
+    await GRAPH.delete(connection, f"/{segment(published.platform_post_id)}")
+
+
+def _is_refused_as_forbidden(seen: SampleResult) -> bool | None:
+    if seen.published:
+        return False
+    return seen.error.code.partition("/")[0] == "10" if seen.error else None
+
+
+LIVE = LiveCheck(
+    samples=(
+        SamplePost("text", more_text=" · ünïcödé 🧪"),
+        SamplePost("image", files=("plain.jpg",)),
+        SamplePost("carousel", files=("plain.jpg", "plain.jpg")),
+        SamplePost("video", files=("tall.mp4",)),
+        SamplePost(
+            "reply to another's post",
+            needs=("replyToId",),
+            assumptions=(
+                Assumption("reply", "A reply below another's post is refused with code 10.", _is_refused_as_forbidden),
+            ),
+        ),
+    ),
+    remove=_remove,
+    by_hand=("Which code does a token of more than 60 days get: 190 or 24?",),
+)
+
+
+class Threads(ContainerPlatform[ThreadsSettings, ThreadsCredentials]):
     """The Threads API."""
 
     name = "threads"
@@ -44,12 +122,9 @@ class Threads(
     base_url = "https://graph.threads.net"
     api = API
     account_prefix = "th"
-    request_id_header = REQUEST_ID_HEADER
     # The container says whether it was published. No documentation says whether reads lag behind; the number is ours. A
     # container is published only once in any case.
     read_lag = timedelta(seconds=45)
-    pulls = MediaPulls(frozenset({MediaType.IMAGE, MediaType.VIDEO}))
-    strips_metadata = True  # general knowledge, unverified
     read_error = staticmethod(errors.read_error)
     refusals = errors.REFUSALS
     broken_rules = staticmethod(rules.check)
@@ -59,13 +134,6 @@ class Threads(
     credentials = ThreadsCredentials
     renewal_grant = "th_refresh_token"
 
-    def refusal_applies(self, code: str, credentials: ThreadsCredentials, draft: Draft[ThreadsSettings]) -> bool:
-        """Return whether a refusal of the app also stops this draft.
-
-        A missing proof stops only accounts that have none.
-        """
-        return applies_to(code, credentials)
-
     def prepares(self, draft: Draft[ThreadsSettings]) -> bool:
         """Return True: every post gets a container, because a text published in one step could not be confirmed."""
         return True
@@ -73,15 +141,13 @@ class Threads(
     async def whoami(self, connection: ThreadsConnection) -> Identity:
         """Ask whose token this is."""
         me = await _read_own(GRAPH.get(connection, "/me", fields="id,username"))
-        if not me.get("id") or not me.get("username"):
-            raise PlatformError(ErrorKind.TRANSIENT, "Threads did not say whose token this is.", code="no_identity")
-        return Identity(user_id=str(me["id"]), username=str(me["username"]))
+        return Identity(required_text(connection, me, "id"), required_text(connection, me, "username"))
 
     async def quota(self, connection: ThreadsConnection) -> Quota:
         """Ask how many posts of the last 24 hours are left; Threads does not report when more are allowed."""
         return read_quota(await _quotas(connection), "Threads")
 
-    async def prepare(self, connection: ThreadsConnection, context: PublishContext[ThreadsSettings]) -> None:
+    async def prepare(self, connection: ThreadsConnection, context: ThreadsContext) -> None:
         """Build the post's containers and wait a few seconds until Threads has processed them."""
         draft = context.draft
         built = post_fields(draft.text, draft.media, root_fields(draft.settings))
@@ -97,7 +163,7 @@ class Threads(
                         raise errors.nothing_there(to_camel(name)) from error
             raise
 
-    async def publish(self, connection: ThreadsConnection, context: PublishContext[ThreadsSettings]) -> Published:
+    async def publish(self, connection: ThreadsConnection, context: ThreadsContext) -> Published:
         """Publish the container."""
         replies = context.draft.settings.reply_to_id is not None
         containers = Containers(CONTAINERS, connection, context)
@@ -108,16 +174,12 @@ class Threads(
                 raise errors.may_not_answer(error).as_unconfirmed(claims=True) from error
             raise
 
-    async def confirm_sent(
-        self, connection: ThreadsConnection, context: PublishContext[ThreadsSettings], sent_at: datetime
-    ) -> Finding:
+    async def confirm_sent(self, connection: ThreadsConnection, context: ThreadsContext, sent_at: datetime) -> Finding:
         """Read from the container whether it was published, then find the post among the account's newest."""
         edge = "/me/replies" if context.draft.settings.reply_to_id else "/me/threads"
         return await _confirm(connection, context, POST, context.draft.text, edge, sent_at=sent_at)
 
-    async def complete(
-        self, connection: ThreadsConnection, context: PublishContext[ThreadsSettings], published: Published
-    ) -> Published:
+    async def complete(self, connection: ThreadsConnection, context: ThreadsContext, published: Published) -> Published:
         """Fetch the permalink, and publish the thread that follows, each post a reply to the one before.
 
         Repeatable: every post of the thread is noted before it is sent, and confirmed before it is sent again.
@@ -180,7 +242,7 @@ async def _quotas(connection: ThreadsConnection, of: str = "") -> list[dict[str,
 
 async def _confirm(
     connection: ThreadsConnection,
-    context: PublishContext[ThreadsSettings],
+    context: ThreadsContext,
     name: str,
     text: str,
     edge: str,
@@ -193,7 +255,7 @@ async def _confirm(
 
 
 async def _find(
-    connection: ThreadsConnection, context: PublishContext[ThreadsSettings], edge: str, text: str, since: datetime
+    connection: ThreadsConnection, context: ThreadsContext, edge: str, text: str, since: datetime
 ) -> Finding:
     """Find a post by its text."""
     start = str(int((since - CLOCKS_APART).timestamp()))
@@ -208,9 +270,7 @@ def _matching_post(post: dict[str, Any], text: str) -> MatchingPost:
     return MatchingPost(shown, moment(post["timestamp"]), likeness(post.get("text"), text))
 
 
-async def _follow(
-    connection: ThreadsConnection, context: PublishContext[ThreadsSettings], number: int, parent: str
-) -> str:
+async def _follow(connection: ThreadsConnection, context: ThreadsContext, number: int, parent: str) -> str:
     """Publish one post of the thread unless it is public already; return its id."""
     item, name = context.draft.settings.thread_items[number], str(number)
     thread: dict[str, dict[str, str]] = context.handles.setdefault("thread", {})

@@ -2,7 +2,7 @@
 
 from platforms.errors import ACCOUNT_LOCKED, DUPLICATE, ErrorKind
 from platforms.mastodon.errors import ATTACHMENT_GONE, MEDIA_NOT_READY
-from platforms.meta.credentials import NO_PROOF
+from platforms.meta.graph import NO_PROOF
 from platforms.pinterest.errors import UNFETCHED
 from tests.platforms.error_shapes import (
     REQUEST_ID,

@@ -7,7 +7,7 @@ import pytest
 
 from benchmarks.abuse.texts import NAMES, text
 from domain.bounds import MAX_TEXT
-from platforms.bluesky.text import facets, mentions
+from platforms.bluesky.rules import facets, mentions
 from platforms.linkedin.little import little
 from platforms.mastodon.text import readings, words
 from platforms.steps.matching import likeness

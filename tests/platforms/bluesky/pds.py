@@ -19,7 +19,7 @@ import httpx
 from cli.stack.ports import free_port
 from platforms.base import AccountFacts
 from platforms.bluesky import PLATFORM
-from platforms.bluesky.did import INDEX, PLC
+from platforms.bluesky.identity import INDEX, PLC
 from tests.platforms.programs import serving
 from tests.platforms.rig import EACH_ITS_CONNECTION, Rig, Sandbox
 from tests.platforms.sources import MediaFromUrl

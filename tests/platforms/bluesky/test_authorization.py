@@ -13,8 +13,8 @@ from platforms.access.token_endpoint import CODE_REJECTED
 from platforms.base import AccountFacts
 from platforms.bluesky import PLATFORM
 from platforms.bluesky.access import AUTHORIZATION_TOKENS, CONNECTOR, LOCAL_APP_TOKENS, TOKENS, BlueskyConnector
-from platforms.bluesky.did import INDEX, PLC
-from platforms.bluesky.proofs import app_jwk
+from platforms.bluesky.identity import INDEX, PLC
+from platforms.bluesky.session import app_jwk
 from platforms.errors import ErrorKind, PlatformError
 from platforms.http.memory import ServerMemory
 from tests.platforms.authorizing import BACK, Authorization, query

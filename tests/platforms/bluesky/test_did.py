@@ -9,8 +9,8 @@ from pydantic import SecretStr
 
 from platforms.base import AccountFacts, Connection
 from platforms.bluesky import PLATFORM
-from platforms.bluesky.did import PLC, server_in
-from platforms.bluesky.settings import BlueskyCredentials
+from platforms.bluesky.identity import PLC, server_in
+from platforms.bluesky.rules import BlueskyCredentials
 from platforms.errors import ErrorKind, PlatformError
 from platforms.http.wire import Wire
 from platforms.servers.address import origin

@@ -11,7 +11,7 @@ from platforms.access.token_endpoint import CODE_REJECTED
 from platforms.base import AccountFacts
 from platforms.bluesky import PLATFORM
 from platforms.bluesky.access import CONNECTOR
-from platforms.bluesky.did import INDEX, PLC
+from platforms.bluesky.identity import INDEX, PLC
 from platforms.errors import ErrorKind, PlatformError
 from tests.platforms.authorizing import BACK, Authorization, query
 from tests.platforms.bluesky import pds

@@ -7,7 +7,7 @@ from pydantic import SecretStr
 
 from platforms.base import AccountFacts
 from platforms.bluesky import PLATFORM
-from platforms.bluesky.settings import BlueskyCredentials
+from platforms.bluesky.rules import BlueskyCredentials
 from platforms.errors import ErrorKind
 from tests.platforms.bluesky.rig import logins, record
 from tests.platforms.post_steps import publish, refused

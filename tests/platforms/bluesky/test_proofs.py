@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from platforms.bluesky.proofs import Nonces, app_jwk, assertion, new_key, proof, thumbprint
+from platforms.bluesky.session import Nonces, app_jwk, assertion, new_key, proof, thumbprint
 from sandbox.authorization import OAuthError
 from sandbox.platforms.bluesky import check_assertion
 

@@ -8,7 +8,7 @@ import pytest
 from domain.post import Media
 from platforms.base import AccountFacts, Draft, Published
 from platforms.bluesky import PLATFORM
-from platforms.bluesky.settings import BlueskySettings
+from platforms.bluesky.rules import BlueskySettings
 from platforms.errors import ErrorKind
 from tests.platforms.bluesky.rig import record, sized
 from tests.platforms.post_steps import publish, refused

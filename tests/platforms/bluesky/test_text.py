@@ -10,9 +10,8 @@ from hypothesis import strategies as st
 from domain.post import Media
 from platforms.base import AccountFacts, Draft
 from platforms.bluesky import PLATFORM
-from platforms.bluesky.settings import BlueskySettings
-from platforms.bluesky.text import facets, mentions
-from platforms.bluesky.tid import ALPHABET, CLOCKS, tid
+from platforms.bluesky.platform import ALPHABET, CLOCKS, tid
+from platforms.bluesky.rules import BlueskySettings, facets, mentions
 from platforms.texts.unicode import graphemes
 from tests.platforms.specs import read
 

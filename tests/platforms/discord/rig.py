@@ -1,6 +1,6 @@
 """Helpers for tests of Discord."""
 
-from platforms.discord.settings import DiscordCredentials
+from platforms.discord.rules import DiscordCredentials
 from tests.platforms.rig import Connect, Rig
 
 

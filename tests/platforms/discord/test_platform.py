@@ -11,8 +11,8 @@ from pydantic import ValidationError
 from domain.post import Media
 from platforms.base import Absent, Draft, Published, Unknown
 from platforms.discord import PLATFORM
-from platforms.discord.fields import file_parts
-from platforms.discord.settings import DiscordCredentials
+from platforms.discord.platform import file_parts
+from platforms.discord.rules import DiscordCredentials
 from platforms.errors import ErrorKind
 from platforms.files import MediaFile
 from tests.platforms.post_steps import lost, publish, refused

@@ -7,7 +7,7 @@ import pytest
 
 from platforms.base import Published
 from platforms.facebook import PLATFORM, videos
-from platforms.facebook.lookup import POST_FIELDS
+from platforms.facebook.videos import POST_FIELDS
 from tests.platforms.facebook.test_platform import FORMS
 from tests.platforms.post_steps import publish
 from tests.platforms.rig import Connect, Rig, noting

@@ -55,7 +55,7 @@ async def test_a_draft_shows_nowhere_and_says_so(rig: Rig) -> None:
 
 
 async def test_a_full_page_of_young_posts_settles_nothing(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("platforms.facebook.lookup.PAGE", 1)
+    monkeypatch.setattr("platforms.facebook.videos.PAGE", 1)
     await publish(rig, ["a.jpg"], {})
     assert await PLATFORM.confirm(rig.connection(), await prepared(rig, ["b.jpg"], {})) == Unknown()
 

@@ -9,7 +9,7 @@ from pydantic import SecretStr
 from platforms.access.registered_apps import App
 from platforms.errors import ErrorKind, PlatformError
 from platforms.facebook.access import CONNECTOR
-from platforms.facebook.settings import FacebookCredentials
+from platforms.facebook.rules import FacebookCredentials
 from platforms.http.wire import Wire
 
 CREDENTIALS = FacebookCredentials.model_validate({"accessToken": "a-token"})

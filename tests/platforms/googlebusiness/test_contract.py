@@ -11,7 +11,7 @@ import httpx
 import pytest
 
 from platforms.googlebusiness import PLATFORM
-from platforms.googlebusiness.connection import ACCOUNTS, LOCATIONS
+from platforms.googlebusiness.access import ACCOUNTS, LOCATIONS
 from tests.platforms.googlebusiness.test_platform import BUTTON, EVENT, OFFER
 from tests.platforms.post_steps import publish
 from tests.platforms.rig import Connect, noting

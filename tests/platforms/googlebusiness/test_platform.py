@@ -10,8 +10,8 @@ from pydantic import ValidationError
 from platforms.base import Identity, Published, Refused, Unknown
 from platforms.errors import ErrorKind
 from platforms.googlebusiness import PLATFORM, platform
-from platforms.googlebusiness.connection import MOST_PAGES, call
-from platforms.googlebusiness.settings import GoogleBusinessCredentials
+from platforms.googlebusiness.access import MOST_PAGES, call
+from platforms.googlebusiness.rules import GoogleBusinessCredentials
 from tests.platforms.post_steps import lost, publish, refused
 from tests.platforms.rig import Connect, Rig
 

@@ -8,7 +8,7 @@ import pytest
 from domain.rate_limits import Quota
 from platforms.capabilities import ReportsQuota
 from platforms.errors import ErrorKind, PlatformError
-from platforms.meta.quota import read_quota
+from platforms.meta.graph import read_quota
 from platforms.registry import platforms
 from tests.platforms.rig import Connect
 

@@ -6,9 +6,9 @@ import pytest
 
 from domain.post import Media, MediaType
 from platforms.base import Draft, Published
-from platforms.instagram import PLATFORM, fields
-from platforms.instagram.platform import MEDIA_FIELDS
-from platforms.instagram.settings import InstagramSettings
+from platforms.instagram import PLATFORM
+from platforms.instagram.platform import MEDIA_FIELDS, item_fields, post_fields
+from platforms.instagram.rules import InstagramSettings
 from tests.platforms.post_steps import publish
 from tests.platforms.rig import Connect, noting
 from tests.platforms.specs import edge_parameters, needs, node_fields
@@ -52,7 +52,7 @@ def test_containers_are_made_of_names_that_the_media_edge_knows(
     media: tuple[Media, ...], content_type: str | None, node: str
 ) -> None:
     draft = Draft("a caption", media, EVERYTHING.model_copy(update={"content_type": content_type}))
-    sent = fields.post_fields(draft, ["1", "2"]).keys() | {name for item in fields.item_fields(draft) for name in item}
+    sent = post_fields(draft, ["1", "2"]).keys() | {name for item in item_fields(draft) for name in item}
     assert sent - YOUNGER <= edge_parameters(node, "POST", "media").keys()
 
 

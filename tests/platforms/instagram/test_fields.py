@@ -5,8 +5,8 @@ from typing import Any
 
 from domain.post import Media, MediaType
 from platforms.base import Draft
-from platforms.instagram import fields
-from platforms.instagram.settings import InstagramSettings
+from platforms.instagram.platform import item_fields, post_fields
+from platforms.instagram.rules import InstagramSettings
 
 IMAGE = Media(type=MediaType.IMAGE, url="https://cdn.example.com/1.jpg", alt_text="a beach")
 VIDEO = Media(type=MediaType.VIDEO, url="https://cdn.example.com/1.mp4", alt_text="waves")
@@ -20,7 +20,7 @@ def test_an_image() -> None:
     post = draft(
         "Hi", IMAGE, collaborators=["natgeo"], locationId="7", userTags=[{"username": "nasa", "x": 0.5, "y": 0}]
     )
-    sent = fields.post_fields(post, [])
+    sent = post_fields(post, [])
     assert json.loads(sent.pop("user_tags")) == [{"username": "nasa", "x": 0.5, "y": 0}]
     assert json.loads(sent.pop("collaborators")) == ["natgeo"]
     assert sent == {"image_url": IMAGE.url, "caption": "Hi", "alt_text": "a beach", "location_id": "7"}
@@ -37,7 +37,7 @@ def test_a_reel_carries_neither_alt_text_nor_places_of_tags() -> None:
         trialParams={"graduationStrategy": "MANUAL"},
         userTags=[{"username": "nasa", "x": 0.5, "y": 0.5}],
     )
-    assert fields.post_fields(post, []) == {
+    assert post_fields(post, []) == {
         "media_type": "REELS",
         "video_url": VIDEO.url,
         "caption": "Hi",
@@ -52,7 +52,7 @@ def test_a_reel_carries_neither_alt_text_nor_places_of_tags() -> None:
 
 def test_a_carousels_tags_and_alt_texts_belong_to_its_items() -> None:
     post = draft("Hi", IMAGE, VIDEO, collaborators=["natgeo"], userTags=[{"username": "nasa", "mediaIndex": 1}])
-    image, video = fields.item_fields(post)
+    image, video = item_fields(post)
     assert image == {"is_carousel_item": "true", "image_url": IMAGE.url, "alt_text": "a beach"}
     assert video == {
         "is_carousel_item": "true",
@@ -60,7 +60,7 @@ def test_a_carousels_tags_and_alt_texts_belong_to_its_items() -> None:
         "video_url": VIDEO.url,
         "user_tags": '[{"username": "nasa"}]',
     }
-    assert fields.post_fields(post, ["1", "2"]) == {
+    assert post_fields(post, ["1", "2"]) == {
         "media_type": "CAROUSEL",
         "children": "1,2",
         "caption": "Hi",
@@ -71,16 +71,16 @@ def test_a_carousels_tags_and_alt_texts_belong_to_its_items() -> None:
 def test_only_the_published_container_is_labelled_as_made_by_ai() -> None:
     for media, kind in (((IMAGE,), None), ((VIDEO,), None), ((IMAGE, VIDEO), None), ((IMAGE,), "story")):
         post = draft("Hi", *media, isAiGenerated=True, contentType=kind)
-        assert fields.post_fields(post, ["1", "2"])["is_ai_generated"] == "true"
-        assert not [item for item in fields.item_fields(post) if "is_ai_generated" in item]
+        assert post_fields(post, ["1", "2"])["is_ai_generated"] == "true"
+        assert not [item for item in item_fields(post) if "is_ai_generated" in item]
 
 
 def test_a_story_has_no_caption() -> None:
-    assert fields.post_fields(draft("Hi", IMAGE, contentType="story"), []) == {
+    assert post_fields(draft("Hi", IMAGE, contentType="story"), []) == {
         "media_type": "STORIES",
         "image_url": IMAGE.url,
     }
 
 
 def test_a_post_without_text_has_no_caption_either() -> None:
-    assert fields.post_fields(draft("", Media(type=MediaType.IMAGE, url=IMAGE.url)), []) == {"image_url": IMAGE.url}
+    assert post_fields(draft("", Media(type=MediaType.IMAGE, url=IMAGE.url)), []) == {"image_url": IMAGE.url}

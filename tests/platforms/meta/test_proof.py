@@ -11,7 +11,7 @@ from pydantic import SecretStr
 from platforms.base import Draft, Published
 from platforms.errors import ErrorKind, PlatformError
 from platforms.facebook import videos
-from platforms.meta.credentials import MetaCredentials, app_proof
+from platforms.meta.graph import MetaCredentials, app_proof
 from platforms.registry import platforms
 from sandbox.graph import APP_SECRET
 from tests.platforms.rig import Connect, Rig
