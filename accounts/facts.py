@@ -10,7 +10,7 @@ from platforms.access.connector import connectors
 from platforms.access.consent import OAuthConnector
 from platforms.base import AccountFacts
 from platforms.registry import platforms
-from store.accounts.pages import AppKey
+from store.accounts.connected import AppKey
 from store.models import Account, ConnectedAccount
 
 AnyAccount = Account | ConnectedAccount

@@ -17,8 +17,7 @@ from accounts.credentials.app_secrets import with_app_secret
 from accounts.credentials.connections import AccountConnections
 from accounts.credentials.plain import plain
 from accounts.token_times import pause_after
-from domain.account_events import NEEDED, AccountAction, RevocationCause
-from domain.audit import WORKER
+from domain.audit import NEEDED, WORKER, AccountAction, RevocationCause
 from platforms.access.connector import AccountAliases, connectors
 from platforms.access.consent import Ends, OAuthConnector, oauth_connector
 from platforms.access.registered_apps import App, RegisteredApps
@@ -34,10 +33,10 @@ from store.accounts.revocations import (
     open_revocation,
     postpone_revocation,
 )
-from store.audit.account_events import add_account_event
+from store.audit import add_account_event
 from store.database import Database
+from store.failures import persist
 from store.models import Account, PendingRevocation
-from store.persist import persist
 from store.secrets.vault import Vault, VaultError
 
 log = structlog.get_logger(__name__)

@@ -14,21 +14,25 @@ from accounts.credentials.connections import AccountConnections
 from accounts.revoking import account_authorization, revoking_for, try_revocation
 from accounts.token_times import platform_can_renew, token_rules
 from activities.commands import AccountCommand
-from domain.account_events import AccountAction, RevocationCause
-from domain.audit import WORKER, api_key
+from domain.audit import WORKER, AccountAction, RevocationCause, api_key
 from domain.schedule import rfc3339
 from platforms.access.connector import Connector, connectors
 from platforms.access.inspection import Inspection
 from platforms.errors import ErrorKind, PlatformError
 from platforms.registry import platforms
-from store.accounts.checks import claim_check, note_check
-from store.accounts.connected import accept_account, open_credentials, refuse_account
-from store.accounts.removal import delete_account_row
+from store.accounts.connected import (
+    accept_account,
+    claim_check,
+    delete_account_row,
+    note_check,
+    open_credentials,
+    refuse_account,
+)
 from store.accounts.revocations import claim_revocations_of_account
-from store.audit.account_events import add_account_event, has_given_up_revocations
+from store.audit import add_account_event, has_given_up_revocations
 from store.database import Database
+from store.failures import persist
 from store.models import Account
-from store.persist import persist
 from store.secrets.vault import VaultError
 
 log = structlog.get_logger(__name__)

@@ -7,10 +7,10 @@ import structlog
 
 from domain.post import TargetStatus
 from platforms.errors import ErrorKind, PlatformError
-from store.apps.refusals import accept_app, hasten_probe, refuse_app, refused_apps
+from store.apps import accept_app, hasten_probe, refuse_app, refused_apps
 from store.database import Database
+from store.failures import persist
 from store.models import Account, AppRefusal, Target
-from store.persist import persist
 
 log = structlog.get_logger(__name__)
 

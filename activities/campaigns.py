@@ -9,14 +9,14 @@ from temporalio import activity
 from activities.commands import PauseCampaignCommand, ResumeCampaignCommand
 from activities.operators import who_signalled
 from domain.audit import WORKER
-from domain.campaign_state import CampaignPlan, CampaignState, TimedChange
+from domain.campaigns import CampaignPlan, CampaignState, TimedChange
 from domain.moves import MoveRefused
 from domain.pauses import MissedPolicy
-from domain.system_errors import error_words
+from domain.printable import error_words
 from store.campaigns.campaigns import lock_campaign, raise_campaign_version
-from store.campaigns.ending import end_campaign
-from store.campaigns.overview import due_change, read_state
+from store.campaigns.lifecycle import end_campaign
 from store.campaigns.pausing import find_pause_of_campaign, find_pause_problem, pause_campaign, resume
+from store.campaigns.progress import due_change, read_state
 from store.database import Database
 from store.models import Campaign
 

@@ -19,9 +19,9 @@ from platforms.errors import ErrorKind, PlatformError
 from platforms.registry import platforms
 from store.accounts.connected import find_account
 from store.database import Database
-from store.media.checks import find_check, note_findings
+from store.failures import persist
+from store.media import find_check, note_findings
 from store.models import Account
-from store.persist import persist
 
 CHECK_TIMEOUT_S = 15.0
 """The time limit for checking the files of one target; our choice."""

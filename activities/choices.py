@@ -11,11 +11,11 @@ from activities.commands import ChoicesCommand
 from platforms.choices import ListsChoices
 from platforms.errors import ErrorKind, PlatformError
 from platforms.registry import platforms
-from store.accounts.choices import find_choice_list, note_choices
 from store.accounts.connected import find_account
+from store.accounts.pending_connections import find_choice_list, note_choices
 from store.database import Database
+from store.failures import persist
 from store.models import Account, ChoiceList
-from store.persist import persist
 from store.secrets.vault import VaultError
 
 log = structlog.get_logger(__name__)

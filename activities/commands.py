@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import BaseModel
 
-from domain.campaign_state import CampaignPlan
+from domain.campaigns import CampaignPlan
 from domain.pauses import MissedPolicy
 
 ConnectStep = Literal["begin", "push", "finish", "select"]

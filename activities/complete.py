@@ -11,12 +11,12 @@ from activities.commands import TargetCommand
 from activities.errors import retry_error, time_left, wait_before_retry
 from activities.heartbeat import heartbeating
 from activities.step_context import StepContext, StepContextFactory
-from domain.outcome import STALE, Outcome
+from domain.plan import STALE, Outcome
 from platforms.base import Published
 from platforms.errors import PASSING, PlatformError
 from platforms.registry import platforms
 from store.database import Database
-from store.persist import persist
+from store.failures import persist
 from store.publishing.sending import open_target
 from store.publishing.targets import add_details
 

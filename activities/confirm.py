@@ -16,15 +16,15 @@ from activities.refused_accounts import RefusedAccounts
 from activities.step_context import StepContext, StepContextFactory
 from domain import decisions, transitions
 from domain.attempts import ROWS_LOST, AttemptResult, AttemptState, Claim
-from domain.outcome import STALE, Outcome
 from domain.ownership import TOLERANCE
+from domain.plan import STALE, Outcome
 from domain.post import TargetStatus
 from domain.transitions import ConfirmationOf, TargetTransition
 from platforms.base import Absent, Published, Refused, Unknown, Unlisted
 from platforms.errors import ANSWER_TOO_LARGE, ErrorKind, PlatformError
 from store.database import Database
+from store.failures import persist
 from store.models import Attempt
-from store.persist import persist
 from store.publishing.claims import posts_of_other_targets
 from store.publishing.sending import open_target, settle
 from store.publishing.targets import count_unconfirmed_sends

@@ -14,7 +14,7 @@ from activities.commands import ConnectCommand
 from platforms.errors import PlatformError
 from store.accounts.pending_connections import find_connection
 from store.database import Database
-from store.persist import persist
+from store.failures import persist
 from store.secrets.handover import HandoverError
 from store.secrets.vault import VaultError
 

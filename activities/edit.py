@@ -14,14 +14,14 @@ from activities.fence import Fence
 from activities.heartbeat import heartbeating
 from activities.step_context import StepContext, StepContextFactory
 from domain.attempts import AttemptState
-from domain.outcome import Outcome
-from domain.stopwatch import Stopwatch
+from domain.loop_share import Stopwatch
+from domain.plan import Outcome
 from platforms.base import Absent, Published
 from platforms.capabilities import Editable
 from platforms.errors import PASSING, ErrorKind, PlatformError
 from platforms.registry import platforms
 from store.database import Database
-from store.persist import persist
+from store.failures import persist
 from store.publishing.editing import Edit, begin_again, begin_edit, put_off_edit, refuse_edit, settle_edit
 
 log = structlog.get_logger(__name__)

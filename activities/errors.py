@@ -8,10 +8,9 @@ from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
 
 from activities.heartbeat import count_waiting_tries, note_waiting_try
 from activities.options import FIRST_RETRY, LONGEST_RETRY
-from domain.outcome import Outcome
+from domain.plan import KEY_MISSING, NO_DISK_SPACE, Outcome
 from domain.post import HoldReason
-from domain.system_errors import system_words
-from domain.waits import KEY_MISSING, NO_DISK_SPACE
+from domain.printable import system_words
 from media.admission import MediaBusy
 from platforms.base import AnyPlatform
 from platforms.errors import ErrorKind, PlatformError

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 import asyncpg
 from sqlalchemy.exc import SQLAlchemyError
 
+from domain.loop_share import Stopwatch
 from domain.ownership import must_recheck_attempt
-from domain.stopwatch import Stopwatch
 from platforms.errors import ErrorKind, PlatformError
 from store.database import Pool
 from store.publishing.sending import extend_send

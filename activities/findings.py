@@ -10,8 +10,8 @@ from platforms.base import Absent, AnyPlatform, Finding, Published, Unknown
 from platforms.errors import ANSWER_TOO_LARGE, PlatformError
 from platforms.http.wire import TIMED_OUT
 from store.database import Database
+from store.failures import persist
 from store.models import Attempt
-from store.persist import persist
 from store.publishing.claims import claim_public_post
 from store.publishing.targets import LoadedTarget
 

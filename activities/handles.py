@@ -9,7 +9,7 @@ from typing import Any
 from platforms.base import Handles
 from platforms.errors import ErrorKind, PlatformError
 from store.database import Database
-from store.persist import persist
+from store.failures import persist
 from store.publishing.sending import VERSION, save_handles
 from store.publishing.targets import EARLIER, UNSENT
 

@@ -14,9 +14,8 @@ from activities.heartbeat import heartbeating
 from activities.options import CONTINUES_AS_ACTIVITY, DECLINED, POSTS_QUEUE, STEP_TIMEOUT, platform_queue
 from activities.publish import STOPS, Publishing
 from activities.task_slots import TaskSlots
-from domain.outcome import Outcome
+from domain.plan import MEDIA_BUSY, Outcome
 from domain.post import TargetStatus
-from domain.waits import MEDIA_BUSY
 
 SLOTS = 40
 """How many local steps of each platform may run at the same time: one that does not respond does not block others."""

@@ -6,7 +6,7 @@ from temporalio.common import MetricMeter
 
 from accounts.credentials.renewal_outcomes import RenewalOutcome
 from domain.attempts import ROWS_LOST
-from domain.outcome import Outcome
+from domain.plan import Outcome
 from domain.post import RESULTS, TargetStatus
 from domain.preflight import PreflightReason
 from platforms.registry import platforms

@@ -14,15 +14,14 @@ from domain import transitions
 from domain.attempts import WORKER_LOST, AttemptResult, AttemptState
 from domain.audit import WORKER, Action, AuditEntry
 from domain.codes import PAUSED
-from domain.outcome import STALE, Outcome
 from domain.ownership import SendDecision, decide_send
-from domain.plan import Plan, Unscheduled
+from domain.plan import STALE, Outcome, Plan, Unscheduled
 from domain.post import RESULTS, ErrorCategory, TargetStatus
 from domain.transitions import AnswerTo, BeforeSend, ConfirmationOf, WriteResult
 from store.database import Database
 from store.models import Target
 from store.posts.changes import lock_post, reopen, write_off_post
-from store.posts.plans import plan_with_accounts, read_plan
+from store.posts.delivery import plan_with_accounts, read_plan
 from store.publishing.sending import Settled, open_target, settle
 from store.publishing.targets import LoadedTarget
 

@@ -15,15 +15,15 @@ from activities.refused_accounts import RefusedAccounts
 from activities.step_context import StepContext, StepContextFactory
 from domain import decisions, transitions
 from domain.attempts import AttemptState, AttemptStep
-from domain.outcome import STALE, Outcome
+from domain.plan import STALE, Outcome
 from domain.post import TargetStatus
 from domain.transitions import BeforeSend
 from media.admission import MediaBusy
 from platforms.errors import PASSING, ErrorKind, PlatformError
 from platforms.registry import platforms
 from store.database import Database
+from store.failures import persist
 from store.models import Attempt
-from store.persist import persist
 from store.publishing.sending import open_target, settle
 from store.publishing.targets import finished_step
 

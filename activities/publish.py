@@ -23,9 +23,9 @@ from activities.step_context import StepContext, StepContextFactory
 from activities.step_results import StepResults, another_post
 from domain import decisions, transitions
 from domain.attempts import AttemptResult, AttemptState, AttemptStep
-from domain.outcome import Outcome
+from domain.loop_share import Stopwatch
 from domain.ownership import SendDecision, decide_send
-from domain.stopwatch import Stopwatch
+from domain.plan import Outcome
 from domain.transitions import AnswerTo, BeforeSend, TargetTransition, WriteResult
 from media.admission import MediaBusy
 from platforms.access.oauth import TOKEN_RENEWED
@@ -34,12 +34,11 @@ from platforms.capabilities import ChoosesKey
 from platforms.errors import DUPLICATE, PASSING, ErrorKind, PlatformError
 from store.accounts.connected import accept_account
 from store.database import Database
+from store.failures import persist
 from store.models import Attempt
-from store.persist import persist
-from store.publishing.claims import claim_public_post, posts_of_other_targets
+from store.publishing.claims import claim_public_post, posts_of_other_targets, sends_left
 from store.publishing.sending import begin_send, mark_started, open_target, settle
 from store.publishing.targets import LoadedTarget, load
-from store.publishing.unseen import sends_left
 
 STOPS = "the worker stops"
 """The message of a cancellation because the worker stops: in that case a running send is not awaited."""

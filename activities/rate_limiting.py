@@ -17,7 +17,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from activities.results import DEFAULT_QUOTA_WAIT
 from activities.step_context import StepContext
 from domain.attempts import AttemptStep
-from domain.rate_limits import Quota, RateLimit
+from domain.request_limits import Quota, RateLimit
 from platforms.capabilities import ReportsQuota
 from platforms.errors import LONGEST_LIMIT, ErrorKind, PlatformError
 from store.database import Database

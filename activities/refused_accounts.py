@@ -11,7 +11,7 @@ from activities.step_context import StepContext
 from platforms.errors import ACCOUNT_LOCKED, ErrorKind, PlatformError
 from store.accounts.connected import refuse_account
 from store.database import Database
-from store.persist import persist
+from store.failures import persist
 
 log = structlog.get_logger(__name__)
 

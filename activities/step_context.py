@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 from accounts.credentials.connections import AccountConnections, not_connected
 from activities.handles import HandleKeeper
 from domain.attempts import AttemptState
-from domain.waits import KEY_MISSING
+from domain.plan import KEY_MISSING
 from media.change_record import ChangeRecord
 from media.hosted import cover_rules, host_files, unchecked, with_hosted_urls
 from media.step_media import MediaTools, StepMedia
@@ -19,8 +19,7 @@ from platforms.http.wire import Exchange
 from platforms.registry import platforms
 from store.database import Database
 from store.models import Account
-from store.publishing.content import content_to_send
-from store.publishing.targets import LoadedTarget
+from store.publishing.targets import LoadedTarget, content_to_send
 from store.secrets.vault import VaultError
 
 

@@ -25,8 +25,8 @@ from domain import decisions, transitions
 from domain.attempts import WORKER_LOST, AttemptResult, AttemptState
 from domain.audit import WORKER, Action, AuditEntry
 from domain.codes import PAUSED
-from domain.outcome import STALE, Outcome
 from domain.ownership import SendDecision, decide_send, wait_until_due
+from domain.plan import STALE, Outcome
 from domain.post import RESULTS, TargetStatus
 from domain.schedule import rfc3339
 from domain.transitions import AnswerTo, Basis, BeforeSend, TargetTransition, WriteResult
@@ -35,8 +35,8 @@ from media.shared_files import SharedFiles
 from platforms.errors import DUPLICATE, PASSING, ErrorKind, PlatformError
 from platforms.registry import platforms
 from store.database import Database
+from store.failures import persist
 from store.models import Attempt
-from store.persist import persist
 from store.publishing.sending import open_target, settle
 from store.publishing.targets import LoadedTarget
 

@@ -4,8 +4,8 @@ import asyncio
 from datetime import UTC, datetime
 
 from store.database import Database
-from store.persist import persist
-from store.webhooks.answers import TakenEvent, record_taken
+from store.failures import persist
+from store.webhooks.deliveries import TakenEvent, record_taken
 
 
 class TakenEvents:

@@ -19,14 +19,14 @@ from domain.shares import Exhausted, Shares
 from domain.webhooks import Answer, WebhookStatus
 from platforms.http.shared_transport import wait_for_share
 from store.database import Database
+from store.failures import persist
 from store.models import Webhook
-from store.persist import persist
 from store.secrets.handover import HandoverError
 from store.secrets.vault import Vault, VaultError
-from store.webhooks.answers import TakenEvent
 from store.webhooks.deliveries import (
     ClaimedDelivery,
     Settled,
+    TakenEvent,
     claim_deliveries,
     drop_delivery,
     find_webhook,
@@ -34,8 +34,7 @@ from store.webhooks.deliveries import (
     release_deliveries,
     settle_failure,
 )
-from store.webhooks.endpoints import count_waiting
-from store.webhooks.handover_keys import SealedSecret, open_secret
+from store.webhooks.endpoints import SealedSecret, count_waiting, open_secret
 from store.webhooks.logs import redeliver_exhausted
 
 log = structlog.get_logger(__name__)

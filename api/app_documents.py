@@ -8,7 +8,7 @@ from litestar.params import FromPath
 
 from api.dependencies import Deps
 from domain.errors import NotFound, Problem
-from store.apps.setups import app_document
+from store.apps import app_document
 
 PATH = "/apps"
 _MISSING = Problem("There is no such app", "not_found")

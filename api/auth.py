@@ -19,10 +19,9 @@ from api.http.headers import HttpRequest, first_header
 from api.http.operation import served_operation
 from api.shared.scopes import required_scope
 from api.shared.strangers import StrangerLookups
-from domain.api_keys import is_key_text
+from domain.api_keys import Scope, is_key_text
 from domain.audit import Actor, api_key
 from domain.errors import Problem, TooManyRequests
-from domain.scopes import Scope
 from store.database import Database
 from store.workspaces.calendar_views import TOKEN_PREFIX, Viewer, is_token_text, recognize_view
 from store.workspaces.keys import Caller, recognize_key

@@ -38,9 +38,9 @@ from domain.uploads import MEDIA_KEPT, UPLOAD_QUOTA
 from media.local_hosts import LocalHosts
 from reconcile.readiness import Readiness
 from storage.base import Storage
+from store.announcer import Outcomes
 from store.database import Database
-from store.events.watching import FeedWatch
-from store.publishing.outcomes import Outcomes
+from store.events import FeedWatch
 from workflows.client.post_workflows import PostWorkflows
 
 TESTS_A_MINUTE = 5

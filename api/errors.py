@@ -11,6 +11,7 @@ from litestar.exceptions import HTTPException
 from typing_extensions import TypedDict
 
 from api.views import described, view, write_json
+from domain.api_keys import Scope
 from domain.codes import ProblemCode
 from domain.errors import (
     Conflict,
@@ -24,7 +25,6 @@ from domain.errors import (
     Unavailable,
     Unprocessable,
 )
-from domain.scopes import Scope
 from store.failures import is_database_unavailable, took_too_long
 
 log = structlog.get_logger(__name__)

@@ -19,7 +19,7 @@ from platforms.access.posted_codes import CodeConnector
 from platforms.base import AnyPlatform
 from platforms.registry import platforms
 from platforms.rules import FileRule
-from store.apps.setups import platforms_with_app
+from store.apps import platforms_with_app
 
 
 @view()

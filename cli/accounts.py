@@ -23,18 +23,24 @@ from cli.errors import UserError
 from cli.own_credentials import keep_account, parse_credentials, platform_named, verify
 from cli.sandbox import SandboxAccount, introduce, known_accounts, own_server, stable_user_id
 from cli.workspaces import find_or_create_workspace, known_workspace
-from domain.account_events import AccountAction
 from domain.account_health import Health
+from domain.audit import AccountAction
 from domain.schedule import rfc3339
 from platforms.base import AnyPlatform
 from platforms.places import ANY
 from platforms.registry import platforms
 from runtime.parts import servers
 from runtime.settings import Settings, VaultSettings
-from store.accounts.connected import change_places, find_account, list_accounts, posts_waiting_for, remove_account
-from store.accounts.pages import refusals_of_apps
-from store.apps.setups import key_ids_of_workers
-from store.audit.account_events import account_events, add_account_event, names_of_keys
+from store.accounts.connected import (
+    change_places,
+    find_account,
+    list_accounts,
+    posts_waiting_for,
+    refusals_of_apps,
+    remove_account,
+)
+from store.apps import key_ids_of_workers
+from store.audit import account_events, add_account_event, names_of_keys
 from store.maintenance.reports import ConnectionState, account_states
 from store.models import Account
 from store.secrets.vault import Vault

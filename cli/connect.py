@@ -17,7 +17,7 @@ from cli.client.api import Api, ApiClient
 from cli.client.refusals import RefusedError, UnavailableError
 from cli.errors import UserError
 from cli.terminal import say
-from domain.selection import SelectionBy
+from domain.workspaces import SelectionBy
 
 _POLL_S = 1.0
 

@@ -19,7 +19,7 @@ from domain.errors import Unavailable
 from domain.schedule import rfc3339
 from reconcile.doctor.unavailable import TEMPORAL_UNAVAILABLE
 from runtime.settings import Settings
-from store.audit.trail import newest_event
+from store.audit import newest_event
 from store.database import Database
 from store.models import AuditEvent
 from store.posts.history import EntrySource, HistoryEntry, HistoryPosition, read_history

@@ -13,12 +13,11 @@ from api.keys.schemas import read_expiry
 from cli.environment import Environment, find_environment, open_database
 from cli.errors import UserError
 from cli.workspaces import find_or_create_workspace
+from domain.api_keys import OPERATOR_SCOPES, in_order
 from domain.errors import InvalidRequest
 from domain.schedule import rfc3339
-from domain.scopes import OPERATOR_SCOPES, in_order
 from runtime.settings import Settings, VaultSettings
-from store.accounts.resealing import START, Position, count_by_key, reseal_batch
-from store.accounts.revocations import reseal_revocations
+from store.accounts.revocations import START, Position, count_by_key, reseal_batch, reseal_revocations
 from store.models import ApiKey
 from store.secrets.vault import Vault, new_key
 from store.workspaces.keys import NewKey, create_key, list_keys, replace_key, revoke_key

@@ -13,7 +13,7 @@ from cli.environment import find_environment, open_database
 from cli.errors import UserError
 from cli.temporal_client import temporal_client
 from domain.errors import Unavailable
-from domain.system_errors import error_words
+from domain.printable import error_words
 from runtime.logging import configure
 from runtime.settings import MigrateSettings
 from store.dsn import parse_dsn

@@ -4,7 +4,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from cli.errors import UserError
 from platforms.registry import platforms
-from store.posts.public_ids import find_by_public_ids, find_by_public_url
+from store.posts.queries import find_by_public_ids, find_by_public_url
 
 _MOST_SHOWN = 5
 

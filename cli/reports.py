@@ -16,8 +16,8 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from cli.environment import find_environment, open_database
 from cli.errors import UserError
 from cli.workspaces import existing_workspace
+from domain.plan import WaitsFor
 from domain.schedule import rfc3339
-from domain.waits import WaitsFor
 from reconcile.doctor.waiting import BEGUN_WITHIN
 from runtime.settings import Settings
 from store.maintenance.late_posts import count_late

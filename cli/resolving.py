@@ -26,8 +26,7 @@ from store.accounts.connected import find_accounts
 from store.database import Database
 from store.models import Post, Target
 from store.posts.changes import lock_post, reopen, settled_by_a_person
-from store.posts.delivery import record_delivered
-from store.posts.plans import plan_with_accounts
+from store.posts.delivery import plan_with_accounts, record_delivered
 from store.posts.queries import find_posts
 from workflows.client.delivery import deliver_or_move
 from workflows.client.post_workflows import PostWorkflows

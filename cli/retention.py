@@ -5,7 +5,7 @@ from pathlib import Path
 from cli.environment import find_environment, open_database
 from cli.errors import UserError
 from cli.workspaces import existing_workspace
-from domain.retention import checked_days
+from domain.workspaces import checked_days
 from runtime.settings import Settings
 from store.maintenance.retention import set_days
 

@@ -4,7 +4,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from cli.errors import UserError
 from cli.terminal import say
-from store.workspaces.queries import create_workspace, find_workspace
+from store.workspaces.keys import create_workspace, find_workspace
 
 
 async def find_or_create_workspace(session: AsyncSession, workspace: str | None, *, may_make: bool = True) -> str:

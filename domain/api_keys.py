@@ -1,4 +1,4 @@
-"""The text of API keys: random, with a checksum that shows a key which is mistyped or cut off.
+"""API keys: their text, random with a checksum that shows a key which is mistyped or cut off, and their scopes.
 
 A key is `sk_`, 43 random letters and digits (256 bits), and the CRC-32 of all before it in six of them. Scanners of
 leaked secrets can check it offline. Keys of version 0.1 have 43 characters of base64url and
@@ -9,6 +9,35 @@ import re
 import secrets
 import string
 import zlib
+from collections.abc import Collection
+from enum import StrEnum
+
+
+class Scope(StrEnum):
+    """A part of the API that a key opens."""
+
+    READ = "read"
+    """Read everything, and validate posts."""
+    WRITE = "write"
+    """Create, change, delete, retry and pause posts, campaigns and what belongs to them."""
+    ACCOUNTS = "accounts"
+    """Connect and remove accounts."""
+    WEBHOOKS = "webhooks"
+    """Create, change, test and delete webhooks."""
+    KEYS = "keys"
+    """List, create and revoke keys that may do no more than the key itself."""
+
+
+ALL_SCOPES = tuple(Scope)
+OPERATOR_SCOPES = (Scope.READ, Scope.WRITE, Scope.ACCOUNTS, Scope.WEBHOOKS)
+"""The scopes of a key that an operator creates without a choice: all but the one that creates further keys."""
+
+
+def in_order(scopes: Collection[str]) -> list[Scope]:
+    """Return scopes in the order in which they are documented, each once. Raises ValueError for an unknown one."""
+    chosen = {Scope(scope) for scope in scopes}
+    return [scope for scope in Scope if scope in chosen]
+
 
 _PREFIX = "sk_"
 _ALPHABET = string.digits + string.ascii_uppercase + string.ascii_lowercase

@@ -1,4 +1,4 @@
-"""Heavy work on the event loop, one piece at a time, so that light work is done in between.
+"""Heavy work on the event loop, one piece at a time, so that light work is done in between; and for whom it is done.
 
 A request's body of 1 MiB costs the API up to 0.3 s, a server's response costs the worker up to 0.1 s. Were several of
 them worked on side by side, each step of everything else would wait for all of them.
@@ -6,11 +6,99 @@ them worked on side by side, each step of everything else would wait for all of 
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable
 from contextlib import asynccontextmanager
+from contextvars import ContextVar, Token
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Self, TypeVar
 from weakref import WeakKeyDictionary
 
-from domain.holder import count_served
+
+class Holder:
+    """A request while it is served, and its workspace, which is None until its key is known.
+
+    The code in its block runs for it, and so do the tasks that the request starts. Every request opens one, so it is no
+    generator, which costs three times as much.
+    """
+
+    workspace_id: str | None = None
+
+    def __enter__(self) -> Self:
+        """Let the code in the block run for this workspace."""
+        self._token: Token[Holder | None] = _HOLDER.set(self)
+        self._loop = asyncio.get_running_loop()
+        _served[self._loop] = _served.get(self._loop, 0) + 1
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Let the code after the block run for the workspace that it ran for before."""
+        _served[self._loop] -= 1
+        _HOLDER.reset(self._token)
+
+
+_HOLDER: ContextVar[Holder | None] = ContextVar("holder", default=None)
+_served: WeakKeyDictionary[asyncio.AbstractEventLoop, int] = WeakKeyDictionary()
+"""How many requests of clients each loop serves now."""
+
+
+def served_request() -> Holder | None:
+    """Return the request that this code serves; None for the service itself."""
+    return _HOLDER.get()
+
+
+def current_holder() -> str | None:
+    """Return the workspace for which this code runs; None for strangers and for the service itself."""
+    holder = _HOLDER.get()
+    return holder.workspace_id if holder is not None else None
+
+
+def count_served() -> int:
+    """Return how many requests of clients this event loop serves now."""
+    return _served.get(asyncio.get_running_loop(), 0)
+
+
+R = TypeVar("R")
+
+
+@dataclass(slots=True)
+class Stopwatch:
+    """The time since its start: the longer one of the wall clock's and the monotonic clock's.
+
+    The wall clock may be set back, and the monotonic clock may stop while a machine sleeps.
+    """
+
+    _wall: float = field(default_factory=time.time)
+    _monotonic: float = field(default_factory=time.monotonic)
+
+    def restart(self) -> None:
+        """Restart at zero."""
+        self._wall, self._monotonic = time.time(), time.monotonic()
+
+    @property
+    def passed(self) -> timedelta:
+        """Return the time since the start."""
+        return timedelta(seconds=max(time.time() - self._wall, time.monotonic() - self._monotonic))
+
+
+async def within(seconds: int, work: Awaitable[R]) -> R:
+    """Wait for a result for some seconds, one after the other. Raises TimeoutError.
+
+    A process that was frozen would find its response and the end of one long time-out together, and would report the
+    time-out.
+    """
+    task = asyncio.ensure_future(work)
+    try:
+        for _ in range(seconds):
+            done, _ = await asyncio.wait({task}, timeout=1)
+            if done:
+                return task.result()
+        raise TimeoutError
+    finally:
+        if not task.done():
+            task.cancel()
+            await asyncio.wait({task})
+
 
 HEAVY = 16 * 1024
 """Bytes of a body or a response, or characters of a post's texts, from which on the work with them is heavy."""

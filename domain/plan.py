@@ -1,14 +1,124 @@
-"""The plan of a post, which its workflow carries: ids, times and states, no content."""
+"""The plan of a post, which its workflow carries, the outcomes of its steps, and what its targets wait for.
+
+It has ids, times and states, no content.
+"""
 
 from collections.abc import Collection
 from datetime import datetime, timedelta
+from enum import StrEnum
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from domain.outcome import Outcome
 from domain.ownership import PostVersion
 from domain.post import PUBLISH_WITHIN_S, ErrorCategory, HoldReason, PostStatus, TargetState, TargetStatus, post_status
-from domain.waits import MOST_PRESSING, WaitsFor, waits_for
+
+
+class Outcome(BaseModel):
+    """The state of a target after a step. Content and platforms' texts stay in the row."""
+
+    status: TargetStatus
+    confirming: bool = False
+    incomplete: bool = False
+    """Whether it is public and still lacks a later step, such as a permalink or a first comment."""
+    stale: bool = False
+    """Whether nothing was done because the post's row differs from the run's plan: the run must read the row."""
+    early: timedelta | None = None
+    """How long the post must still wait, if nothing was done because it is not due yet by the worker's clock."""
+    platform_post_id: str | None = None
+    platform_post_url: str | None = None
+    editable_until: datetime | None = None
+    error_code: str | None = None
+    resumes_at: datetime | None = None
+    """When its next try is, if it is held or refused for now, or waits for its account's rate limit."""
+    hold_reason: HoldReason | None = None
+    """The reason if it is held."""
+    error_category: ErrorCategory | None = None
+    tries: int = 0
+    """How often in a row its platform has refused it for now, if it waits for its platform."""
+
+    @property
+    def did_nothing(self) -> bool:
+        """Return whether the step did nothing because of the row's state."""
+        return self.stale or self.early is not None
+
+
+STALE = Outcome(status=TargetStatus.PENDING, stale=True)
+"""The result of a step whose post has changed, is a draft, or is deleted."""
+
+
+MEDIA_BUSY = "media_busy"
+"""The error code of a target that waits for other media of its workspace."""
+NO_DISK_SPACE = "no_disk_space"
+"""The error code of a target whose media do not fit on the worker's disk."""
+KEY_MISSING = "key_missing"
+"""The error code of a target whose account is encrypted with a key that the worker does not have."""
+
+
+class WaitsFor(StrEnum):
+    """An event that must happen before a due target continues."""
+
+    ACCOUNT = "account"
+    """Its owner must reconnect the account."""
+    PLATFORM = "platform"
+    """Its platform refused it for now; it is tried again at `nextAttemptAt`."""
+    RATE_LIMIT = "rate_limit"
+    """Its account has published as much as its platform allows for now."""
+    MEDIA = "media"
+    """Other media of its workspace are fetched first."""
+    ANSWER = "answer"
+    """The platform's answer was lost; the post waits for confirmation."""
+    PERSON = "person"
+    """The platform's answer was lost and the post could not be confirmed; a person must say whether it is public."""
+    OPERATOR = "operator"
+    """The operator must repair the app at the platform, free disk space of a worker, or give it an encryption key."""
+    PAUSE = "pause"
+    """Its workspace, account, campaign or series is paused, and a person must end the pause."""
+
+
+MOST_PRESSING = (
+    WaitsFor.PERSON,
+    WaitsFor.OPERATOR,
+    WaitsFor.ACCOUNT,
+    WaitsFor.PAUSE,
+    WaitsFor.ANSWER,
+    WaitsFor.PLATFORM,
+    WaitsFor.RATE_LIMIT,
+    WaitsFor.MEDIA,
+)
+
+_HELD = {
+    HoldReason.RECONNECT: WaitsFor.ACCOUNT,
+    HoldReason.CAP: WaitsFor.RATE_LIMIT,
+    HoldReason.OPERATOR: WaitsFor.OPERATOR,
+    HoldReason.PAUSED: WaitsFor.PAUSE,
+}
+_BY_CODE = {
+    MEDIA_BUSY: WaitsFor.MEDIA,
+    NO_DISK_SPACE: WaitsFor.OPERATOR,
+    KEY_MISSING: WaitsFor.OPERATOR,
+}
+
+
+def waits_for(
+    status: TargetStatus,
+    *,
+    confirming: bool,
+    hold_reason: str | None,
+    error_code: str | None,
+    next_attempt_at: datetime | None,
+) -> WaitsFor | None:
+    """Return what a target waits for; None if a worker processes it, or it is settled or not due yet."""
+    match status:
+        case TargetStatus.HELD:
+            return _HELD[HoldReason(hold_reason or HoldReason.RECONNECT)]
+        case TargetStatus.UNCONFIRMED:
+            return WaitsFor.ANSWER if confirming else WaitsFor.PERSON
+        case TargetStatus.PUBLISHING if next_attempt_at is not None:
+            if error_code is None:
+                return WaitsFor.RATE_LIMIT
+            return _BY_CODE.get(error_code, WaitsFor.PLATFORM)
+        case _:
+            return None
 
 
 class Unscheduled(BaseModel):

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from operator import itemgetter
 
-from domain.rate_limits import RateLimit
+from domain.request_limits import RateLimit
 
 FIRST_CHECK = timedelta(hours=24)
 """How long before its time a post is checked first."""

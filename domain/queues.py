@@ -8,8 +8,7 @@ from enum import StrEnum
 from functools import cached_property
 
 from domain.campaigns import Blackout, CampaignRules
-from domain.schedule import ScheduledTime, wall_instant
-from domain.zones import zone_named
+from domain.schedule import ScheduledTime, wall_instant, zone_named
 
 SHORTEST_NOTICE = timedelta(minutes=1)
 """How far ahead a slot must be to be taken."""

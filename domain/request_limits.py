@@ -4,6 +4,8 @@ One time says how much of a limit is used: the time at which the holder, a key o
 again. Each use moves it on by the policy's interval, and no use may move it further ahead than the burst.
 """
 
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 from enum import StrEnum
 from functools import lru_cache
 from math import ceil, floor, inf
@@ -141,3 +143,35 @@ class Allowance:
     def _free(self, policy: Policy, now: float) -> int:
         ahead_s = max(0.0, self.full_at - now)
         return max(0, floor((policy.burst_s - ahead_s) / policy.interval_s + _ROUNDING))
+
+
+@dataclass(frozen=True, slots=True)
+class RateLimit:
+    """At most `limit` requests in any window of the length `per`; `source` says where the number is from."""
+
+    limit: int
+    per: timedelta
+    source: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Quota:
+    """The posts that a platform still lets an account publish until `resets_at`, which is None if it does not say.
+
+    `limit` is how many it allows in the longest window of its rules, if it reports that, too.
+    """
+
+    remaining: int
+    resets_at: datetime | None = None
+    limit: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Slot:
+    """The wait until a target may send; zero if it may now.
+
+    `window` is the length of the limit that makes it wait; None if the platform's reported quota does.
+    """
+
+    wait: timedelta
+    window: timedelta | None = None

@@ -2,8 +2,9 @@
 
 import threading
 import time
-from collections.abc import Callable
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from contextvars import ContextVar
 from types import TracebackType
 from typing import Self
 
@@ -136,3 +137,47 @@ class Share(AbstractContextManager["Share"]):
     def release(self) -> None:
         """Release the units; a second time changes nothing."""
         self._shares.release(self)
+
+
+class _Hold:
+    """A session that the code of one context holds. Tasks that this code starts inherit the hold until it ends."""
+
+    __slots__ = ("ended",)
+
+    def __init__(self) -> None:
+        self.ended = False
+
+
+_HELD: ContextVar[_Hold | None] = ContextVar("held_session", default=None)
+
+
+class SessionHeld(RuntimeError):
+    """A mistake of ours: a platform was to be asked while a session of the database is held."""
+
+
+def is_session_held() -> bool:
+    """Return whether this code holds a session of the database."""
+    held = _HELD.get()
+    return held is not None and not held.ended
+
+
+def demand_no_session() -> None:
+    """Raise SessionHeld inside a transaction.
+
+    Called before every request to a platform: one that answers slowly would keep the session, and perhaps locks of
+    rows, from everybody else for as long as it likes.
+    """
+    if is_session_held():
+        raise SessionHeld("a platform must not be asked inside a database transaction")
+
+
+@contextmanager
+def holding_session() -> Iterator[None]:
+    """Mark the code in the block as holding a session of the database."""
+    outer, hold = _HELD.get(), _Hold()
+    _HELD.set(hold)
+    try:
+        yield
+    finally:
+        hold.ended = True
+        _HELD.set(outer)

@@ -1,7 +1,84 @@
-"""Uploads: files that clients send to this service, and the states of their rows."""
+"""Uploads: files that clients send to this service, the states of their rows, and their public addresses."""
 
+import mimetypes
+import re
+import unicodedata
+from collections.abc import Iterable, Iterator
 from datetime import timedelta
 from enum import StrEnum
+from pathlib import PurePosixPath
+from typing import Any
+from urllib.parse import urlsplit
+
+_ADDRESS = re.compile(r"https?://[^/?#\s]+/(?:[^?#\s]*/)?media/u/([A-Za-z0-9_-]{32})/[^/?#\s]*(?:[?#]\S*)?")
+"""An address with the token of an upload, on any host: a service may have moved, or have a CDN in front of it."""
+_PORTS = {"http": 80, "https": 443}
+
+
+def upload_token(url: str) -> str | None:
+    """Return the token of an address that may be an upload's; only its row says whose it is."""
+    match = _ADDRESS.fullmatch(url)
+    return match[1] if match else None
+
+
+def named_addresses(value: Any, path: tuple[str | int, ...] = ()) -> Iterator[tuple[tuple[str | int, ...], str, str]]:
+    """Yield the path, the address and the token of each address of an upload in JSON."""
+    if isinstance(value, str):
+        if "/media/u/" in value and (token := upload_token(value)):
+            yield path, value, token
+        return
+    items = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    for name, item in items:
+        yield from named_addresses(item, (*path, name))
+
+
+class OwnHosts:
+    """The hosts at which this service serves uploads, by the addresses that its settings name."""
+
+    def __init__(self, addresses: Iterable[str]) -> None:
+        self._hosts = {host for address in addresses if (host := _host(address))}
+
+    def __contains__(self, url: str) -> bool:
+        return _host(url) in self._hosts
+
+
+def _host(address: str) -> tuple[str, int] | None:
+    """Return the host and port of an address; None if it cannot be read."""
+    try:
+        url = urlsplit(address)
+        port = url.port or _PORTS.get(url.scheme)
+    except ValueError:
+        return None
+    return (url.hostname, port) if url.hostname and port else None
+
+
+PUBLIC_PATH = "/media/u/"
+"""The path of public addresses, before the token and the name."""
+_UNSAFE = re.compile(r"[^A-Za-z0-9._-]+")
+_LONGEST_NAME = 80
+
+
+def safe_name(filename: str, content_type: str) -> str:
+    """Return a file's name for its address: ASCII, with an ending, because platforms derive types from it."""
+    plain = unicodedata.normalize("NFKD", PurePosixPath(filename.replace("\\", "/")).name)
+    name = _UNSAFE.sub("-", plain.encode("ascii", "ignore").decode()).strip(".-") or "file"
+    path = PurePosixPath(name)
+    suffix = path.suffix or mimetypes.guess_extension(content_type) or ""
+    return f"{path.stem[: _LONGEST_NAME - len(suffix)]}{suffix}" if len(suffix) < _LONGEST_NAME else "file"
+
+
+def named_by_type(filename: str, content_type: str) -> str:
+    """Return a file's name with an ending that fits its type, for a file whose type was not known when it was named."""
+    kind = mimetypes.guess_type(filename)[0]
+    if kind and kind.partition("/")[0] == content_type.partition("/")[0]:
+        return filename
+    return f"{filename}{mimetypes.guess_extension(content_type) or ''}"
+
+
+def public_url(base: str, token: str, filename: str, content_type: str = "") -> str:
+    """Return the public address of an upload; `base` is the address of this service."""
+    return f"{base.rstrip('/')}{PUBLIC_PATH}{token}/{safe_name(filename, content_type)}"
+
 
 LARGEST_UPLOAD = 5 * 10**9
 """Bytes of a file. Source: the contract of the API's Media page, "up to 5 GB"."""

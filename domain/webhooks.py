@@ -1,4 +1,4 @@
-"""Endpoints of clients: how requests to them are signed, when they are repeated, and when an endpoint is given up."""
+"""Events, and the endpoints that get them: how requests are signed and repeated, and when an endpoint is given up."""
 
 import base64
 import hashlib
@@ -9,6 +9,38 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
+
+KEPT = timedelta(days=30)
+"""How long an event is kept, and how long a workspace listens after its feed was last read."""
+
+
+class EventType(StrEnum):
+    """A kind of event. Triggers of the database write these words (store/functions/emit_*.sql)."""
+
+    POST_PUBLISHED = "post.published"
+    POST_FAILED = "post.failed"
+    POST_UNCONFIRMED = "post.unconfirmed"
+    POST_HELD = "post.held"
+    POST_EDITED = "post.edited"
+    POST_AT_RISK = "post.at_risk"
+    POST_COMPLETED = "post.completed"
+    POST_SCHEDULED = "post.scheduled"
+    POST_CANCELLED = "post.cancelled"
+    POST_LATE = "post.late"
+    ACCOUNT_CONNECTED = "account.connected"
+    ACCOUNT_RECONNECTED = "account.reconnected"
+    ACCOUNT_DISCONNECTED = "account.disconnected"
+    ACCOUNT_REFUSED = "account.refused"
+    ACCOUNT_ACCEPTED = "account.accepted"
+    ACCOUNT_EXPIRING = "account.expiring"
+    CAMPAIGN_PAUSED = "campaign.paused"
+    CAMPAIGN_RESUMED = "campaign.resumed"
+    CAMPAIGN_ENDED = "campaign.ended"
+    CAMPAIGN_COMPLETED = "campaign.completed"
+    WEBHOOK_DISABLED = "webhook.disabled"
+    WEBHOOK_TEST = "webhook.test"
+    API_KEY_EXPIRING = "api_key.expiring"
+
 
 EVERY = "*"
 """The name for all events but `post.scheduled`, which an import makes by thousands, and `webhook.test`."""

@@ -5,8 +5,8 @@ import time
 from collections.abc import Callable
 from datetime import timedelta
 
+from domain.plan import MEDIA_BUSY
 from domain.shares import Share, Shares
-from domain.waits import MEDIA_BUSY
 from media.disk import MediaDisk
 from platforms.errors import ErrorKind, PlatformError
 

@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 import structlog
 from pydantic import TypeAdapter, ValidationError
 
-from domain.system_errors import error_words, system_words
+from domain.printable import error_words, system_words
 from media.changes import MediaChange, conversion_changes
 from media.decoders import Decoders, ProcessEnd, ServerUnavailable
 from media.decoding.confinement import JobLimits

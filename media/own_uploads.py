@@ -9,10 +9,8 @@ from datetime import UTC, datetime
 import structlog
 
 from domain.post import Media
-from domain.system_errors import error_words
-from domain.upload_addresses import OwnHosts, upload_token
-from domain.upload_urls import public_url
-from domain.uploads import LARGEST_UPLOAD, UploadState
+from domain.printable import error_words
+from domain.uploads import LARGEST_UPLOAD, OwnHosts, UploadState, public_url, upload_token
 from media.any_file import AnyFile
 from media.download import media_type, most_media_bytes
 from media.refusals import Refusals

@@ -8,7 +8,7 @@ import structlog
 from platforms.errors import ErrorKind, PlatformError
 from platforms.files import MediaFile
 from store.database import Database
-from store.media.files import MOST_BYTES, MOST_FILES, TooManyFiles, keep_file
+from store.media import MOST_BYTES, MOST_FILES, TooManyFiles, keep_file
 
 log = structlog.get_logger(__name__)
 

@@ -7,9 +7,9 @@ from dataclasses import dataclass, field, replace
 
 import structlog
 
+from domain.plan import NO_DISK_SPACE
 from domain.post import Media, MediaType
 from domain.shares import Exhausted, Share
-from domain.waits import NO_DISK_SPACE
 from media import limits
 from media.admission import Admission, MediaBusy
 from media.change_record import ChangeRecord, NoChangeRecord

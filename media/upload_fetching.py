@@ -9,10 +9,9 @@ from datetime import timedelta
 
 import structlog
 
+from domain.printable import error_words
 from domain.shares import Exhausted
-from domain.system_errors import error_words
-from domain.upload_urls import named_by_type
-from domain.uploads import FETCH_AGAIN_AFTER, LARGEST_UPLOAD
+from domain.uploads import FETCH_AGAIN_AFTER, LARGEST_UPLOAD, named_by_type
 from media.any_file import AnyFile
 from media.claimed_uploads import delete_unnamed, renewed_claim
 from media.refusals import TOO_LARGE
@@ -23,8 +22,8 @@ from platforms.errors import ErrorKind, PlatformError
 from storage.base import Storage
 from storage.errors import StorageError
 from store.database import Database
-from store.uploads.fetching import FetchClaim, FetchError, fail_fetch, postpone_fetch, reserve_fetched
-from store.uploads.quota import lock_quota, reserved_bytes
+from store.uploads.claims import FetchClaim, FetchError, fail_fetch, postpone_fetch, reserve_fetched
+from store.uploads.rows import lock_quota, reserved_bytes
 
 log = structlog.get_logger(__name__)
 

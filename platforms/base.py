@@ -15,7 +15,7 @@ import httpx
 from pydantic import BaseModel
 
 from domain.post import Media
-from domain.rate_limits import Quota, RateLimit
+from domain.request_limits import Quota, RateLimit
 from platforms.app_rules import AppRules
 from platforms.boundary import shield
 from platforms.errors import PlatformError
@@ -297,7 +297,7 @@ class Platform(ABC, Generic[S, C]):
     def shows_posts(self, credentials: C, draft: Draft[S]) -> bool:
         """Return whether `confirm` can tell of such a draft that it was not published, or whether a repeat is refused.
 
-        If it cannot, repeats after refusals are bounded: a refusal may lie (`store.publishing.unseen`).
+        If it cannot, repeats after refusals are bounded: a refusal may lie (`store.publishing.claims`).
         """
         return True
 

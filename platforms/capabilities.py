@@ -4,7 +4,7 @@ from abc import ABC, abstractmethod
 from datetime import timedelta
 from typing import ClassVar, Generic
 
-from domain.rate_limits import Quota
+from domain.request_limits import Quota
 from platforms.base import C, Connection, Finding, Handles, PublishContext, Published, S
 
 

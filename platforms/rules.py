@@ -4,10 +4,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
-from domain.bounds import MAX_TEXT
 from domain.codes import ProblemCode
 from domain.post import Media, MediaType
-from domain.rate_limits import RateLimit
+from domain.request_limits import RateLimit
+from domain.workspaces import MAX_TEXT
 from platforms.post_ids import PostId
 
 RequestField = Literal["content", "mediaItems", "platformSpecificData"]

@@ -11,12 +11,12 @@ from activities.apps import Apps
 from platforms.errors import PlatformError
 from reconcile.rounds import BackgroundTask
 from store.accounts.connected import accept_account, claim_accounts_to_recheck
-from store.apps.refusals import claim_probe_posts
+from store.apps import claim_probe_posts
 from store.database import Database
 from store.failures import is_database_unavailable
 from store.maintenance.holds import claim_released_posts
 from store.models import Account
-from store.posts.plans import plan_with_accounts
+from store.posts.delivery import plan_with_accounts
 from workflows.client.post_workflows import PostWorkflows
 
 log = structlog.get_logger(__name__)

@@ -10,7 +10,7 @@ from platforms.access.connector import connectors
 from platforms.access.registered_apps import RegisteredApps
 from platforms.registry import platforms
 from reconcile.rounds import BackgroundTask
-from store.apps.setups import announce_apps
+from store.apps import announce_apps
 from store.database import Database
 
 _EVERY_S = 60.0

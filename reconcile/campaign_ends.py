@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 import structlog
 
 from domain.audit import WORKER
-from store.campaigns.ending import complete_campaigns, end_campaign, lock_campaign_to_end, settle_ended
+from store.campaigns.lifecycle import complete_campaigns, end_campaign, lock_campaign_to_end, settle_ended
 from store.database import Database
 
 log = structlog.get_logger(__name__)

@@ -4,9 +4,8 @@ from datetime import datetime
 
 import structlog
 
-from domain.zones import UnknownZone
-from store.campaigns.campaigns import lock_campaign
-from store.campaigns.zones import campaigns_with_wall_times, resolve_again
+from domain.schedule import UnknownZone
+from store.campaigns.campaigns import campaigns_with_wall_times, lock_campaign, resolve_again
 from store.database import Database
 
 log = structlog.get_logger(__name__)

@@ -5,11 +5,11 @@ from datetime import UTC, datetime, timedelta
 
 import structlog
 
-from domain.campaign_state import CampaignPlan
+from domain.campaigns import CampaignPlan
 from domain.errors import Unavailable
-from domain.system_errors import error_words
+from domain.printable import error_words
 from reconcile.rounds import BackgroundTask
-from store.campaigns.delivery import campaigns_after, claim_campaigns, record_told
+from store.campaigns.progress import campaigns_after, claim_campaigns, record_told
 from store.database import Database
 from workflows.client.campaign_workflows import CampaignWorkflows
 from workflows.client.runs import Runs

@@ -5,19 +5,18 @@ from datetime import UTC, datetime
 import structlog
 
 from domain.audit import WORKER
-from domain.chains import FollowDecision, OnFailure, decide_follow, follow_time
 from domain.errors import Unavailable
+from domain.moves import FollowDecision, OnFailure, decide_follow, follow_time
 from domain.pauses import SkipReason
 from domain.post import PostStatus
-from domain.zones import UnknownZone
+from domain.schedule import UnknownZone
 from reconcile.rounds import BackgroundTask
 from store.database import Database
 from store.maintenance.restores import confirm_if_older_than_restore
 from store.models import Post
 from store.posts.chains import FIRST_PLACE, Place, find_first, has_ended, lock_waiting, search_ready
 from store.posts.contents import post_content, rewrite
-from store.posts.delivery import record_delivered
-from store.posts.plans import plan_with_accounts
+from store.posts.delivery import plan_with_accounts, record_delivered
 from workflows.client.delivery import deliver_or_move
 from workflows.client.post_workflows import PostWorkflows
 

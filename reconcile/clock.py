@@ -8,8 +8,8 @@ import structlog
 
 from reconcile.gauges import Gauges
 from reconcile.rounds import is_part_unavailable
-from store.clock import SKEWED_FROM, measure_skew
 from store.database import Database
+from store.rows import SKEWED_FROM, measure_skew
 
 log = structlog.get_logger(__name__)
 

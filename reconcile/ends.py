@@ -3,7 +3,7 @@
 from reconcile.measures import WARNED_AHEAD
 from reconcile.rounds import BackgroundTask
 from store.database import Database
-from store.events.keeping import emit_ends
+from store.events import emit_ends
 
 _EVERY_S = 60.0
 

@@ -7,23 +7,20 @@ from functools import partial
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from domain.retention import AUDIT_KEPT
+from domain.workspaces import AUDIT_KEPT
 from reconcile.rounds import BackgroundTask
-from store.accounts.choices import delete_old_choices
-from store.accounts.pending_connections import delete_old_connections
-from store.audit.account_events import delete_old_account_events
-from store.audit.trail import delete_old_events, delete_surplus_events
+from store.accounts.pending_connections import delete_old_choices, delete_old_connections
+from store.audit import delete_old_account_events, delete_old_events, delete_surplus_events
 from store.campaigns.operations import delete_old_operations
 from store.database import Database
-from store.events.keeping import delete_past_events, delete_past_listeners
+from store.events import delete_past_events, delete_past_listeners
 from store.maintenance.late_posts import delete_old_lateness
-from store.media.checks import delete_old_checks
-from store.media.files import delete_expired_files
+from store.media import delete_expired_files, delete_old_checks
 from store.posts.idempotency import delete_expired_keys
 from store.posts.imports import delete_old_imports, delete_old_rows, delete_surplus_imports
 from store.publishing.rate_limits import delete_past_slots
 from store.series.rows import delete_old_entries
-from store.webhooks.keeping import delete_past_deliveries
+from store.webhooks.logs import delete_past_deliveries
 from store.workspaces.request_limits import delete_unused_limits
 
 _EVERY_S, _IDLE_EVERY_S = 30.0, 1800.0

@@ -4,7 +4,7 @@ import structlog
 
 from activities.meters import Meters
 from reconcile.rounds import BackgroundTask
-from store.accounts.resealing import count_without_key
+from store.accounts.revocations import count_without_key
 from store.database import Database
 from store.secrets.vault import Vault
 

@@ -18,10 +18,10 @@ from reconcile.gauges import Gauges
 from reconcile.measures import Sample, measure
 from reconcile.readiness import Parts, Readiness
 from reconcile.rounds import BackgroundTask
-from store.clock import database_now
 from store.database import Database
 from store.maintenance.beats import Beat, write_state
 from store.maintenance.late_posts import LatePostEnded, LatePostFound, end_late, note_late
+from store.rows import database_now
 
 log = structlog.get_logger(__name__)
 

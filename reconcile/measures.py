@@ -9,13 +9,12 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from domain.campaigns import CampaignStatus
 from domain.pauses import PauseScope
-from domain.waits import WaitsFor
+from domain.plan import WaitsFor
 from platforms.registry import platforms
 from platforms.versions import announced_ends
 from store.accounts.renewals import ends_of_accounts
-from store.apps.refusals import refused_apps
-from store.campaigns.delivery import count_by_status
-from store.clock import database_now
+from store.apps import refused_apps
+from store.campaigns.progress import count_by_status
 from store.database import Database
 from store.maintenance.late_posts import count_late
 from store.maintenance.series import count_behind_series
@@ -23,7 +22,8 @@ from store.maintenance.transactions import oldest_transaction
 from store.maintenance.waiting import count_waiting
 from store.pauses.pauses import longest_with_missed
 from store.posts.delivery import count_undelivered
-from store.webhooks.keeping import measure_webhooks
+from store.rows import database_now
+from store.webhooks.logs import measure_webhooks
 
 WARNED_AHEAD = timedelta(days=7)
 """How long before a connection ends its account counts as expiring."""

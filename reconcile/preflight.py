@@ -14,14 +14,14 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from accounts.facts import token_facts
 from activities.meters import Meters
 from domain.preflight import FIRST_CHECK, LAST_CHECK, PreflightReason, is_over_quota, next_check
-from domain.rate_limits import RateLimit
+from domain.request_limits import RateLimit
 from domain.schedule import rfc3339
 from media.shared_files import SharedFiles
 from platforms.errors import LONGEST_LIMIT
 from platforms.registry import platforms
 from reconcile.preflight_media import find_media_problems
 from reconcile.rounds import BackgroundTask
-from store.accounts.pages import AppKey, refusals_of_apps
+from store.accounts.connected import AppKey, refusals_of_apps
 from store.database import Database
 from store.maintenance.preflight import (
     AccountKey,

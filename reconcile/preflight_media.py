@@ -22,7 +22,7 @@ from platforms.errors import ErrorKind, PlatformError
 from platforms.registry import platforms
 from platforms.rules import FileRule
 from store.maintenance.preflight import Preflight
-from store.publishing.content import content_to_send
+from store.publishing.targets import content_to_send
 
 log = structlog.get_logger(__name__)
 

@@ -13,13 +13,13 @@ from reconcile.clock import ahead_of_database
 from reconcile.rounds import BackgroundTask
 from reconcile.storage import StorageCheck
 from storage.base import Storage
-from store.apps.refusals import refused_apps
-from store.clock import database_now
+from store.apps import refused_apps
 from store.database import Database
 from store.maintenance.beats import Beat, read_state
 from store.maintenance.late_posts import count_late
 from store.maintenance.series import count_behind_series
 from store.posts.delivery import count_undelivered
+from store.rows import database_now
 from store.schema.revisions import code_version
 from workflows.client.queues import Queues
 

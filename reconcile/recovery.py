@@ -14,11 +14,11 @@ from domain.plan import Plan
 from domain.post import PostStatus
 from reconcile.rounds import BackgroundTask
 from reconcile.run_facts import read_run_facts, row_facts
-from store.audit.trail import add_unless_recorded
+from store.audit import add_unless_recorded
 from store.database import Database
 from store.maintenance.open_posts import PostSummary, open_due_between
 from store.posts.changes import confirm_first, lock_post
-from store.posts.plans import plan_with_accounts
+from store.posts.delivery import plan_with_accounts
 from store.posts.queries import find_post
 from workflows.client.delivery import deliver_or_move
 from workflows.client.post_workflows import PostWorkflows

@@ -9,14 +9,14 @@ from datetime import UTC, datetime, timedelta
 
 import structlog
 
-from domain.system_errors import error_words
+from domain.printable import error_words
 from domain.uploads import PARTS_WITHIN
 from reconcile.rounds import BackgroundTask
 from storage.base import Storage
 from storage.errors import StorageError
 from storage.keys import new_key, object_path
 from store.database import Database
-from store.uploads.marker import name_marker, read_marker
+from store.uploads.keeping import name_marker, read_marker
 
 log = structlog.get_logger(__name__)
 

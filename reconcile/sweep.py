@@ -12,7 +12,7 @@ import structlog
 
 from domain.errors import Unavailable
 from domain.plan import Plan
-from domain.system_errors import error_words
+from domain.printable import error_words
 from reconcile.bulk_pace import BulkPace
 from reconcile.rounds import BackgroundTask
 from store.database import Database
@@ -20,12 +20,12 @@ from store.models import Post
 from store.posts.delivery import (
     claim_undelivered,
     claim_waiting,
+    plans_with_accounts,
     record_delivered,
     release_undelivered,
     return_to_waiting,
     take_turn,
 )
-from store.posts.plans import plans_with_accounts
 from workflows.client.delivery import deliver_or_move
 from workflows.client.post_workflows import PostWorkflows
 

@@ -9,7 +9,7 @@ from media.upload_fetching import UploadFetcher
 from reconcile.rounds import BackgroundTask
 from storage.keys import new_key
 from store.database import Database
-from store.uploads.fetching import FetchClaim, claim_fetches, is_fetch_due
+from store.uploads.claims import FetchClaim, claim_fetches, is_fetch_due
 
 log = structlog.get_logger(__name__)
 

@@ -11,7 +11,7 @@ from datetime import UTC, datetime, timedelta
 import structlog
 
 from activities.options import RETRY_WINDOW
-from domain.system_errors import error_words
+from domain.printable import error_words
 from domain.uploads import MEDIA_KEPT, UNUSED_FOR
 from reconcile.rounds import BackgroundTask
 from storage.base import Storage

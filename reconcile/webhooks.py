@@ -11,12 +11,12 @@ from temporalio.client import Client
 from domain.errors import Unavailable
 from domain.webhooks import MOST_WAITING
 from reconcile.rounds import BackgroundTask
-from store.clock import database_now
 from store.database import Database
+from store.rows import database_now
 from store.secrets.vault import Vault
 from store.webhooks.deliveries import make_deliveries, overdue_endpoints
-from store.webhooks.handover_keys import keep_handover_key
-from store.webhooks.keeping import drop_surplus
+from store.webhooks.endpoints import keep_handover_key
+from store.webhooks.logs import drop_surplus
 from store.webhooks.notifications import endpoints_to_wake
 from workflows.client.webhook_workflows import wake_webhook
 

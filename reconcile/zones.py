@@ -9,16 +9,14 @@ from domain.audit import WORKER
 from domain.errors import Unavailable
 from domain.ownership import may_change
 from domain.post import PostStatus
-from domain.schedule import resolve, rfc3339
-from domain.zones import UnknownZone, ZoneData, reread, zone_version
+from domain.schedule import UnknownZone, ZoneData, reread, resolve, rfc3339, zone_version
 from reconcile.campaign_zones import follow_zones_of_campaigns
 from reconcile.rounds import BackgroundTask, is_part_unavailable
 from store.database import Database
 from store.maintenance.zones import WallTime, last_check, note_check, note_version, wall_times
 from store.models import ZoneCheck
 from store.posts.contents import post_content, rewrite
-from store.posts.delivery import record_delivered
-from store.posts.plans import plan_with_accounts
+from store.posts.delivery import plan_with_accounts, record_delivered
 from store.posts.queries import find_post
 from workflows.client.delivery import deliver_or_move
 from workflows.client.post_workflows import PostWorkflows

@@ -25,8 +25,8 @@ from runtime.schema import SchemaCheck
 from runtime.settings import Settings, read_settings
 from runtime.temporal import open_client
 from storage.opening import open_storage
+from store.announcer import Outcomes
 from store.database import OF_REQUESTS
-from store.publishing.outcomes import Outcomes
 from store.roles import Component
 from workflows.client.post_workflows import PostWorkflows
 

@@ -2,7 +2,7 @@
 
 from temporalio.client import Client
 
-from domain.retention import Retention
+from domain.workspaces import Retention
 from reconcile.account_rechecks import recheck_task, refusals_task
 from reconcile.app_setup import announce_task
 from reconcile.bulk_pace import BulkPace

@@ -5,9 +5,9 @@ import math
 from pydantic import BaseModel, Field
 
 from api.shared.workspace_usage import MOST_MB, MOST_OPEN_POSTS, MOST_POSTS
-from domain.bounds import MOST_ACCOUNTS
 from domain.request_limits import POSTS_PER_MINUTE, REQUESTS_PER_MINUTE, WINDOW_S, Policy, posts_policy, requests_policy
 from domain.uploads import UPLOAD_QUOTA
+from domain.workspaces import MOST_ACCOUNTS
 
 _OLD_RATE, _OLD_BURST = 100.0, 1_000
 """The defaults of api_rate and api_burst in version 0.1."""

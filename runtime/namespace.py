@@ -6,7 +6,7 @@ import signal
 import structlog
 from temporalio.client import Client
 
-from domain.system_errors import error_words
+from domain.printable import error_words
 from reconcile.rounds import BackgroundTask, is_part_unavailable
 from store.database import Database
 from store.maintenance.installation import read_installation

@@ -6,7 +6,7 @@ import signal
 
 import structlog
 
-from domain.system_errors import error_words
+from domain.printable import error_words
 from reconcile.rounds import BackgroundTask
 from runtime.database import open_database
 from runtime.settings import Settings
@@ -15,8 +15,7 @@ from store.failures import is_database_unavailable
 from store.maintenance.beats import Beat
 from store.pooler import PoolerError, check_connections
 from store.roles import Component
-from store.schema.fit import check_schema
-from store.schema.revisions import SchemaError, code_version
+from store.schema.revisions import SchemaError, check_schema, code_version
 
 log = structlog.get_logger(__name__)
 

@@ -24,9 +24,9 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 from sqlalchemy import make_url
 
 from api.http.sockets import MOST_CONNECTIONS, MOST_PER_ADDRESS
-from domain.delivery import BULK_STARTS_PER_S
+from domain.ownership import BULK_STARTS_PER_S
 from domain.post import LATE_AFTER
-from domain.retention import AUDIT_KEPT, Retention, checked_days
+from domain.workspaces import AUDIT_KEPT, Retention, checked_days
 from platforms.access.registered_apps import RegisteredApps
 from platforms.http.hosts import AllowedHosts
 from runtime.database_settings import DatabaseSettings

@@ -15,7 +15,7 @@ from temporalio.runtime import Runtime
 from temporalio.service import GrpcCompression, RPCError
 
 from activities.operators import IDENTITY
-from domain.system_errors import error_words
+from domain.printable import error_words
 from platforms.errors import PlatformError
 from runtime.payloads import SharedConverter
 from store.secrets.secret_values import SECRETS

@@ -20,7 +20,7 @@ from activities.local_publish import LocalPublish
 from activities.options import POSTS_QUEUE, WEBHOOKS_QUEUE, platform_queue
 from activities.task_slots import MOST_REPORTS, TaskSlots
 from activities.webhooks import STEPS
-from domain.retention import Retention
+from domain.workspaces import Retention
 from media.admission import MOST_STEPS
 from platforms.registry import platforms
 from reconcile.bulk_pace import BulkPace

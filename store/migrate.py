@@ -19,11 +19,17 @@ from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from store.dsn import parse_dsn
 from store.failures import took_too_long
 from store.models import Base
-from store.owner_rights import check_owner
-from store.roles import Role, grant_missing_rights, make_role, set_up_role
-from store.schema.fit import refuse_contracted
-from store.schema.revisions import MIGRATIONS, Kind, Revision, SchemaError, code_version, revisions
-from store.schema.shapes import read_shape
+from store.roles import Role, check_owner, grant_missing_rights, make_role, set_up_role
+from store.schema.revisions import (
+    MIGRATIONS,
+    Kind,
+    Revision,
+    SchemaError,
+    code_version,
+    read_shape,
+    refuse_contracted,
+    revisions,
+)
 
 log = structlog.get_logger(__name__)
 

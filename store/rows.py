@@ -1,14 +1,55 @@
-"""Statements without a session, for the few that every post needs: a session is the largest part of their cost.
+"""The ways to rows: locks, deletions, the database's clock, and statements without a session.
 
-A statement is still built from the models, compiled once, and its rows become models again, without a session.
+A session is the largest part of a statement's cost. The few statements that every post needs are built from the
+models, compiled once, and their rows become models again.
 """
 
+import time
 from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar, cast
 
-from sqlalchemy import ClauseElement, ColumnElement, inspect, literal_column
+from sqlalchemy import ClauseElement, ColumnElement, delete, func, inspect, literal_column, select
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import InstrumentedAttribute
 
 from store.models import Base
+
+
+async def lock(session: AsyncSession, name: str) -> None:
+    """Take a lock until the transaction ends, and wait for another transaction that holds it."""
+    number = func.hashtextextended(f"socialsyncer.{name}", 0)
+    await session.execute(select(func.pg_advisory_xact_lock(number)))
+
+
+async def delete_rows(session: AsyncSession, key: InstrumentedAttribute[Any], *conditions: ColumnElement[bool]) -> int:
+    """Delete the rows of a key's table that meet the conditions; return how many were deleted."""
+    statement = delete(key.class_).where(*conditions).returning(key)
+    return len((await session.execute(statement, execution_options={"synchronize_session": False})).all())
+
+
+SKEWED_FROM = timedelta(seconds=5)
+"""The difference from which a clock is called wrong; machines that follow a time server differ by milliseconds."""
+
+
+async def database_now(session: AsyncSession) -> datetime:
+    """Return the time of the database's clock."""
+    now: datetime = (await session.execute(select(func.clock_timestamp()))).scalar_one()
+    return now
+
+
+async def measure_skew(session: AsyncSession) -> timedelta:
+    """Return by how much this machine's clock is ahead of the database's; zero if the answer took too long to say."""
+    began, local = time.monotonic(), datetime.now(UTC)
+    theirs = await database_now(session)
+    return skew_of_answer(local, timedelta(seconds=time.monotonic() - began), theirs)
+
+
+def skew_of_answer(local: datetime, took: timedelta, theirs: datetime) -> timedelta:
+    """Return by how much this machine's clock was ahead when it was `local` and an answer was asked for."""
+    skew = local + took / 2 - theirs
+    return skew if abs(skew) > took / 2 else timedelta(0)
+
 
 M = TypeVar("M", bound=Base)
 

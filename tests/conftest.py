@@ -29,7 +29,7 @@ from store.database import Database
 from store.maintenance.pending_work import CONDITIONS
 from store.roles import Component
 from store.secrets.vault import Vault
-from store.webhooks.handover_keys import keep_handover_key
+from store.webhooks.endpoints import keep_handover_key
 from tests.databases import add_workspace, initialize_once, new_database, url_as
 from tests.leftovers import watch
 from tests.postgres import initialize, postgres_folder

@@ -14,7 +14,7 @@ from store.database import Database
 from store.maintenance.servers import trust_server
 from store.migrate import upgrade
 from store.roles import Component, Role
-from store.workspaces.queries import create_workspace
+from store.workspaces.keys import create_workspace
 from tests.postgres import PostgresServer, initialize
 
 ROLES = (

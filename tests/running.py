@@ -15,8 +15,8 @@ from sandbox.authorization import PLAY_APP, PLAY_SECRET
 from sandbox.platforms.discord.base import SHARED_BOT as DISCORD_BOT
 from sandbox.platforms.telegram.base import SHARED_BOT as TELEGRAM_BOT
 from sandbox.server import running_sandbox
+from store.announcer import Outcomes
 from store.database import Database
-from store.publishing.outcomes import Outcomes
 from store.roles import Component
 from store.secrets.vault import new_key
 from tests.databases import new_database, url_as

@@ -23,20 +23,17 @@ from domain.schedule import rfc3339
 from platforms.registry import platforms
 from runtime.settings import VaultSettings
 from store.accounts.connected import find_accounts, save_account
+from store.announcer import Outcomes
 from store.database import Database
 from store.models import Account, ApiKey, Post, Workspace
 from store.posts.changes import delete_post, lock_post, reopen, resolve, target_rows
 from store.posts.contents import new_post, post_content, rewrite
 from store.posts.creating import create_post
-from store.posts.delivery import record_delivered
-from store.posts.plans import post_plan
-from store.posts.queries import find_post
-from store.posts.revisions import add_revision
-from store.publishing.outcomes import Outcomes
+from store.posts.delivery import post_plan, record_delivered
+from store.posts.queries import add_revision, find_post
 from store.publishing.rate_limits import Bucket
 from store.secrets.vault import Vault
-from store.workspaces.keys import create_key
-from store.workspaces.queries import create_workspace
+from store.workspaces.keys import create_key, create_workspace
 from workflows.client.delivery import deliver_or_move
 from workflows.client.post_workflows import PostWorkflows
 

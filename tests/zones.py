@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from importlib.resources import files
 from pathlib import Path
 
-from domain.zones import reread
+from domain.schedule import reread
 
 
 @contextmanager

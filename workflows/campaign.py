@@ -13,7 +13,7 @@ with workflow.unsafe.imports_passed_through():
     from activities import options
     from activities.campaigns import CampaignActivities
     from activities.commands import PauseCampaignCommand, ResumeCampaignCommand
-    from domain.campaign_state import CampaignPlan, CampaignState, PauseRequest, ResumeRequest
+    from domain.campaigns import CampaignPlan, CampaignState, PauseRequest, ResumeRequest
     from workflows.campaign_details import campaign_details
     from workflows.search_attributes import CAMPAIGN_STATUS
 

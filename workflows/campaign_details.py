@@ -1,7 +1,6 @@
 """Texts about campaigns for operators in the Web UI, which renders them as markdown."""
 
-from domain.campaign_state import CampaignState
-from domain.campaigns import CampaignStatus
+from domain.campaigns import CampaignState, CampaignStatus
 from workflows.details import as_code, short
 
 _LONGEST_REASON = 255

@@ -8,10 +8,10 @@ plain text.
 import re
 from datetime import datetime
 
+from domain.codes import reason
 from domain.plan import Plan, TargetPlan
 from domain.post import HoldReason, PostStatus, TargetStatus
 from domain.printable import make_printable
-from domain.reasons import reason
 from domain.schedule import rfc3339
 from workflows.search_attributes import Ending
 

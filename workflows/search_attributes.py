@@ -30,7 +30,7 @@ PLATFORMS = SearchAttributeKey.for_keyword_list("Platforms")
 ACCOUNTS = SearchAttributeKey.for_keyword_list("Accounts")
 TAGS = SearchAttributeKey.for_keyword_list("Tags")
 WAITS_FOR = SearchAttributeKey.for_keyword("WaitsFor")
-"""What a due post waits for (domain.waits); unset if a worker processes it."""
+"""What a due post waits for (domain.plan); unset if a worker processes it."""
 CAMPAIGN = SearchAttributeKey.for_keyword("Campaign")
 """The id of its campaign; unset if it has none."""
 CAMPAIGN_STATUS = SearchAttributeKey.for_keyword("CampaignStatus")

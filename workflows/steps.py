@@ -18,8 +18,7 @@ with workflow.unsafe.imports_passed_through():
     from activities.posts import PostActivities
     from activities.prepare import Preparing
     from activities.publish import Publishing
-    from domain.outcome import Outcome
-    from domain.plan import Plan, TargetPlan, Unscheduled
+    from domain.plan import Outcome, Plan, TargetPlan, Unscheduled
     from workflows.details import account_name
     from workflows.messages import EditRequest
 

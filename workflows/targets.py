@@ -9,8 +9,7 @@ from temporalio import workflow
 with workflow.unsafe.imports_passed_through():
     from activities import options
     from activities.commands import GiveUpReason
-    from domain.outcome import Outcome
-    from domain.plan import Plan, TargetPlan
+    from domain.plan import Outcome, Plan, TargetPlan
     from domain.post import HoldReason, TargetStatus
     from workflows import details, steps
     from workflows.post_run import PostRun

@@ -7,9 +7,8 @@ from temporalio import workflow
 from temporalio.common import SearchAttributeUpdate
 
 with workflow.unsafe.imports_passed_through():
-    from domain.plan import Plan
+    from domain.plan import Plan, WaitsFor
     from domain.post import PostStatus
-    from domain.waits import WaitsFor
     from workflows.details import details
     from workflows.messages import StatusView, TargetStatusView
     from workflows.search_attributes import CAMPAIGN, DUE_AT, POST_STATUS, WAITS_FOR, Ending

@@ -5,15 +5,15 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from accounts.credentials.connections import AccountConnections
-from domain.bounds import MOST_ACCOUNTS
+from domain.workspaces import MOST_ACCOUNTS
 from platforms.access.account_servers import FindsServer
 from platforms.access.connector import connectors
 from platforms.base import AnyPlatform, Connection
 from platforms.registry import platforms
 from store.accounts.pending_connections import update_connection
 from store.database import Database
+from store.failures import persist
 from store.models import PendingConnection
-from store.persist import persist
 from store.secrets.handover import open_handover
 
 Secrets = dict[str, Any]

@@ -20,7 +20,7 @@ from accounts.connecting.refusals import ConnectRefused, other_account
 from accounts.connecting.saving import save_accounts
 from accounts.credentials.plain import plain
 from accounts.revoking import revoking_for
-from domain.account_events import RevocationCause
+from domain.audit import RevocationCause
 from platforms.access.connector import AccountAliases, Candidate
 from platforms.access.consent import OAuthConnector
 from platforms.access.grants import Grant
@@ -28,8 +28,8 @@ from platforms.access.registered_apps import App
 from platforms.access.token_endpoint import CODE_REJECTED
 from platforms.errors import ErrorKind, PlatformError
 from store.accounts.connected import find_account, open_credentials
-from store.accounts.grants import read_siblings
 from store.accounts.pending_connections import begin_exchange, update_connection
+from store.accounts.renewals import read_siblings
 from store.accounts.revocations import Authorization
 from store.secrets.vault import VaultError
 

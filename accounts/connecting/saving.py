@@ -13,17 +13,16 @@ from accounts.connecting.refusals import other_account, too_many_accounts
 from accounts.credentials.plain import plain
 from accounts.revoking import Revoking, account_authorization, revoking_for
 from accounts.token_times import at_connecting
-from domain.account_events import AccountAction, RevocationCause
-from domain.audit import WORKER, Actor, api_key
+from domain.audit import WORKER, AccountAction, Actor, RevocationCause, api_key
 from platforms.access.connector import Candidate
 from platforms.access.renewal import Lifetimes
 from platforms.base import AnyPlatform, Identity
 from store.accounts.connected import has_room_for, lock_account, open_credentials, save_account
 from store.accounts.pending_connections import update_connection
 from store.accounts.revocations import Authorization
-from store.audit.account_events import add_account_event
+from store.audit import add_account_event
+from store.failures import persist
 from store.models import Account
-from store.persist import persist
 from store.secrets.vault import Vault, VaultError
 
 log = structlog.get_logger(__name__)

@@ -15,7 +15,7 @@ from accounts.credentials.renewal import CALL_S, CredentialsChange, Guard, Renew
 from accounts.credentials.renewal_outcomes import RecordRenewal
 from accounts.facts import account_facts
 from accounts.token_times import at_renewal, is_due, platform_can_renew, token_rules_for
-from domain.stopwatch import Stopwatch
+from domain.loop_share import Stopwatch
 from platforms.access.registered_apps import RegisteredApps
 from platforms.access.renewal import Lifetimes, Renewed, TokenRules
 from platforms.base import AnyPlatform, Connection, Identity

@@ -23,28 +23,26 @@ from accounts.credentials.renewal_outcomes import (
     failure_after,
     may_have_renewed,
 )
-from domain.stopwatch import Stopwatch, within
+from domain.loop_share import Stopwatch, within
 from platforms.access.renewal import TokenRules
 from platforms.errors import ErrorKind, PlatformError
 from platforms.registry import platforms
-from store.accounts.connected import open_credentials, open_sealed, seal_credentials
-from store.accounts.grants import keep_renewed_siblings
-from store.accounts.renewal_locks import RenewalLocks
+from store.accounts.connected import Key, open_credentials, open_sealed, seal_credentials
 from store.accounts.renewals import (
     ChangedCredentials,
-    Key,
     Lease,
+    RenewalLocks,
     account_now,
     keep_renewed,
+    keep_renewed_siblings,
     lease_renewal,
     note_failure,
     note_refused_access,
     release_lease,
 )
 from store.database import Database
-from store.failures import is_database_unavailable
+from store.failures import is_database_unavailable, persist
 from store.models import Account
-from store.persist import persist
 from store.secrets.vault import KEY_ID, Vault
 
 log = structlog.get_logger(__name__)

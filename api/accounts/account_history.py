@@ -6,11 +6,11 @@ from api.accounts.actions import AccountName
 from api.accounts.schemas import AccountEventView, AccountHistoryView
 from api.dependencies import Dependencies
 from api.posts.answers.actors import actor_view, actor_words
-from domain.account_events import NEEDED, AccountAction, RevocationCause
+from domain.audit import NEEDED, AccountAction, RevocationCause
 from domain.schedule import rfc3339
 from platforms.registry import platforms
-from store.accounts.pages import find_connected_account
-from store.audit.account_events import account_events, names_of_keys
+from store.accounts.connected import find_connected_account
+from store.audit import account_events, names_of_keys
 from store.models import AccountEvent
 
 MOST_EVENTS = 100

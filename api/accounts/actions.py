@@ -10,17 +10,19 @@ from structlog.contextvars import get_contextvars
 from activities.commands import AccountStep
 from api.accounts.schemas import RemovedAccountView, WaitingPostsView
 from api.dependencies import Dependencies
-from domain.account_events import Access
-from domain.audit import Actor
+from domain.audit import Access, Actor
 from domain.errors import NotFound, Problem, TooManyRequests, Unavailable
 from domain.schedule import rfc3339
 from platforms.access.connector import Connector, connectors
 from platforms.registry import platforms
-from store.accounts.checks import checked_since, may_be_checked
-from store.accounts.connected import posts_waiting_for
-from store.accounts.pages import find_connected_account
-from store.accounts.removal import request_removal
-from store.audit.account_events import ended_since, last_removal
+from store.accounts.connected import (
+    checked_since,
+    find_connected_account,
+    may_be_checked,
+    posts_waiting_for,
+    request_removal,
+)
+from store.audit import ended_since, last_removal
 from store.models import AccountEvent, ConnectedAccount
 from workflows.account import AccountPlan
 

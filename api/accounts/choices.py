@@ -18,7 +18,7 @@ from domain.errors import InvalidRequest, PostsError, Problem, TooManyRequests, 
 from platforms.choices import ListedSetting, ListsChoices
 from platforms.errors import ErrorKind
 from platforms.registry import platforms
-from store.accounts.choices import add_choice_list, asked_since, find_choice_list
+from store.accounts.pending_connections import add_choice_list, asked_since, find_choice_list
 from store.models import ConnectedAccount
 from workflows.choices import ChoicesPlan
 

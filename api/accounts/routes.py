@@ -36,8 +36,8 @@ from domain.account_health import Health
 from domain.attempts import WhenUnreadable
 from domain.errors import InvalidRequest, Problem
 from platforms.registry import platforms
-from store.accounts.pages import page_of_accounts, refusals_of_apps
-from store.publishing.unseen import read_when_unreadable, write_when_unreadable
+from store.accounts.connected import page_of_accounts, refusals_of_apps
+from store.publishing.claims import read_when_unreadable, write_when_unreadable
 
 _OF_PLATFORM = query("platform", "Only accounts of this platform.", PLATFORM_REF, "twitter")
 _OF_HEALTH = query(

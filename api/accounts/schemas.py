@@ -8,9 +8,9 @@ from typing_extensions import TypedDict
 from api.posts.answers.actors import ActorView
 from api.posts.bodies.schemas import RequestModel
 from api.views import HasMore, Moment, NextCursor, PlatformName, described, view
-from domain.account_events import Access, AccountAction
 from domain.account_health import Health, HealthReason
 from domain.attempts import WhenUnreadable
+from domain.audit import Access, AccountAction
 
 _MEANINGS = (
     "For a post that its platform refused and cannot show (Telegram, Discord's webhooks, media of members on LinkedIn, "

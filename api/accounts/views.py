@@ -8,7 +8,7 @@ from api.accounts.schemas import AccountHealthView, AccountView
 from domain.account_health import HealthReport, TokenFacts, report_on
 from domain.attempts import WhenUnreadable
 from domain.schedule import rfc3339
-from store.accounts.pages import AppKey
+from store.accounts.connected import AppKey
 
 
 def account_view(account: AnyAccount, refused_apps: Mapping[AppKey, str], now: datetime) -> AccountView:

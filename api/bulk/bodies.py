@@ -12,10 +12,10 @@ from api.posts.bodies.parse_patch import find_change_problems
 from api.posts.bodies.schemas import LONGEST_NAME, Name, PatchBody, PlatformName, PostBody, RequestModel, body_config
 from api.posts.filters import LONGEST_ADDRESS, MOMENT, TARGET_STATUSES, ZONE, read_filter
 from api.posts.listing import read_cursor
-from domain.bounds import MAX_ITEMS
 from domain.codes import ProblemCode
 from domain.errors import InvalidRequest, Problem
 from domain.post import PostStatus
+from domain.workspaces import MAX_ITEMS
 from store.posts.list_filters import Filter
 
 MOST_POSTS = 100

@@ -13,11 +13,11 @@ from api.posts.addresses import api_base
 from api.posts.bodies.schemas import Name, RequestModel
 from api.posts.campaign_rules import UNKNOWN_CAMPAIGN
 from api.views import Moment, described, view
-from domain.calendar_views import MOST_VIEWS, ViewDetail
+from domain.api_keys import Scope
 from domain.errors import NotFound, Problem, TooManyRequests, Unprocessable
 from domain.schedule import rfc3339
-from domain.scopes import Scope
-from store.accounts.pages import has_account
+from domain.workspaces import MOST_VIEWS, ViewDetail
+from store.accounts.connected import has_account
 from store.campaigns.campaigns import find_campaign
 from store.models import CalendarView
 from store.workspaces.calendar_views import NewView, create_view, delete_view, list_views

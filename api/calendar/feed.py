@@ -8,10 +8,10 @@ from icalendar import Calendar, Event
 
 from api.calendar.restricting import first_line
 from api.dependencies import Dependencies
-from domain.calendar_views import ViewDetail
 from domain.post import PostStatus, status_shown
+from domain.workspaces import ViewDetail
 from platforms.registry import platforms
-from store.posts.feed import FeedPost, read_feed
+from store.posts.calendar import FeedPost, read_feed
 from store.posts.list_filters import Filter
 from store.workspaces.calendar_views import Viewer
 

@@ -16,8 +16,7 @@ from api.dependencies import Dependencies
 from domain.campaigns import Blackout, CampaignStatus
 from domain.loop_share import HEAVY, loop_share
 from domain.queues import SlotStatus, slot_status
-from domain.schedule import local_time, rfc3339
-from domain.zones import UnknownZone
+from domain.schedule import UnknownZone, local_time, rfc3339
 from store.campaigns.campaigns import campaign_status, find_campaign, list_campaigns
 from store.models import Campaign, Queue
 from store.posts.list_filters import Filter

@@ -13,10 +13,10 @@ from api.calendar.views import (
 from api.posts.answers.rendering import TIME_PASSED
 from domain.loop_share import loop_share
 from domain.pauses import PauseScope
+from domain.plan import MOST_PRESSING, WaitsFor, waits_for
 from domain.post import PostStatus, TargetStatus, status_shown
 from domain.preflight import PreflightReason, warning_sentence
 from domain.schedule import local_time, rfc3339
-from domain.waits import MOST_PRESSING, WaitsFor, waits_for
 from platforms.registry import platforms
 from store.models import Pause
 from store.pauses.pauses import gate_of_pause

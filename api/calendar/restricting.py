@@ -6,9 +6,9 @@ from typing import cast
 
 from api.calendar.views import CalendarPauseView, CalendarPostView, CalendarView
 from api.http.body import JsonObject
-from domain.calendar_views import ViewDetail
 from domain.errors import InvalidRequest, Problem
 from domain.pauses import PauseScope
+from domain.workspaces import ViewDetail
 from store.posts.list_filters import Filter
 from store.workspaces.calendar_views import Viewer
 

@@ -9,11 +9,11 @@ from api.dependencies import Dependencies
 from api.posts.counts import MOST_COUNTED
 from api.posts.filters import parse_zone
 from api.views import described, view
-from domain.calendar_views import ViewDetail
 from domain.errors import InvalidRequest, NotFound, Problem
 from domain.schedule import day_beginning
+from domain.workspaces import ViewDetail
 from store.campaigns.campaigns import find_campaign
-from store.campaigns.timeline import count_days, read_period
+from store.campaigns.progress import count_days, read_period
 from store.workspaces.calendar_views import Viewer
 
 MOST_TIMELINE_DAYS = 4_000

@@ -6,8 +6,8 @@ from typing_extensions import TypedDict
 
 from api.views import QUEUE_ID, THUMBNAIL_URL, Moment, PlatformName, ValueOf, described, view
 from domain.pauses import PauseScope
+from domain.plan import WaitsFor
 from domain.post import PostStatus, TargetStatus
-from domain.waits import WaitsFor
 
 
 @view("CalendarTarget")

@@ -7,8 +7,8 @@ from pydantic import ConfigDict, Field, WithJsonSchema
 from api.posts.bodies.blackouts import BlackoutBody
 from api.posts.bodies.schemas import Name, RequestModel, Zone
 from api.posts.many.checking import MOST_ROWS
-from domain.bounds import MAX_ITEMS
 from domain.campaigns import MOST_BLACKOUTS
+from domain.workspaces import MAX_ITEMS
 
 _TIME = (
     "An ISO 8601 date and time: an instant with an offset or Z, or wall time in `timezone`, which stays the same wall "

@@ -13,10 +13,16 @@ from domain.audit import Action, AuditEntry
 from domain.campaigns import CampaignStatus, OperationKind
 from domain.codes import ProblemCode
 from domain.errors import Conflict, InvalidRequest, Problem
-from store.campaigns.campaigns import campaign_status
-from store.campaigns.changes import CampaignFields, campaign_fields, change_campaign, rules_with_fields
-from store.campaigns.conflicts import Conflicts, lock_conflicts
-from store.pauses.many import make_drafts
+from store.campaigns.campaigns import (
+    CampaignFields,
+    Conflicts,
+    campaign_fields,
+    campaign_status,
+    change_campaign,
+    lock_conflicts,
+    rules_with_fields,
+)
+from store.pauses.moving import make_drafts
 
 _MOST_NAMED = 100
 """Posts that are in the way of a change, and that its answer names."""

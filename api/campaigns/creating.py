@@ -24,13 +24,11 @@ from domain.campaigns import MOST_CAMPAIGNS, CampaignStatus, OperationKind
 from domain.errors import Problem, TooManyRequests, Unavailable
 from domain.ids import new_id
 from domain.loop_share import loop_share
-from store.campaigns.campaigns import count_campaigns
-from store.campaigns.changes import CampaignFields, add_campaign, rules_with_fields
-from store.locks import lock
+from store.campaigns.campaigns import CampaignFields, add_campaign, count_campaigns, rules_with_fields
 from store.posts.contents import NewPost
-from store.posts.creating import ExternalIdTakenError
-from store.posts.creating_many import create_posts
+from store.posts.creating import ExternalIdTakenError, create_posts
 from store.posts.imports import find_known
+from store.rows import lock
 
 log = structlog.get_logger(__name__)
 

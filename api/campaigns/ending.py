@@ -10,9 +10,8 @@ from api.posts.answers.answer import Answer
 from api.views import write_json
 from domain.campaigns import CampaignStatus, UnsentPosts
 from domain.errors import Conflict, InvalidRequest, Problem
-from store.campaigns.deleting import count_unsent, delete_campaign
-from store.campaigns.ending import end_campaign
-from store.posts.deleting_many import WorkflowOfPost
+from store.campaigns.lifecycle import count_unsent, delete_campaign, end_campaign
+from store.posts.changes import WorkflowOfPost
 
 _ENDED = Problem("The campaign has ended before", "campaign_ended")
 _PAUSED = Problem(

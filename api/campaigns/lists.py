@@ -12,7 +12,7 @@ from api.http.query import convert_page, convert_parameter, parse_choice, parse_
 from domain.campaigns import CampaignStatus
 from domain.errors import InvalidRequest, NotFound, Problem
 from domain.ids import is_campaign_id
-from store.audit.account_events import names_of_keys
+from store.audit import names_of_keys
 from store.campaigns.campaigns import find_campaign, list_campaigns
 from store.campaigns.operations import list_operations
 

@@ -25,15 +25,17 @@ from domain.pauses import MissedPolicy, campaign_gate
 from domain.schedule import parse_shift
 from store.campaigns.campaigns import campaign_rules
 from store.campaigns.pausing import (
+    ShiftRequest,
     find_pause_of_campaign,
     find_pause_problem,
     pause_campaign,
     pause_json,
     preview_resume,
+    preview_shift,
     resumed_json,
+    shift_campaign,
 )
 from store.campaigns.pausing import resume as end_pause
-from store.campaigns.shifting import ShiftRequest, preview_shift, shift_campaign
 from store.models import Campaign, Pause
 from store.pauses.gates import posts_in_flight
 from store.pauses.pauses import preview_end

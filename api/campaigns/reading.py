@@ -7,9 +7,8 @@ from api.campaigns.bodies import CampaignFieldsBody
 from api.http.moments import read_moment
 from api.posts.bodies.blackouts import read_blackouts
 from domain.errors import InvalidRequest, Problem
-from domain.schedule import ScheduledTime, horizon
-from domain.zones import UnknownZone
-from store.campaigns.changes import CampaignFields
+from domain.schedule import ScheduledTime, UnknownZone, horizon
+from store.campaigns.campaigns import CampaignFields
 
 
 def read_fields(body: CampaignFieldsBody, name: str, before: CampaignFields | None, now: datetime) -> CampaignFields:

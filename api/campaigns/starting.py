@@ -15,7 +15,7 @@ from domain.errors import Conflict, PostsError, Problem, Unavailable, Unprocessa
 from domain.loop_share import HEAVY, LoopShare, loop_share
 from store.accounts.connected import find_accounts
 from store.campaigns.campaigns import campaign_rules
-from store.campaigns.starting import DraftsChangedError, DraftVersion, list_drafts, read_drafts, start_campaign
+from store.campaigns.lifecycle import DraftsChangedError, DraftVersion, list_drafts, read_drafts, start_campaign
 from store.models import ConnectedAccount, Post
 
 _TRIES = 3

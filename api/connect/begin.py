@@ -20,14 +20,14 @@ from api.http.query import parse_query
 from domain.errors import InvalidRequest, Problem, TooManyRequests, Unavailable, Unprocessable
 from domain.ids import new_id
 from domain.schedule import rfc3339
-from domain.selection import SelectionBy
+from domain.workspaces import SelectionBy
 from platforms.access.account_servers import FindsServer
 from platforms.access.connector import Connector, connectors
 from platforms.access.posted_codes import CodeConnector
 from platforms.registry import platforms
 from store.accounts.connected import find_accounts
 from store.accounts.pending_connections import STATE_LIFETIME, add_connection, begin_of_newest
-from store.apps.setups import platforms_with_app
+from store.apps import platforms_with_app
 
 MOST_AN_HOUR = 60
 """Connections that a workspace may begin in an hour; our choice."""

@@ -24,11 +24,11 @@ from api.connect.steps import connect_selected, consent_url, consume_and_finish,
 from api.dependencies import Dependencies, Deps
 from api.http.headers import HttpRequest
 from domain.errors import PostsError
-from domain.selection import SelectionBy
+from domain.workspaces import SelectionBy
 from platforms.registry import platforms
 from store.accounts.pending_connections import bind_browser, digest, find_connection, find_hosted
 from store.models import PendingConnection
-from store.workspaces.queries import name_of_workspace, read_connect_page
+from store.workspaces.keys import name_of_workspace, read_connect_page
 
 _RESULT = "/v1/connect/result"
 _TICKET = re.compile(r"[A-Za-z0-9_-]{43}")

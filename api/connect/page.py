@@ -4,10 +4,10 @@ import base64
 import binascii
 
 from api.connect.schemas import ConnectPageBody, ConnectPageView
-from domain.connect_pages import LARGEST_LOGO, LARGEST_SIDE, ConnectPage, is_logo
 from domain.errors import InvalidRequest, Problem
+from domain.workspaces import LARGEST_LOGO, LARGEST_SIDE, ConnectPage, is_logo
 from store.database import Database
-from store.workspaces.queries import read_connect_page, write_connect_page
+from store.workspaces.keys import read_connect_page, write_connect_page
 
 _WRONG = Problem(
     f"logo must be a PNG of at most {LARGEST_LOGO // 1024} KiB and {LARGEST_SIDE} pixels on each side, in base64",

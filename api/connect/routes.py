@@ -35,7 +35,7 @@ from api.http.query import known_platform, read_query
 from api.http.request import read_body, read_request
 from api.views import respond_privately
 from domain.errors import NotFound, Problem
-from domain.selection import SelectionBy
+from domain.workspaces import SelectionBy
 from platforms.access.connector import connectors
 from platforms.registry import platforms
 from store.accounts.connected import find_accounts

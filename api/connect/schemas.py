@@ -8,8 +8,8 @@ from typing_extensions import TypedDict
 from api.posts.bodies.schemas import Name, RequestModel, body_config
 from api.views import Moment, PlatformName, described, view
 from domain.codes import ProblemCode
-from domain.connect_pages import LARGEST_LOGO, LARGEST_SIDE
-from domain.connect_pages import LONGEST_NAME as LONGEST_PAGE_NAME
+from domain.workspaces import LARGEST_LOGO, LARGEST_SIDE
+from domain.workspaces import LONGEST_NAME as LONGEST_PAGE_NAME
 
 LONGEST_CODE = 4096
 LONGEST_LOGO = LARGEST_LOGO * 4 // 3 + 4

@@ -12,7 +12,7 @@ from api.events.schemas import (
     TargetEventDataView,
     WebhookEventDataView,
 )
-from domain.events import EventType
+from domain.webhooks import EventType
 
 EVENTS: Mapping[EventType, tuple[str, type[Any]]] = {
     EventType.POST_PUBLISHED: ("A post became public on an account", TargetEventDataView),

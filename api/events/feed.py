@@ -8,11 +8,20 @@ from api.events.queries import FeedCursor, FeedQuery, write_cursor
 from api.events.schemas import EventView, FeedView
 from api.shared.waiting import Deadline
 from domain.errors import Gone, Problem, Unavailable
-from domain.events import KEPT
 from domain.schedule import rfc3339
+from domain.webhooks import KEPT
 from platforms.codes import event_data
-from store.events.feed import FeedEvent, FeedPage, FeedPosition, read_events, read_present
-from store.events.listeners import Listening, begin_listening, complete_listening, read_listener
+from store.events import (
+    FeedEvent,
+    FeedPage,
+    FeedPosition,
+    Listening,
+    begin_listening,
+    complete_listening,
+    read_events,
+    read_listener,
+    read_present,
+)
 
 _EXPIRED = Problem(
     "This cursor is older than the events that are kept. Read the posts that you follow, then the feed without `after`",

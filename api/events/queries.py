@@ -9,8 +9,8 @@ from api.http.cursors import NO_CURSOR, decode_cursor, encode_cursor
 from api.http.headers import HttpRequest
 from api.http.query import MAX_LIMIT, convert_parameter, parse_choice, parse_limit, parse_lists
 from domain.errors import InvalidRequest, Problem
-from domain.events import EventType
-from store.events.feed import FeedPosition
+from domain.webhooks import EventType
+from store.events import FeedPosition
 
 _LARGEST = {"x": 2**64, "s": 2**63, "t": 2**35}
 """The numbers of a cursor are below these: PostgreSQL's, and seconds until the year 3058."""

@@ -12,7 +12,7 @@ from api.http.operation import Operation
 from api.http.parameters import prefer_wait, query
 from api.http.query import MAX_LIMIT
 from api.views import write_json
-from domain.events import KEPT, EventType
+from domain.webhooks import KEPT, EventType
 
 _PREFER = prefer_wait("an event if there is none", default=0, example=25)
 

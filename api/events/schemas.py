@@ -7,9 +7,9 @@ from typing_extensions import TypedDict
 
 from api.views import HasMore, Moment, PlatformName, ValueOf, described, view
 from domain.codes import TargetCode
-from domain.events import EventType
 from domain.post import ErrorCategory, HoldReason, PostStatus, TargetStatus
 from domain.preflight import PreflightReason
+from domain.webhooks import EventType
 
 _POST_ID = described("The post's id.", "post_019bc10f27c07a7d4e9a54c1d9e3f0a1")
 _CAMPAIGN = described("The campaign that the post belongs to, if any.", None)

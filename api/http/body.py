@@ -12,9 +12,9 @@ from litestar.exceptions import InternalServerException
 
 from api.errors import UnsupportedMediaType
 from api.http.headers import HttpRequest
-from domain.bounds import MAX_NAME, MAX_TEXT, MAX_VALUES
 from domain.errors import InvalidRequest, Problem
 from domain.loop_share import loop_share
+from domain.workspaces import MAX_NAME, MAX_TEXT, MAX_VALUES
 
 MAX_BYTES = 1024 * 1024
 _MAX_DEPTH = 32

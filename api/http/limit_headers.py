@@ -7,7 +7,7 @@ know the older `X-RateLimit-…` and `Retry-After`.
 import time
 from functools import lru_cache
 
-from domain.holder import Holder, served_request
+from domain.loop_share import Holder, served_request
 from domain.request_limits import WINDOW_S, Policy, Standing
 
 Header = tuple[bytes, bytes]

@@ -3,8 +3,7 @@
 from datetime import datetime
 
 from domain.errors import InvalidRequest, Problem
-from domain.schedule import DATE, NoSuchTime, ScheduledTime, parse_bound, resolve
-from domain.zones import UnknownZone, zone_named
+from domain.schedule import DATE, NoSuchTime, ScheduledTime, UnknownZone, parse_bound, resolve, zone_named
 
 _TIME = "an ISO 8601 date and time: wall time such as 2030-02-01T14:00, or an instant such as 2030-02-01T14:00:00Z"
 _DATE_OR_TIME = "an ISO 8601 date or date and time, such as 2030-02-01 or 2030-02-01T14:00:00Z"

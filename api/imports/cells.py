@@ -10,8 +10,8 @@ from typing import Any
 from pydantic.alias_generators import to_camel
 
 from api.posts.many.problems import cut
-from domain.chains import OnFailure, parse_delay
 from domain.content import PostContent
+from domain.moves import OnFailure, parse_delay
 from domain.post import PUBLISH_WITHIN_S, Media, PostStatus
 from domain.schedule import ScheduledTime, rfc3339
 from store.models import Post

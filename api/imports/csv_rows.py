@@ -13,9 +13,9 @@ from api.http.suggest import did_you_mean
 from api.posts.bodies.schemas import PostBody
 from api.posts.many.checking import MOST_ROWS, Row
 from api.posts.many.problems import show_text
+from domain.content import parse_named_media
 from domain.errors import InvalidRequest, Problem
 from domain.ids import is_post_id
-from domain.named_media import parse_named_media
 
 _LONGEST_HEADER = 64 * 1024
 _DELIMITERS = (",", ";", "\t")

@@ -50,8 +50,7 @@ from domain.loop_share import loop_share
 from domain.post import PostStatus
 from store.campaigns.operations import record_operation
 from store.posts.contents import NewPost
-from store.posts.creating import CampaignGoneError, ExternalIdTakenError
-from store.posts.creating_many import create_posts, hold_campaigns
+from store.posts.creating import CampaignGoneError, ExternalIdTakenError, create_posts, hold_campaigns
 from store.posts.idempotency import KeyedRequest, acquire_key
 from store.posts.imports import ImportedPost, RowBefore, add_import, save_posts, save_rows
 

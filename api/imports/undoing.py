@@ -17,11 +17,11 @@ from api.imports.views import ImportUndoView, UndonePostView
 from api.posts.answers.answer import Answer, answer_view
 from api.posts.changes.idempotency import EXPIRED, KeyTakenError, find_use
 from domain.audit import Actor
-from domain.delivery import BULK_LEAD
 from domain.errors import NotFound, Problem, Unavailable
 from domain.imports import UndoOutcome
+from domain.ownership import BULK_LEAD
 from store.models import Post
-from store.posts.deleting_many import WorkflowOfPost, delete_posts
+from store.posts.changes import WorkflowOfPost, delete_posts
 from store.posts.idempotency import KeyedRequest, acquire_key
 from store.posts.imports import (
     ImportedPost,

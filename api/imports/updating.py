@@ -21,18 +21,15 @@ from api.posts.clock import now_ms
 from api.posts.many.checking import CheckedPost, RefusedRow
 from api.posts.media_warnings import targets_with_warned_media, warn_of_media
 from domain.audit import Actor
-from domain.bounds import LARGEST_POST
 from domain.campaigns import CampaignRules
-from domain.content import PostContent
-from domain.delivery import BULK_LEAD
+from domain.content import PostContent, answer_bytes
 from domain.errors import Problem
 from domain.imports import OnConflict, RowOutcome
 from domain.loop_share import LoopShare
-from domain.ownership import may_change
+from domain.ownership import BULK_LEAD, may_change
 from domain.post import PostStatus
-from domain.schedule import ScheduledTime
-from domain.size import answer_bytes
-from domain.zones import UnknownZone
+from domain.schedule import ScheduledTime, UnknownZone
+from domain.workspaces import LARGEST_POST
 from store.accounts.connected import find_accounts
 from store.campaigns.campaigns import campaign_rules, find_campaign
 from store.models import ConnectedAccount, Post

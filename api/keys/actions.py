@@ -9,13 +9,12 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from api.errors import Forbidden
 from api.keys.schemas import KeyView, NewKeyView
+from domain.api_keys import in_order
 from domain.errors import Conflict, NotFound, Problem, Unprocessable
 from domain.schedule import rfc3339
-from domain.scopes import in_order
 from store.database import Database
 from store.models import ApiKey
-from store.workspaces.issuing import KeyWish, count_valid_keys, find_key, issue_key, revoke_key_for
-from store.workspaces.keys import Caller
+from store.workspaces.keys import Caller, KeyWish, count_valid_keys, find_key, issue_key, revoke_key_for
 
 MOST_KEYS = 200
 """Valid keys that a workspace may have if one more is created over the API."""

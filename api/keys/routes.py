@@ -31,12 +31,11 @@ from api.keys.schemas import (
     read_expiry,
 )
 from api.views import respond_privately
+from domain.api_keys import in_order
 from domain.request_limits import Standing
 from domain.schedule import rfc3339
-from domain.scopes import in_order
-from store.uploads.quota import reserved_bytes
-from store.workspaces.issuing import list_page_of_keys
-from store.workspaces.queries import name_of_workspace
+from store.uploads.rows import reserved_bytes
+from store.workspaces.keys import list_page_of_keys, name_of_workspace
 
 
 class KeyEndpoints(Controller):

@@ -9,8 +9,8 @@ from typing_extensions import TypedDict
 from api.http.moments import require_moment
 from api.posts.bodies.schemas import Name, RequestModel
 from api.views import HasMore, Moment, NextCursor, described, view
+from domain.api_keys import Scope
 from domain.errors import InvalidRequest, Problem
-from domain.scopes import Scope
 
 LONGEST_LIFE_DAYS = 3650
 LONGEST_OVERLAP_H = 168

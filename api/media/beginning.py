@@ -17,8 +17,7 @@ from storage.keys import new_key
 from storage.parts import PartPlan
 from store.models import Upload
 from store.posts.idempotency import KeyedRequest
-from store.uploads.quota import TooManyUploads, lock_quota
-from store.uploads.rows import NewUpload, begin_upload, find_upload
+from store.uploads.rows import NewUpload, TooManyUploads, begin_upload, find_upload, lock_quota
 
 _DELETED = Problem("The upload of this Idempotency-Key was deleted; a new one needs a new key", "conflict")
 

@@ -13,7 +13,7 @@ from api.http.headers import HttpRequest
 from api.http.middleware import HEAD_ONLY
 from api.http.unread import PIECE
 from domain.errors import NotFound, Problem
-from store.media.files import FilePiece, open_file, read_piece
+from store.media import FilePiece, open_file, read_piece
 
 _MISSING = Problem("There is no such file", "not_found")
 

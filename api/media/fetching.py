@@ -19,7 +19,7 @@ from domain.errors import InvalidRequest, Problem, TooManyRequests, Unavailable
 from domain.uploads import MOST_WAITING_FETCHES, UNUSED_FOR
 from storage.keys import new_key
 from store.posts.idempotency import KeyedRequest
-from store.uploads.fetching import count_fetches
+from store.uploads.claims import count_fetches
 from store.uploads.rows import NewUpload
 
 _ANY_TYPE = "application/octet-stream"

@@ -14,8 +14,7 @@ from domain.errors import Conflict, InvalidRequest, Problem
 from domain.uploads import FileKind, ShownState, UploadState
 from media.upload_arrivals import look_for_arrival
 from store.models import Upload
-from store.uploads.rows import find_upload, list_uploads, lock_upload, mark_deleted
-from store.uploads.uses import read_uses
+from store.uploads.rows import find_upload, list_uploads, lock_upload, mark_deleted, read_uses
 
 _IN_USE = Conflict(
     Problem(

@@ -16,7 +16,7 @@ from api.http.middleware import HEAD_ONLY
 from api.media.errors import require_storage, storage_errors
 from api.media.ranges import ByteRange, Unsatisfiable, parse_range
 from domain.errors import NotFound, Problem
-from domain.upload_urls import PUBLIC_PATH, safe_name
+from domain.uploads import PUBLIC_PATH, safe_name
 from media.upload_types import is_shown_inline
 from storage.errors import StorageError
 from store.uploads.rows import PublicUpload, find_public

@@ -31,8 +31,7 @@ from storage.errors import TooLong
 from storage.keys import new_key
 from store.models import Upload
 from store.uploads.claims import claim_upload, release_claim
-from store.uploads.quota import TooManyUploads, lock_quota
-from store.uploads.rows import find_upload
+from store.uploads.rows import TooManyUploads, find_upload, lock_quota
 
 log = structlog.get_logger(__name__)
 

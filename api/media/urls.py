@@ -7,7 +7,7 @@ from secrets import token_bytes
 from api.dependencies import Dependencies
 from api.http.headers import HttpRequest
 from api.posts.addresses import api_base
-from domain.upload_urls import public_url
+from domain.uploads import public_url
 from store.models import Upload
 
 UPLOAD_PATH = "/media/upload/"

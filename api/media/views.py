@@ -16,8 +16,8 @@ from domain.codes import UploadErrorCode
 from domain.schedule import rfc3339
 from domain.uploads import UploadState
 from store.models import Upload
+from store.uploads.rows import UploadUses, posts_naming, read_uses
 from store.uploads.thumbnails import thumbnail_tokens
-from store.uploads.uses import UploadUses, posts_naming, read_uses
 
 
 async def upload_views(

@@ -20,7 +20,7 @@ from api.openapi.errors import ERRORS
 from api.openapi.examples import example
 from api.openapi.operations import OPERATIONS
 from api.shared.scopes import required_scope
-from domain.events import EventType
+from domain.webhooks import EventType
 
 _REQUEST_ID = {
     "description": "Names this request in the logs: the caller's X-Request-Id, if it sent one of 1 to 128 characters.",

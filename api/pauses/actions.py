@@ -16,8 +16,8 @@ from domain.moves import MoveRefused
 from domain.pauses import WORKSPACE_GATE, Gate, MissedPolicy, PauseScope, PauseStatus, Resumed, account_gate
 from domain.schedule import rfc3339
 from platforms.registry import platforms
-from store.accounts.pages import find_connected_account
-from store.audit.account_events import names_of_keys
+from store.accounts.connected import find_connected_account
+from store.audit import names_of_keys
 from store.campaigns.pausing import preview_resume
 from store.campaigns.pausing import resume as end_any_pause
 from store.database import Database

@@ -13,7 +13,7 @@ from domain.content import PostContent
 from domain.errors import Conflict, PostsError, Problem, Unprocessable
 from domain.ids import is_campaign_id
 from domain.post import PostStatus
-from domain.zones import UnknownZone
+from domain.schedule import UnknownZone
 from store.campaigns.campaigns import campaign_rules, find_campaign, join_campaign, read_campaign_rules
 from store.database import Database
 from store.models import Post

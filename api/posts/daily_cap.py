@@ -9,11 +9,11 @@ from api.posts.bodies.parse_post import ParsedPost
 from domain.content import PostContent
 from domain.errors import Problem
 from domain.post import PostStatus
-from domain.rate_limits import RateLimit
-from domain.zones import zone_named
+from domain.request_limits import RateLimit
+from domain.schedule import zone_named
 from platforms.registry import platforms
 from store.database import Database
-from store.posts.planned import count_planned
+from store.posts.counts import count_planned
 
 DAY = timedelta(days=1)
 

@@ -12,7 +12,7 @@ from api.views import HasMore, Moment, NextCursor, PlatformName, described, view
 from domain.ids import made_at
 from domain.post import PostStatus
 from domain.schedule import rfc3339
-from store.audit.trail import deletions
+from store.audit import deletions
 from store.models import AuditEvent
 
 

@@ -9,7 +9,7 @@ from api.http.query import convert_parameter, parse_platform
 from api.http.suggest import did_you_mean, unknown_zone
 from domain.errors import Problem
 from domain.post import PostStatus, TargetStatus
-from domain.zones import UnknownZone, zone_named
+from domain.schedule import UnknownZone, zone_named
 from platforms.registry import platforms
 from store.posts.list_filters import Filter
 

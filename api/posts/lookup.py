@@ -12,9 +12,9 @@ from platforms.registry import platforms
 from store.accounts.connected import find_accounts
 from store.database import Database
 from store.models import ConnectedAccount, Post, Target
-from store.posts.plans import post_plan
+from store.posts.delivery import post_plan
+from store.posts.lists import ShownPost, read_shown_post
 from store.posts.queries import find_post
-from store.posts.shown import ShownPost, read_shown_post
 
 NO_SUCH_POST = Problem("There is no such post", "not_found")
 

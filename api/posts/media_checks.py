@@ -7,10 +7,9 @@ from structlog.contextvars import get_contextvars
 
 from api.dependencies import Dependencies
 from domain.codes import ProblemCode
-from domain.content import PostContent, TargetContent
+from domain.content import PostContent, TargetContent, answer_bytes
 from domain.errors import Problem, Unavailable
-from domain.size import answer_bytes
-from store.media.checks import add_check, find_check
+from store.media import add_check, find_check
 from workflows.media_check import MediaCheckPlan
 
 _NOT_CHECKED: ProblemCode = "media_not_checked"

@@ -8,7 +8,7 @@ from domain.content import PostContent
 from domain.errors import Problem
 from domain.post import MediaType
 from domain.preflight import PreflightReason
-from domain.upload_addresses import upload_token
+from domain.uploads import upload_token
 from media.local_hosts import LocalHosts
 from platforms.registry import platforms
 from store.models import Post

@@ -28,7 +28,7 @@ from api.posts.listing import cursor_after, read_history_query, read_list_query,
 from api.posts.lookup import require_post, require_shown_post
 from api.posts.validate import validate
 from store.posts.lists import list_posts
-from store.publishing.attempts import list_attempts
+from store.publishing.targets import list_attempts
 
 _SHAPE = ("missingField", "wrongValue", "duplicateTarget", *WITH_BODY)
 _KEYED = ("keyReused", "deletedSince")

@@ -13,8 +13,7 @@ from api.dependencies import Dependencies
 from domain.content import PostContent
 from domain.errors import Problem, Unavailable
 from domain.post import Media, MediaType
-from domain.upload_addresses import OwnHosts, named_addresses, upload_token
-from domain.uploads import UploadState
+from domain.uploads import OwnHosts, UploadState, named_addresses, upload_token
 from media.limits import check
 from media.upload_arrivals import look_for_arrival
 from platforms.base import AccountFacts
@@ -24,8 +23,7 @@ from platforms.files import MediaFile
 from platforms.registry import platforms
 from storage.errors import StorageError
 from store.models import Upload
-from store.uploads.rows import find_uploads_by_token
-from store.uploads.uses import find_pending
+from store.uploads.rows import find_pending, find_uploads_by_token
 
 MOST_LOOKS = 50
 """Uploads that one request looks for in the storage; our choice. Others must have been looked at before."""

@@ -14,10 +14,9 @@ from domain.codes import ProblemCode
 from domain.errors import Conflict, InvalidRequest, NotFound, Problem, Unavailable, Unprocessable
 from domain.ids import new_id
 from domain.queues import FARTHEST, MOST_QUEUES, MOST_SLOTS
-from domain.zones import UnknownZone
+from domain.schedule import UnknownZone
 from platforms.registry import platforms
 from store.accounts.connected import find_accounts
-from store.locks import lock
 from store.models import Queue
 from store.queues.queues import (
     AccountName,
@@ -29,6 +28,7 @@ from store.queues.queues import (
     replace_accounts,
 )
 from store.queues.slots import QueueBusyError, QueueFullError, WaitingPost, lock_with_posts, reflow, release_posts
+from store.rows import lock
 
 _UNKNOWN = Problem("This workspace has no such queue", "not_found")
 _TOO_MANY = Problem(f"This workspace has {MOST_QUEUES} queues, as many as it may have", "too_many_queues")

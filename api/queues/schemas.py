@@ -8,9 +8,9 @@ from typing_extensions import TypedDict
 from api.posts.bodies.blackouts import BlackoutBody, BlackoutView
 from api.posts.bodies.schemas import Name, NamedTarget, RequestModel, Zone
 from api.views import QUEUE_ID, Moment, PlatformName, described, view
-from domain.bounds import MAX_ITEMS
 from domain.campaigns import MOST_BLACKOUTS
 from domain.queues import MOST_SLOTS, SlotStatus, Weekday
+from domain.workspaces import MAX_ITEMS
 from platforms.texts.patterns import TextPattern
 
 _Time = Annotated[str, TextPattern(r"^([01][0-9]|2[0-3]):[0-5][0-9]$", "must be a time of day such as 09:00")]

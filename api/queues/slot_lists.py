@@ -10,8 +10,7 @@ from api.http.query import Query
 from api.queues.schemas import SlotListView, SlotView
 from domain.errors import InvalidRequest, Problem
 from domain.queues import MOST_DAYS, SlotStatus, slot_status
-from domain.schedule import HORIZON_YEARS, local_time, rfc3339
-from domain.zones import zone_named
+from domain.schedule import HORIZON_YEARS, local_time, rfc3339, zone_named
 from store.models import Queue
 from store.queues.queues import slot_rule
 from store.queues.slots import posts_in_slots

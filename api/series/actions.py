@@ -28,13 +28,13 @@ from api.series.reading import (
 from api.series.warnings import change_warnings, exclusion_warnings
 from domain.audit import Actor
 from domain.campaigns import CampaignRules, OperationKind
-from domain.delivery import BULK_LEAD
+from domain.content import answer_bytes
 from domain.errors import Conflict, IdempotencyKeyReused, NotFound, Problem, TooManyRequests, Unprocessable
 from domain.ids import is_campaign_id, is_series_id, new_id
+from domain.ownership import BULK_LEAD
 from domain.pauses import MissedPolicy, series_gate
 from domain.post import PostStatus
-from domain.recurrence.exceptions import ChangedDay, carry_exclusions, changed_days
-from domain.recurrence.expansion import FARTHEST, Pattern, Segment
+from domain.recurrence.expansion import FARTHEST, ChangedDay, Pattern, Segment, carry_exclusions, changed_days
 from domain.series import (
     MOST_SERIES,
     SeriesContent,
@@ -44,13 +44,12 @@ from domain.series import (
     coming_occurrences,
     occurrences_ahead,
 )
-from domain.size import answer_bytes
 from store.campaigns.campaigns import read_campaign_rules
 from store.campaigns.operations import OtherRequestError, find_operation, record_operation
-from store.locks import lock
 from store.models import Series
 from store.pauses.pauses import end_pause, find_pause_under_way
 from store.posts.idempotency import KeyedRequest
+from store.rows import lock
 from store.series.editing import SeriesChange, change_posts, count_unsent, delete_posts
 from store.series.planning import PlannedPosts, missing_occurrences, plan_series, read_campaign_times
 from store.series.rows import count_series, find_series, lock_series, series_pattern, series_rules, write_pattern

@@ -15,10 +15,10 @@ from api.posts.bodies.schemas import (
     Text,
     Zone,
 )
-from domain.bounds import MAX_ITEMS
 from domain.pauses import REASON_LENGTH
 from domain.recurrence.rule import LONGEST_INTERVAL, MOST_COUNTED, MOST_TIMES, Frequency
 from domain.series import MOST_SINGLE_WALLS, MOST_VARIATIONS
+from domain.workspaces import MAX_ITEMS
 from platforms.texts.patterns import TextPattern
 
 DAYS = ("mo", "tu", "we", "th", "fr", "sa", "su")

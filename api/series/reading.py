@@ -11,13 +11,10 @@ from api.posts.bodies.parse_post import read_create
 from api.posts.bodies.platform_rules import collect_platform_problems
 from api.posts.uploads import find_upload_problems_in_posts
 from api.series.bodies import RecurrenceBody
-from domain.bounds import LARGEST_ANSWER
 from domain.content import PostContent
 from domain.errors import InvalidRequest, Problem, Unprocessable
 from domain.loop_share import loop_share
-from domain.recurrence.exceptions import day_walls
-from domain.recurrence.expansion import FARTHEST, Pattern, S
-from domain.recurrence.rrule_text import read_rrule
+from domain.recurrence.expansion import FARTHEST, Pattern, S, day_walls
 from domain.recurrence.rule import (
     DayRule,
     Frequency,
@@ -27,8 +24,9 @@ from domain.recurrence.rule import (
     RecurrenceFault,
     Weekday,
     check_rule,
+    read_rrule,
 )
-from domain.schedule import horizon, rfc3339
+from domain.schedule import horizon, rfc3339, zone_named, zone_names
 from domain.series import (
     MOST_SEGMENTS,
     MOST_SINGLE_WALLS,
@@ -37,7 +35,7 @@ from domain.series import (
     coming_from,
     coming_occurrences,
 )
-from domain.zones import zone_named, zone_names
+from domain.workspaces import LARGEST_ANSWER
 from store.posts.creating import read_accounts
 
 _EARLIEST = timedelta(days=366)

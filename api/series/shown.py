@@ -28,9 +28,9 @@ from api.series.warnings import exclusion_warnings, same_text_warnings
 from domain.errors import Conflict, Problem
 from domain.pauses import series_gate
 from domain.recurrence.expansion import FARTHEST
-from domain.recurrence.rrule_text import write_rrule
+from domain.recurrence.rule import write_rrule
+from domain.schedule import UnknownZone
 from domain.series import AHEAD, OccurrenceShown, coming_occurrences
-from domain.zones import UnknownZone
 from store.models import Series
 from store.pauses.pauses import find_pause_under_way
 from store.series.listing import MOST_SHOWN, ListedOccurrence, list_occurrences

@@ -11,8 +11,7 @@ from api.views import HasMore, Moment, NextCursor, described, view
 from domain.errors import Problem
 from domain.post import PostStatus
 from domain.recurrence.expansion import RuleSkip, Segment
-from domain.recurrence.rrule_text import write_rrule
-from domain.recurrence.rule import Recurrence
+from domain.recurrence.rule import Recurrence, write_rrule
 from domain.schedule import rfc3339
 from domain.series import OccurrenceReason, OccurrenceShown, SeriesStatus
 from store.models import Series

@@ -5,8 +5,7 @@ from datetime import datetime, time
 from typing import Any
 
 from domain.errors import Problem
-from domain.recurrence.exceptions import ChangedDay, day_walls
-from domain.recurrence.expansion import FARTHEST, Pattern
+from domain.recurrence.expansion import FARTHEST, ChangedDay, Pattern, day_walls
 from domain.series import SeriesContent, coming_from
 from platforms.registry import platforms
 

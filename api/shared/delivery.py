@@ -9,10 +9,9 @@ import structlog
 
 from domain.errors import Unavailable
 from domain.plan import Plan
-from domain.system_errors import error_words
+from domain.printable import error_words
 from store.database import Database
-from store.posts.delivery import record_delivered
-from store.posts.plans import read_undelivered_plan
+from store.posts.delivery import read_undelivered_plan, record_delivered
 from workflows.client.delivery import deliver
 from workflows.client.post_workflows import AnotherPost, PostWorkflows
 

@@ -3,7 +3,7 @@
 import re
 from functools import cache
 
-from domain.scopes import Scope
+from domain.api_keys import Scope
 
 _RULES = (
     (r"GET /v1/me", None),

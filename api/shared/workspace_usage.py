@@ -5,9 +5,9 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 from api.http.rates import Rates
-from domain.bounds import MOST_ACCOUNTS
 from domain.codes import ProblemCode
 from domain.errors import Problem, TooManyRequests, Unprocessable
+from domain.workspaces import MOST_ACCOUNTS
 from store.accounts.connected import count_accounts
 from store.database import Database
 from store.posts.queries import count_kept, count_open

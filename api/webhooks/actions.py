@@ -18,6 +18,7 @@ from domain.webhooks import MOST_ENDPOINTS, DeliveryState, is_secret
 from store.models import Webhook
 from store.webhooks.endpoints import (
     NewEndpoint,
+    SealedSecret,
     add_test,
     change_endpoint,
     count_waiting,
@@ -25,9 +26,9 @@ from store.webhooks.endpoints import (
     delivery_outcome,
     find_endpoint,
     rotate_secret,
+    seal_secret,
     switched,
 )
-from store.webhooks.handover_keys import SealedSecret, seal_secret
 
 NOT_FOUND = Problem("There is no such webhook", "not_found")
 _NO_WORKER = Problem("No worker has started yet, so no secret can be handed to it. Please try again", "unavailable")

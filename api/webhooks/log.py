@@ -11,9 +11,8 @@ from api.http.moments import read_moment
 from api.http.query import convert_parameter, parse_choice, parse_limit, parse_query
 from api.webhooks.schemas import AttemptView, DeliveryView, RecoverBody
 from domain.errors import InvalidRequest, Problem
-from domain.events import KEPT, EventType
 from domain.schedule import rfc3339
-from domain.webhooks import DeliveryState
+from domain.webhooks import KEPT, DeliveryState, EventType
 from platforms.codes import event_data
 from store.webhooks.logs import LogFilter, LoggedDelivery, LogPosition
 

@@ -45,9 +45,8 @@ from api.webhooks.schemas import (
     WebhookView,
 )
 from domain.errors import InvalidRequest, NotFound, Problem
-from domain.events import EventType
 from domain.ids import new_id
-from domain.webhooks import MOST_ENDPOINTS, MOST_WAITING, DeliveryState
+from domain.webhooks import MOST_ENDPOINTS, MOST_WAITING, DeliveryState, EventType
 from store.webhooks.endpoints import count_waiting, delete_endpoint, list_endpoints
 from store.webhooks.logs import read_log, recover, redeliver
 

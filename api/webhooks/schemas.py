@@ -8,8 +8,15 @@ from typing_extensions import TypedDict
 from api.events.schemas import EventView
 from api.posts.bodies.schemas import RequestModel
 from api.views import HasMore, Moment, NextCursor, ValueOf, described, view
-from domain.events import EventType
-from domain.webhooks import EVERY, LONGEST_OVERLAP, DeliveryCause, DeliveryState, DisabledReason, WebhookStatus
+from domain.webhooks import (
+    EVERY,
+    LONGEST_OVERLAP,
+    DeliveryCause,
+    DeliveryState,
+    DisabledReason,
+    EventType,
+    WebhookStatus,
+)
 
 LONGEST_NAME, LONGEST_URL, MOST_REDELIVERED = 100, 2_048, 100
 EVENT_NAMES = (EVERY, *(event.value for event in EventType if event is not EventType.WEBHOOK_TEST))

@@ -17,7 +17,7 @@ import httpx
 from benchmarks.abuse.target import PLATFORM, Tally, Target, repeat
 from benchmarks.abuse.texts import NAMES, text
 from store.database import Database
-from store.media.files import keep_file
+from store.media import keep_file
 
 _JSON = {"Content-Type": "application/json"}
 _MIB = 1024 * 1024

@@ -13,7 +13,7 @@ from urllib.parse import quote
 from cli.client.api import ApiClient
 from cli.client.refusals import ExitCode
 from cli.errors import UserError
-from domain.named_media import parse_named_media
+from domain.content import parse_named_media
 
 _FIRST_WAIT_S, _LONGEST_WAIT_S, _GROWTH = 1.0, 15.0, 1.5
 _OVER = {"published": ExitCode.DONE, "partial": ExitCode.NOT_PUBLISHED, "failed": ExitCode.NOT_PUBLISHED}

@@ -13,7 +13,7 @@ from cli.commands.options import (
     workspace_option,
 )
 from cli.terminal import say
-from domain.scopes import Scope
+from domain.api_keys import Scope
 
 if TYPE_CHECKING:
     from store.workspaces.keys import NewKey

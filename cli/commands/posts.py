@@ -83,7 +83,7 @@ def waiting(
     """
     from cli.reports import as_decisions
     from cli.reports import waiting as find
-    from domain.waits import WaitsFor
+    from domain.plan import WaitsFor
     from platforms.registry import platforms
 
     if platform is not None and platform not in platforms():

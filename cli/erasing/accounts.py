@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 from cli.erasing.erased import AGAIN, POLL_S, ErasedWorkspace
 from cli.errors import UserError
-from store.accounts.removal import request_removal
+from store.accounts.connected import request_removal
 from store.accounts.revocations import MOST_REVOCATIONS
 from store.maintenance.deletions import count_deleted, count_revocations, delete_rate_limits
 from store.maintenance.workspace_rows import list_accounts

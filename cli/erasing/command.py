@@ -17,14 +17,14 @@ from cli.errors import UserError
 from cli.temporal_client import temporal_client
 from domain.errors import Unavailable
 from domain.schedule import rfc3339
-from domain.workspace_deletions import DeletionStep
+from domain.workspaces import DeletionStep
 from runtime.settings import Settings
 from storage.opening import opened_storage
 from store.database import Database
 from store.maintenance.deletions import begin_deletion, find_deletion, finish_deletion, list_deletions, record_step
 from store.maintenance.workspace_rows import count_posts
 from store.models import Deletion
-from store.workspaces.queries import find_workspace, name_of_workspace
+from store.workspaces.keys import find_workspace, name_of_workspace
 
 HEARD_AFTER_S = 5.0
 """Seconds after which every API process refuses the keys."""

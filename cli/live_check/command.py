@@ -21,7 +21,7 @@ from cli.live_check.trial import Runner, Trial
 from cli.own_credentials import platform_named
 from cli.terminal import say
 from cli.workspaces import find_or_create_workspace
-from domain.system_errors import error_words
+from domain.printable import error_words
 from media.public_files import PublicFiles
 from platforms.base import AnyPlatform, Connection, Draft
 from platforms.http import answers

@@ -24,8 +24,7 @@ from store.accounts.connected import list_accounts, open_credentials
 from store.database import Database
 from store.models import Account
 from store.secrets.vault import Vault, VaultError
-from store.workspaces.keys import create_key, workspace_of_key
-from store.workspaces.queries import create_workspace, find_workspace
+from store.workspaces.keys import create_key, create_workspace, find_workspace, workspace_of_key
 
 WORKSPACE = "default"
 _SECOND_ACCOUNT = "twitter"

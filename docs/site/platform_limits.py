@@ -3,7 +3,7 @@
 import re
 
 from domain.post import MediaType
-from domain.rate_limits import RateLimit
+from domain.request_limits import RateLimit
 from platforms.registry import platforms
 from platforms.rules import FileRule, Rules, TextRule
 

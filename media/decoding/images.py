@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from pi_heif import register_heif_opener  # type: ignore[import-untyped]  # the package ships no types
 from PIL import Image
 
-from domain.system_errors import error_words
+from domain.printable import error_words
 from media.decoding.facts import MAX_PIXELS, MediaFacts, TooManyPixels, Undecodable
 from media.decoding.headers import picture_facts
 from media.metadata.animation import timing

@@ -9,7 +9,7 @@ from av.stream import Disposition
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
-from domain.system_errors import error_words
+from domain.printable import error_words
 from media.decoding.facts import MediaFacts, TooManyBytes, TooManyPixels, Undecodable
 from media.spool import Spool
 

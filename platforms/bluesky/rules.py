@@ -13,7 +13,7 @@ import regex
 from pydantic import AfterValidator, AliasChoices, Field, SecretStr, StringConstraints
 
 from domain.post import Media, MediaType
-from domain.rate_limits import RateLimit
+from domain.request_limits import RateLimit
 from platforms.base import AccountFacts, Connection, Draft, PublishContext
 from platforms.client_model import ClientModel
 from platforms.post_ids import PostId

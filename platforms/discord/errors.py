@@ -5,7 +5,7 @@ from typing import Any
 
 import httpx
 
-from domain.rate_limits import Quota
+from domain.request_limits import Quota
 from platforms.errors import ErrorKind, PlatformError
 from platforms.http.quota_headers import quota_from_headers
 from platforms.http.refusals import Refusals, alternatives, codes, fields, is_number

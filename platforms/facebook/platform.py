@@ -6,7 +6,7 @@ from functools import partial
 from typing import Any
 
 from domain.post import Media, MediaType
-from domain.rate_limits import RateLimit
+from domain.request_limits import RateLimit
 from platforms.base import Absent, AccountFacts, Draft, Finding, Identity, Published
 from platforms.errors import ErrorKind, PlatformError, unreadable
 from platforms.facebook import errors, rules

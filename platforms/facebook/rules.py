@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from domain.post import MediaType
-from domain.rate_limits import RateLimit
+from domain.request_limits import RateLimit
 from platforms.base import AccountFacts, Connection, Draft, PublishContext
 from platforms.client_model import ClientModel
 from platforms.files import MediaFile

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, AliasChoices, Field, model_validator
 
 from domain.post import MediaType
-from domain.rate_limits import RateLimit
+from domain.request_limits import RateLimit
 from platforms.access.oauth import OAuthCredentials
 from platforms.base import AccountFacts, Connection, Draft, PublishContext
 from platforms.client_model import ClientModel

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple, cast
 import httpx
 
 from domain.loop_share import loop_share
-from domain.system_errors import error_words
+from domain.printable import error_words
 
 MOST_BYTES = 4 * 2**20
 """Of one response of a platform, decompressed. The largest that platforms send are pages of 100 posts, some hundred

@@ -14,7 +14,7 @@ from typing import Protocol
 import httpcore
 import httpx
 
-from domain.system_errors import error_words
+from domain.printable import error_words
 from platforms.http.addresses import Network, is_public, is_public_port
 from platforms.http.answers import OF_PLATFORM
 from platforms.http.bounded_answers import BoundedBody, BoundedHeads, exchanging

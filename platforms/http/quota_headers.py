@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import httpx
 
-from domain.rate_limits import Quota
+from domain.request_limits import Quota
 from platforms.http.untrusted import LONGEST_WAIT, count
 
 

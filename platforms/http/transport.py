@@ -8,8 +8,8 @@ from typing import cast
 import httpcore
 import httpx
 
-from domain.session_held import demand_no_session
-from domain.system_errors import error_words
+from domain.printable import error_words
+from domain.shares import demand_no_session
 from platforms.http.connection import Connection
 from platforms.http.pool import Pool
 

@@ -11,7 +11,7 @@ from urllib.parse import quote, urlsplit
 
 import httpx
 
-from domain.rate_limits import Quota
+from domain.request_limits import Quota
 from platforms.errors import ANSWER_TOO_LARGE, LONGEST_CODE, ErrorKind, PlatformError
 from platforms.http import answers, timeouts
 from platforms.http.body import Fenced

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from domain.post import MediaType
-from domain.rate_limits import Quota
+from domain.request_limits import Quota
 from platforms.base import AccountFacts, Draft, Finding, Identity, Published
 from platforms.http.untrusted import moment
 from platforms.http.wire import segment

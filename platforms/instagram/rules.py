@@ -9,7 +9,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints
 from pydantic.alias_generators import to_camel
 
 from domain.post import MediaType
-from domain.rate_limits import RateLimit
+from domain.request_limits import RateLimit
 from platforms.base import AccountFacts, Connection, Draft, PublishContext
 from platforms.client_model import ClientModel
 from platforms.meta.graph import MetaCredentials

@@ -3,7 +3,7 @@
 from datetime import timedelta
 
 from domain.post import MediaType
-from domain.rate_limits import RateLimit
+from domain.request_limits import RateLimit
 from platforms.base import AccountFacts, Draft
 from platforms.linkedin.little import little
 from platforms.linkedin.settings import LinkedInSettings

@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import httpx
 
-from domain.rate_limits import Quota
+from domain.request_limits import Quota
 from platforms.errors import ErrorKind, PlatformError
 from platforms.http.quota_headers import quota_from_headers
 from platforms.http.refusals import Body, Refusals, fields, matches

@@ -5,7 +5,7 @@ from datetime import timedelta
 from functools import lru_cache
 
 from domain.post import MediaType
-from domain.rate_limits import RateLimit
+from domain.request_limits import RateLimit
 from platforms.base import AccountFacts, Draft
 from platforms.mastodon.limits import DEFAULTS, ServerLimits, stored_limits
 from platforms.mastodon.post_ids import POST_ID

@@ -9,7 +9,7 @@ from typing import Any
 import httpx
 from pydantic import SecretStr
 
-from domain.rate_limits import Quota
+from domain.request_limits import Quota
 from platforms.base import ApiVersion, Connection
 from platforms.client_model import ClientModel
 from platforms.errors import ErrorKind, PlatformError, unreadable

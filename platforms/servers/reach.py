@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 import httpx
 from pydantic import BaseModel
 
-from domain.system_errors import error_words
+from domain.printable import error_words
 from platforms.base import AnyPlatform
 from platforms.capabilities import OwnServers
 from platforms.errors import ErrorKind, PlatformError

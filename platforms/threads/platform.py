@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 from pydantic.alias_generators import to_camel
 
 from domain.post import Media, MediaType
-from domain.rate_limits import Quota
+from domain.request_limits import Quota
 from platforms.base import Absent, ApiVersion, Draft, Finding, Identity, Published
 from platforms.errors import ErrorKind, PlatformError
 from platforms.http.untrusted import moment

@@ -4,7 +4,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from domain.post import MediaType
-from domain.rate_limits import RateLimit
+from domain.request_limits import RateLimit
 from platforms.access.oauth import RenewsByRefreshToken
 from platforms.base import ApiVersion, Draft, Finding, Identity, Platform, PublishContext, Published
 from platforms.errors import NO_PUBLIC_URL, ErrorKind, PlatformError

@@ -7,7 +7,7 @@ from typing import Any
 
 import httpx
 
-from domain.rate_limits import Quota
+from domain.request_limits import Quota
 from platforms.errors import ACCOUNT_LOCKED, DUPLICATE, ErrorKind, PlatformError
 from platforms.http.quota_headers import quota_from_headers
 from platforms.http.refusals import Refusals, alternatives, codes, fields, is_numbered, matches

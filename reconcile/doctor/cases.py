@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from datetime import datetime
 
-from domain.delivery import UNDELIVERED_AFTER
+from domain.ownership import UNDELIVERED_AFTER
 from domain.post import LATE_AFTER, PostStatus
 from reconcile.doctor.facts import SILENT_AFTER
 from store.database import Database

@@ -6,10 +6,10 @@ from datetime import timedelta
 from domain.schedule import rfc3339
 from reconcile.campaigns import LOST_AFTER
 from reconcile.doctor.findings import Finding, FindingKind, FixedBy, Subject
-from store.campaigns.delivery import campaigns_after
-from store.clock import database_now
+from store.campaigns.progress import campaigns_after
 from store.database import Database
 from store.maintenance.gates import GatedTarget, held_while_open, sent_while_closed
+from store.rows import database_now
 from workflows.client.runs import Runs
 
 _LATELY = timedelta(minutes=1)

@@ -13,8 +13,7 @@ from platforms.versions import EndingVersion, ending_versions
 from reconcile.clock import ahead_of_database
 from reconcile.doctor.findings import Finding, FindingKind, FixedBy, Subject
 from reconcile.doctor.operator_causes import OPERATOR_CAUSES, OperatorCause
-from store.apps.refusals import refused_apps
-from store.clock import SKEWED_FROM, database_now, measure_skew
+from store.apps import refused_apps
 from store.database import Database
 from store.maintenance.installation import read_installation
 from store.maintenance.loose_ends import (
@@ -33,7 +32,8 @@ from store.maintenance.servers import is_server_trusted
 from store.maintenance.transactions import TOO_OLD, oldest_transaction
 from store.maintenance.waiting import count_waiting
 from store.models import AppRefusal, Restore
-from store.webhooks.keeping import WebhookNumbers, measure_webhooks
+from store.rows import SKEWED_FROM, database_now, measure_skew
+from store.webhooks.logs import WebhookNumbers, measure_webhooks
 from workflows.client.runs import Runs
 
 _HANDED_OVER_WITHIN = timedelta(seconds=30)

@@ -4,8 +4,7 @@ from collections.abc import Iterator
 from datetime import datetime
 
 from domain.attempts import AttemptStep
-from domain.delivery import UNDELIVERED_AFTER
-from domain.ownership import RunState, classify_run
+from domain.ownership import UNDELIVERED_AFTER, RunState, classify_run
 from domain.post import TargetStatus
 from domain.schedule import rfc3339
 from reconcile.doctor.facts import Facts

@@ -8,9 +8,9 @@ from datetime import UTC, datetime, timedelta
 
 from activities.options import POSTS_QUEUE, platform_queue
 from domain.errors import Unavailable
+from domain.plan import WaitsFor
 from domain.post import LATE_AFTER, PostStatus, TargetStatus
 from domain.schedule import rfc3339
-from domain.waits import WaitsFor
 from platforms.registry import platforms
 from reconcile.clock import ahead_of_database
 from reconcile.doctor.cases import Case
@@ -22,7 +22,7 @@ from reconcile.doctor.run_queries import RunQueries
 from reconcile.doctor.unavailable import TEMPORAL_UNAVAILABLE
 from reconcile.doctor.waiting import waiting_sentence
 from store.accounts.connected import find_accounts
-from store.apps.refusals import refused_apps
+from store.apps import refused_apps
 from store.database import Database
 from store.maintenance.loose_ends import post_and_targets
 from store.maintenance.waiting import count_waiting, target_waits_for

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from domain.waits import KEY_MISSING, NO_DISK_SPACE
+from domain.plan import KEY_MISSING, NO_DISK_SPACE
 from reconcile.doctor.findings import FindingKind
 
 _CONTINUE = "Then posts continue by themselves, or immediately after the signal `retry` (docs/runbook.md, section 1)."

@@ -4,8 +4,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 
-from domain.delivery import UNDELIVERED_AFTER
-from domain.ownership import RunState, classify_run
+from domain.ownership import UNDELIVERED_AFTER, RunState, classify_run
 from domain.post import OPEN, PostStatus
 from reconcile.doctor.cases import Case
 from reconcile.doctor.facts import Facts, is_settled

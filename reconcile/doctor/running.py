@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta
 
 from activities.options import RETRY_WINDOW, STEP_TIMEOUT
-from domain.delivery import UNDELIVERED_AFTER
+from domain.ownership import UNDELIVERED_AFTER
 from domain.post import LATE_AFTER, OPEN, PostStatus, TargetStatus
 from domain.schedule import rfc3339
 from reconcile.doctor.facts import SILENT_AFTER, Facts, is_settled

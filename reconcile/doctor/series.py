@@ -2,7 +2,6 @@
 
 from domain.schedule import rfc3339
 from reconcile.doctor.findings import Finding, FindingKind, FixedBy, Subject
-from store.clock import database_now
 from store.database import Database
 from store.maintenance.series import (
     BehindSeries,
@@ -13,6 +12,7 @@ from store.maintenance.series import (
     moved_posts,
     unmade_occurrences,
 )
+from store.rows import database_now
 
 
 async def diagnose_series(database: Database, workspace_id: str | None) -> list[Finding]:

@@ -8,8 +8,7 @@ from storage.base import ObjectStat, Storage
 from storage.errors import StorageError
 from storage.keys import object_path
 from store.database import Database
-from store.uploads.keeping import known_keys
-from store.uploads.marker import read_marker
+from store.uploads.keeping import known_keys, read_marker
 
 _OLD = timedelta(days=1)
 """The age from which a file without a row is reported: an upload that has begun takes less."""

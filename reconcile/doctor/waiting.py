@@ -2,7 +2,7 @@
 
 from datetime import datetime, timedelta
 
-from domain.waits import WaitsFor
+from domain.plan import WaitsFor
 from platforms.registry import platforms
 from reconcile.doctor.operator_causes import OPERATOR_CAUSES
 from store.maintenance.waiting import WaitingCount

@@ -1,17 +1,23 @@
-"""Connected accounts; credentials leave this module decrypted only for the platform that needs them."""
+"""Connected accounts: saved, listed, checked, refused and removed.
 
-from collections.abc import Collection, Mapping
+Credentials leave this module decrypted only for the platform that needs them.
+"""
+
+from collections.abc import Collection, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, and_, case, delete, func, select, update
+from sqlalchemy import ColumnElement, and_, case, delete, func, or_, select, tuple_, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from domain.post import OPEN, UNSENT
-from store.locks import lock
-from store.models import Account, ConnectedAccount, Post, Target
+from store.models import Account, AppRefusal, ConnectedAccount, Post, Target
+from store.rows import lock
 from store.secrets.vault import Vault, VaultError
+
+Key = tuple[str, str]
+"""Workspace and id of an account."""
 
 
 def _context(workspace_id: str, account_id: str) -> str:
@@ -240,3 +246,122 @@ async def find_account(session: AsyncSession, workspace_id: str, account_id: str
 async def lock_account(session: AsyncSession, workspace_id: str, account_id: str) -> Account | None:
     """Return an account with its sealed credentials, locked until the transaction ends; None if there is none."""
     return await session.get(Account, (workspace_id, account_id), with_for_update=True, populate_existing=True)
+
+
+REMOVAL_WAITS = timedelta(minutes=1)
+"""How long a requested removal may be carried out; longer than its client waits."""
+
+
+async def request_removal(
+    session: AsyncSession, workspace_id: str, platform: str, account_id: str, *, requested_by: str | None, revokes: bool
+) -> None:
+    """Request the removal of an account from the workers; `requested_by` is the id of an API key."""
+    await session.execute(
+        update(Account)
+        .where(*_of_account(workspace_id, platform, account_id))
+        .values(removal_requested_at=func.now(), removal_requested_by=requested_by, removal_revokes=revokes)
+    )
+
+
+async def delete_account_row(
+    session: AsyncSession, workspace_id: str, platform: str, account_id: str
+) -> Account | None:
+    """Delete the row of an account whose removal was requested, and return it; None if there is none."""
+    requested = Account.removal_requested_at > func.now() - REMOVAL_WAITS
+    taken = delete(Account).where(*_of_account(workspace_id, platform, account_id), requested).returning(Account)
+    return (await session.scalars(taken, execution_options={"populate_existing": True})).one_or_none()
+
+
+def _of_account(workspace_id: str, platform: str, account_id: str) -> tuple[ColumnElement[bool], ...]:
+    return Account.workspace_id == workspace_id, Account.id == account_id, Account.platform == platform
+
+
+def may_be_checked(account: ConnectedAccount, every: timedelta, now: datetime) -> bool:
+    """Return whether a platform may be asked about an account: not soon after it was asked or accepted its tokens."""
+    asked, proven = account.inspected_at, account.last_ok_at
+    if asked is not None and asked > now - every:
+        return False
+    return account.refused_at is not None or proven is None or proven <= now - every
+
+
+async def claim_check(session: AsyncSession, key: Key, every: timedelta) -> Account | None:
+    """Return an account's row if its platform may be asked now, for one caller only; None if not."""
+    workspace_id, account_id = key
+    before = func.now() - every
+    claim = update(Account).where(
+        Account.workspace_id == workspace_id,
+        Account.id == account_id,
+        or_(Account.inspected_at.is_(None), Account.inspected_at <= before),
+        or_(Account.refused_at.is_not(None), Account.last_ok_at.is_(None), Account.last_ok_at <= before),
+    )
+    claimed = claim.values(inspected_at=func.now()).returning(Account)
+    return (await session.scalars(claimed, execution_options={"populate_existing": True})).one_or_none()
+
+
+async def note_check(
+    session: AsyncSession,
+    key: Key,
+    used: bytes,
+    *,
+    inspection: dict[str, Any],
+    scopes: Sequence[str] | None = None,
+    expires_at: datetime | None = None,
+    ends: bool = False,
+) -> None:
+    """Save the result of a check, unless the account has other tokens by now.
+
+    `ends` says that the connection ends with its access token, because nothing renews it.
+    """
+    workspace_id, account_id = key
+    values: dict[str, Any] = {"inspection": inspection}
+    values |= {} if scopes is None else {"scopes": list(scopes)}
+    if expires_at is not None:
+        values |= {"expires_at": expires_at} | ({"refresh_expires_at": expires_at} if ends else {})
+    own = (Account.workspace_id == workspace_id, Account.id == account_id, Account.credentials == used)
+    await session.execute(update(Account).where(*own).values(**values))
+
+
+async def checked_since(session: AsyncSession, workspace_id: str, since: datetime, most: int) -> int:
+    """Return how many accounts of a workspace were checked since then, up to `most`."""
+    recent = select(ConnectedAccount.id).where(
+        ConnectedAccount.workspace_id == workspace_id, ConnectedAccount.inspected_at >= since
+    )
+    return int(await session.scalar(select(func.count()).select_from(recent.limit(most).subquery())) or 0)
+
+
+AppKey = tuple[str, str]
+"""Platform and id of an app."""
+
+
+async def page_of_accounts(
+    session: AsyncSession, workspace_id: str, *, platform: str | None, after: str, limit: int
+) -> list[ConnectedAccount]:
+    """Return up to `limit` accounts of a workspace whose ids follow `after`, in the order of their ids."""
+    query = select(ConnectedAccount).where(ConnectedAccount.workspace_id == workspace_id, ConnectedAccount.id > after)
+    if platform is not None:
+        query = query.where(ConnectedAccount.platform == platform)
+    return list(await session.scalars(query.order_by(ConnectedAccount.id).limit(limit)))
+
+
+async def find_connected_account(
+    session: AsyncSession, workspace_id: str, platform: str, account_id: str
+) -> ConnectedAccount | None:
+    """Return an account of a workspace, None if there is no such account on this platform."""
+    account = await session.get(ConnectedAccount, (workspace_id, account_id), populate_existing=True)
+    return account if account is not None and account.platform == platform else None
+
+
+async def has_account(session: AsyncSession, workspace_id: str, account_id: str) -> bool:
+    """Return whether a workspace has an account of this id, which no two of its platforms share."""
+    return await session.get(ConnectedAccount, (workspace_id, account_id)) is not None
+
+
+async def refusals_of_apps(
+    session: AsyncSession, accounts: Collection[Account | ConnectedAccount]
+) -> dict[AppKey, str]:
+    """Return the messages with which the platforms refuse the apps of these accounts; working apps are left out."""
+    apps = {(account.platform, account.app_id) for account in accounts}
+    if not apps:
+        return {}
+    query = select(AppRefusal).where(tuple_(AppRefusal.platform, AppRefusal.app_id).in_(apps))
+    return {(app.platform, app.app_id): app.message for app in await session.scalars(query)}

@@ -1,26 +1,27 @@
-"""The rows for renewing credentials: who may renew, the results, and which accounts are due.
+"""The renewal of credentials: who may renew, the results, which accounts are due, and locks of processes.
 
 The sealed credentials are their own version: each sealing of the same credentials differs, so a write that names the
 value it replaces can undo neither a reconnection nor another renewal. Only these columns are written, never a whole row
 that was read before.
 """
 
+import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, cast
 
+import asyncpg
 from sqlalchemy import ColumnElement, func, or_, select, update
-from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
 
-from store.accounts.connected import WORKS
+from store.accounts.connected import WORKS, Key, open_credentials, seal_credentials
+from store.database import Pool
 from store.models import Account, ConnectedAccount
+from store.secrets.vault import Vault, VaultError
 
 LEASE = timedelta(seconds=75)
 """Longer than a request for new credentials may take, so that no two processes use up the same token."""
-
-Key = tuple[str, str]
-"""Workspace and id of an account."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,3 +201,118 @@ async def ends_of_accounts(session: AsyncSession, now: datetime, within: timedel
     oldest = await session.scalar(select(func.min(ConnectedAccount.renew_at)))
     overdue = max(now - oldest, timedelta(0)) if oldest else timedelta(0)
     return Ends({row[0]: row[1] for row in counted}, overdue)
+
+
+_TOKENS = ("access_token", "refresh_token")
+
+
+async def read_siblings(session: AsyncSession, account: Account) -> list[Account]:
+    """Return the other accounts of the workspace that were connected by the same consent, and lock their rows."""
+    if account.grant_subject is None:
+        return []
+    query = select(Account).where(
+        Account.workspace_id == account.workspace_id,
+        Account.platform == account.platform,
+        Account.app_id == account.app_id,
+        Account.grant_subject == account.grant_subject,
+        Account.id != account.id,
+    )
+    rows = query.order_by(Account.id).with_for_update()
+    return list(await session.scalars(rows, execution_options={"populate_existing": True}))
+
+
+async def keep_renewed_siblings(
+    session: AsyncSession, vault: Vault, key: Key, before: dict[str, Any], changed: ChangedCredentials
+) -> list[str]:
+    """Save the new tokens for the accounts that had the refresh token of `before`, too; return their ids.
+
+    The rest of their credentials stays: which page or location it is.
+    """
+    account = await session.get(Account, key)
+    account_ids = []
+    for sibling in await read_siblings(session, account) if account is not None else ():
+        try:
+            stored = open_credentials(vault, sibling)
+        except VaultError:
+            continue
+        if not before.get("refresh_token") or stored.get("refresh_token") != before["refresh_token"]:
+            continue
+        stored |= {name: changed.credentials[name] for name in _TOKENS if name in changed.credentials}
+        sealed = seal_credentials(vault, sibling.workspace_id, sibling.id, stored)
+        used, owner = sibling.credentials, (sibling.workspace_id, sibling.id)
+        await keep_renewed(session, owner, used, sealed, changed.tokens, None)
+        account_ids.append(sibling.id)
+    return account_ids
+
+
+_CONNECTION_GONE = (asyncpg.PostgresConnectionError, asyncpg.InterfaceError, asyncpg.AdminShutdownError, OSError)
+_NAME = "hashtextextended('socialsyncer.renewals.' || $1 || '/' || $2, 0)"
+"""As in `store.rows`."""
+
+
+class RenewalLocks:
+    """The locks of one process. Belongs to the event loop that first uses it."""
+
+    def __init__(self, pool: Pool) -> None:
+        self._pool = pool
+        self._connection: AsyncConnection | None = None
+        self._turn = asyncio.Lock()
+        self._taken: set[Key] = set()
+        """The keys that this process holds, because PostgreSQL grants a session a lock again that it already has."""
+
+    async def take(self, key: Key) -> bool:
+        """Take a lock if no process has it, this one included; return whether it was taken.
+
+        Raises what SQLAlchemy and asyncpg raise if the database is unavailable.
+        """
+        async with self._turn:
+            if key in self._taken:
+                return False
+            try:
+                taken = await self._try(key)
+            except _CONNECTION_GONE:
+                # PostgreSQL has restarted since the connection was used last, and its locks are gone with it.
+                await self._drop()
+                taken = await self._try(key)
+            if taken:
+                self._taken.add(key)
+            return taken
+
+    async def _try(self, key: Key) -> bool:
+        driver = await self._driver()
+        return bool(await driver.fetchval(f"SELECT pg_try_advisory_lock({_NAME})", *key))
+
+    async def release(self, key: Key) -> None:
+        """Release an account's lock. If the connection is gone, the lock is gone with it."""
+        async with self._turn:
+            self._taken.discard(key)
+            if self._connection is None:
+                return
+            try:
+                driver = await self._driver()
+                await driver.fetchval(f"SELECT pg_advisory_unlock({_NAME})", *key)
+            except _CONNECTION_GONE:
+                await self._drop()
+
+    async def close(self) -> None:
+        """Release every lock."""
+        async with self._turn:
+            await self._drop()
+
+    async def _driver(self) -> asyncpg.Connection:
+        if self._connection is not None:
+            raw = await self._connection.get_raw_connection()
+            driver = cast("asyncpg.Connection", raw.driver_connection)
+            if not driver.is_closed():
+                return driver
+            await self._drop()
+        self._connection = await self._pool.engine.connect()
+        raw = await self._connection.get_raw_connection()
+        return cast("asyncpg.Connection", raw.driver_connection)
+
+    async def _drop(self) -> None:
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            # If the connection were returned to the pool, it would keep its locks.
+            await connection.invalidate()
+            await connection.close()

@@ -14,10 +14,9 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from domain.audit import Actor, ActorType
 from domain.campaigns import OperationKind
 from domain.ids import new_id
-from store.deletes import delete_rows
-from store.locks import lock
 from store.models import Operation
 from store.posts.idempotency import KeyedRequest
+from store.rows import delete_rows, lock
 
 
 class OtherRequestError(Exception):

@@ -1,5 +1,5 @@
 -- Writes the event of a target whose row has changed, in the transaction that changes it. There is a trigger for each kind of
--- change, which is its argument: 'status', 'edit' or 'risk'. The events are read by clients: domain.events and the API's
+-- change, which is its argument: 'status', 'edit' or 'risk'. The events are read by clients: domain.webhooks and the API's
 -- document describe them.
 --
 -- It asks by the shortest statement who listens, and writes the event itself: each statement costs more than what it does. No condition of a statement depends on a variable alone: PostgreSQL would plan

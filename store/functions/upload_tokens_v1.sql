@@ -1,4 +1,4 @@
--- Returns the tokens of the uploads whose addresses a text of JSON contains (domain.upload_addresses).
+-- Returns the tokens of the uploads whose addresses a text of JSON contains (domain.uploads).
 CREATE FUNCTION upload_tokens_v1(_text text) RETURNS text[]
 LANGUAGE sql IMMUTABLE
 AS $$

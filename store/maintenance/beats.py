@@ -9,10 +9,10 @@ from typing import Any
 
 import asyncpg
 
-from store.clock import skew_of_answer
 from store.database import Pool
 from store.maintenance.pending_work import work_query
 from store.maintenance.servers import ServerPosition
+from store.rows import skew_of_answer
 
 LEAD = "lead"
 """The lease of the worker that does all tasks while there is no work."""

@@ -15,7 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from domain.ownership import TargetRow, may_delete
 from domain.pauses import WORKSPACE_GATE
 from domain.post import PostStatus, TargetStatus
-from domain.workspace_deletions import DeletionStep
+from domain.workspaces import DeletionStep
 from store.accounts.pending_connections import end_connections
 from store.maintenance.owned_tables import ROOT, OwnedTable
 from store.models import (

@@ -8,8 +8,8 @@ from sqlalchemy.orm import selectinload
 
 from domain.audit import WORKER, Action, AuditEntry
 from domain.post import HoldReason, TargetStatus
-from store.apps.refusals import app_is_accepted
-from store.audit.trail import add_unless_recorded
+from store.apps import app_is_accepted
+from store.audit import add_unless_recorded
 from store.models import Account, Post, Target
 
 

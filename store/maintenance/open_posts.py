@@ -6,7 +6,7 @@ from datetime import datetime
 from sqlalchemy import Select, and_, bindparam, exists, func, or_, select, tuple_
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from domain.delivery import undelivered_since
+from domain.ownership import undelivered_since
 from domain.post import OPEN, HoldReason, PostStatus, TargetStatus
 from store.models import Post, Target
 

@@ -10,7 +10,7 @@ from domain.post import HoldReason
 from store.maintenance.late_posts import HAS_NOT_BEGUN
 from store.maintenance.waiting import IS_WAITING
 from store.posts.delivery import IS_BEHIND, WAITS_FOR_TURN
-from store.uploads.fetching import IS_FETCH_DUE
+from store.uploads.claims import IS_FETCH_DUE
 from store.uploads.thumbnails import IS_THUMBNAIL_DUE
 
 _IS_CAMPAIGN_BEHIND = "EXISTS (SELECT FROM campaigns WHERE delivered_version < version)"

@@ -13,7 +13,7 @@ from domain.attempts import AttemptStep
 from domain.audit import WORKER, Action, AuditEntry
 from domain.post import PostStatus, TargetStatus
 from domain.preflight import PreflightReason
-from store.audit.trail import add_entry
+from store.audit import add_entry
 from store.models import ConnectedAccount, Post, RateLimitBucket, RateLimitSlot, Target, UploadUse
 
 _READ = 1000

@@ -8,9 +8,9 @@ from enum import StrEnum
 from sqlalchemy import ColumnElement, exists, func, literal_column, select, tuple_
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from domain.plan import WaitsFor
 from domain.post import HoldReason
-from domain.waits import WaitsFor
-from store.accounts.pages import AppKey, refusals_of_apps
+from store.accounts.connected import AppKey, refusals_of_apps
 from store.maintenance.waiting import IS_WAITING, target_waits_for
 from store.models import ConnectedAccount, Post, Target, Workspace
 

@@ -9,9 +9,8 @@ from sqlalchemy.orm import InstrumentedAttribute
 
 from domain.audit import Action
 from domain.post import PostStatus
-from domain.schedule import resolve
+from domain.schedule import UnknownZone, resolve
 from domain.series import OccurrenceState, coming_from
-from domain.zones import UnknownZone
 from store.models import AuditEvent, OccurrenceEntry, Post, Series
 from store.series.planning import LOOK_EVERY, missing_occurrences
 

@@ -6,8 +6,8 @@ from datetime import datetime
 from sqlalchemy import case, func, select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from domain.plan import WaitsFor, waits_for
 from domain.post import TargetStatus
-from domain.waits import WaitsFor, waits_for
 from store.models import WAITING, Post, Target
 
 # A literal: the planner must see that the partial index has these targets.

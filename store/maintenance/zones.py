@@ -8,7 +8,7 @@ from sqlalchemy import func, select, text, tuple_, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from domain.zones import ZoneData
+from domain.schedule import ZoneData
 from store.database import Database
 from store.models import Post, ZoneCheck
 

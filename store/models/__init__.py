@@ -5,37 +5,61 @@ from store.models.accounts import (
     ApiKey,
     AppRefusal,
     AppSetup,
+    CalendarView,
     ChoiceList,
     ConnectedAccount,
     PendingConnection,
     PendingRevocation,
+    RequestLimit,
     Workspace,
 )
 from store.models.base import Base, Id
-from store.models.calendar_views import CalendarView
-from store.models.campaigns import Campaign, Operation
-from store.models.events import Event, Listener
-from store.models.imports import Import, ImportedPost, ImportedRow
-from store.models.maintenance import (
+from store.models.campaigns import (
+    QUEUE_NAME,
+    Campaign,
+    Gate,
+    Import,
+    ImportedPost,
+    ImportedRow,
+    OccurrenceEntry,
+    Operation,
+    Pause,
+    Queue,
+    QueueAccount,
+    Series,
+)
+from store.models.events import (
     BulkTurn,
     Deletion,
+    Delivery,
+    DeliveryAttempt,
+    DeliveryProgress,
+    Event,
+    HandoverKey,
     Lease,
+    Listener,
     Restore,
     SchemaState,
     ServiceState,
     StorageMarker,
+    Webhook,
     ZoneCheck,
 )
-from store.models.media import HostedFile, MediaCheck
-from store.models.pauses import Gate, Pause
 from store.models.posts import EXTERNAL_ID, WAITING, LatePost, Post, PostTag, Target
-from store.models.queues import QUEUE_NAME, Queue, QueueAccount
-from store.models.rate_limits import RateLimitBucket, RateLimitSlot
-from store.models.records import AccountEvent, Attempt, AuditEvent, IdempotencyKey, Revision
-from store.models.request_limits import RequestLimit
-from store.models.series import OccurrenceEntry, Series
-from store.models.uploads import Thumbnail, Upload, UploadUse
-from store.models.webhooks import Delivery, DeliveryAttempt, DeliveryProgress, HandoverKey, Webhook
+from store.models.records import (
+    AccountEvent,
+    Attempt,
+    AuditEvent,
+    HostedFile,
+    IdempotencyKey,
+    MediaCheck,
+    RateLimitBucket,
+    RateLimitSlot,
+    Revision,
+    Thumbnail,
+    Upload,
+    UploadUse,
+)
 
 __all__ = [
     "EXTERNAL_ID",

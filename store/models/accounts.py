@@ -1,4 +1,4 @@
-"""Workspaces, their API keys and accounts, and the apps that accounts are connected with."""
+"""Workspaces, their keys, views and accounts, and the apps that accounts are connected with."""
 
 from datetime import UTC, datetime
 from typing import Any
@@ -7,6 +7,45 @@ from sqlalchemy import ForeignKey, Index, LargeBinary, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from store.models.base import Base, Id
+
+
+class CalendarView(Base):
+    """A calendar of a workspace that is open to everybody who has its token. Its deletion revokes the token."""
+
+    __tablename__ = "calendar_views"
+
+    sha256: Mapped[bytes] = mapped_column(LargeBinary, primary_key=True)
+    """The SHA-256 of the token; the token itself was shown once."""
+    id: Mapped[str] = mapped_column(Id, unique=True)
+    """The view's name in lists and logs; it does not authenticate."""
+    workspace_id: Mapped[str] = mapped_column(Id, ForeignKey("workspaces.id", ondelete="CASCADE"))
+    name: Mapped[str | None]
+    campaign_id: Mapped[str | None] = mapped_column(Id)
+    """The only campaign that it shows. A view of a campaign that was deleted is empty."""
+    account_id: Mapped[str | None] = mapped_column(Id)
+    """The only account whose posts it shows."""
+    show: Mapped[str]
+    """A domain.workspaces.ViewDetail."""
+    created_by: Mapped[str | None] = mapped_column(Id)
+    """The id of the API key that made it."""
+    created_at: Mapped[datetime] = mapped_column(server_default=text("now()"))
+    last_used_at: Mapped[datetime | None]
+    """The last use, up to a minute behind, as of API keys."""
+
+    __table_args__ = (Index("calendar_views_of_workspace", "workspace_id", "id"),)
+
+
+class RequestLimit(Base):
+    """The used part of a limit. After a crash of PostgreSQL the table is empty, and every limit is unused."""
+
+    __tablename__ = "request_limits"
+
+    holder: Mapped[str] = mapped_column(Id, primary_key=True)
+    """The id of a key, of a calendar view or, for its posts, of a workspace."""
+    full_at: Mapped[datetime]
+    """When the whole limit may be used again."""
+
+    __table_args__ = ({"prefixes": ["UNLOGGED"], "postgresql_with": {"fillfactor": 50}},)
 
 
 class Workspace(Base):
@@ -20,7 +59,7 @@ class Workspace(Base):
     page_name: Mapped[str | None]
     """The name that people see who connect an account; null: `name`."""
     page_logo: Mapped[bytes | None] = mapped_column(LargeBinary)
-    """A picture for the same page (domain.connect_pages)."""
+    """A picture for the same page (domain.workspaces)."""
     posts_kept_days: Mapped[int | None]
     """Days for which settled posts are kept; 0: for ever, null: as the operator has set it."""
     when_unreadable: Mapped[str | None]
@@ -45,7 +84,7 @@ class ApiKey(Base):
     expires_at: Mapped[datetime | None]
     revoked_at: Mapped[datetime | None]
     scopes: Mapped[list[str]] = mapped_column(server_default=text("'{read,write,accounts,webhooks,keys}'"))
-    """What it may do (domain.scopes). Version 0.1 knows no scopes: its keys have all, and its processes allow all."""
+    """What it may do (domain.api_keys). Version 0.1 knows no scopes: its keys have all, and its processes allow all."""
     replaced_by: Mapped[str | None] = mapped_column(Id)
     """The id of the key that replaces it; `expires_at` is the end of their overlap."""
     rate_per_minute: Mapped[int | None]
@@ -254,7 +293,7 @@ class PendingRevocation(Base):
     account_id: Mapped[str | None] = mapped_column(Id)
     """The account whose history says how it ended; null if a refused connection did not name one."""
     cause: Mapped[str]
-    """A domain.account_events.RevocationCause."""
+    """A domain.audit.RevocationCause."""
     credentials: Mapped[bytes] = mapped_column(LargeBinary)
     """As an account's, sealed for this row alone."""
     user_ids: Mapped[list[str]]

@@ -7,12 +7,12 @@ from sqlalchemy import ForeignKey, Index, text
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
-from domain.delivery import undelivered_since
+from domain.ownership import undelivered_since
 from domain.post import PostStatus, TargetState, TargetStatus, is_moving
 from store.models.base import Base, Id
 
 WAITING = "status IN ('held', 'unconfirmed') OR (status = 'publishing' AND next_attempt_at IS NOT NULL)"
-"""Targets that are due and wait for something other than a worker (see domain.waits)."""
+"""Targets that are due and wait for something other than a worker (see domain.plan)."""
 
 EXTERNAL_ID = "posts_by_external_id"
 """The index that lets a workspace have one post of an external id."""
@@ -47,7 +47,7 @@ class Post(Base):
     due_at: Mapped[datetime | None]
     """When publishing begins; null for a draft."""
     answer_bytes: Mapped[int]
-    """The size in bytes of its JSON in a response (domain.size), by which the size of a page is limited."""
+    """The size in bytes of its JSON in a response (domain.content), by which the size of a page is limited."""
     publish_within: Mapped[int] = mapped_column(server_default=text("86400"))
     """Seconds after its due time (or a retry) in which it may still be published; after that it fails."""
     version: Mapped[int] = mapped_column(server_default=text("1"))
@@ -68,7 +68,7 @@ class Post(Base):
     after_delay: Mapped[str | None]
     """How long after that one it is published, as the client wrote it; null for right after it."""
     after_on_failure: Mapped[str | None]
-    """What becomes of it if that one fails (domain.chains.OnFailure)."""
+    """What becomes of it if that one fails (domain.moves.OnFailure)."""
     series_id: Mapped[str | None] = mapped_column(Id)
     """The series of which it is an occurrence, with `occurrence`."""
     occurrence: Mapped[str | None]

@@ -18,10 +18,10 @@ from domain.codes import SKIPPED, TargetCode
 from domain.pauses import Gate, Resumed, SkipReason
 from domain.post import OPEN, ErrorCategory, HoldReason, TargetStatus
 from store.announcer import announce
-from store.audit.many import NEW_VERSION, RecordedUpdate
+from store.audit import NEW_VERSION, RecordedUpdate
 from store.models import Attempt, Id, Post, Target
 from store.pauses.gates import is_any_closed, is_stopped, stopped_by
-from store.pauses.many import make_drafts, raise_versions, wait_statement
+from store.pauses.moving import make_drafts, raise_versions, wait_statement
 
 _SKIPPED = "It fell due during a pause, and was skipped when the pause ended. Retry it if it should still go out."
 _POST_IDS = any_(bindparam("post_ids", type_=ARRAY(Id)))

@@ -1,4 +1,4 @@
-"""The posts of a calendar: the first ones of each day, and the number of them all.
+"""The posts of a calendar, the first ones of each day and their number, and those of its feed.
 
 A post is on the calendar at its `scheduled_for` or, if it was published at once, at its `due_at`. Drafts without a time
 are on no day. A read takes two statements. The first reads the entries of indexes, unless a condition needs the posts'
@@ -17,8 +17,9 @@ from domain.post import PostStatus
 from store.database import Database
 from store.models import Post
 from store.posts.counts import LIMIT_TIME
-from store.posts.list_filters import PARAMETERS, Filter, Shape, shape_and_values
+from store.posts.list_filters import PARAMETERS, Filter, Order, Shape, shape_and_values
 from store.posts.list_queries import matching_posts
+from store.posts.lists import find_ids
 
 TEXT_LENGTH = 80
 """Characters of a post's text on a calendar."""
@@ -198,3 +199,53 @@ def first_of_days(shape: Shape, others: Shape) -> Select[Any]:
     numbered = select(matching.c.day, matching.c.id, number.label("number")).subquery()
     first = select(totals.c.day, totals.c.total, numbered.c.id).join(numbered, numbered.c.day == totals.c.day)
     return first.where(numbered.c.number <= bindparam("most_of_day", type_=Integer()))
+
+
+MOST_POSTS = 5_000
+"""Posts of a feed: icalendar writes them in about a second."""
+BEHIND, AHEAD = timedelta(days=30), timedelta(days=365)
+CONTENT_LENGTH = 300
+"""Characters of a post's text in a feed."""
+
+
+class FeedPost(NamedTuple):
+    """A post of a feed."""
+
+    id: str
+    version: int
+    status: str
+    scheduled_for: datetime
+    due_at: datetime | None
+    updated_at: datetime
+    text: str
+    platforms: list[str]
+    """The names of its targets' platforms, each once."""
+
+
+_POSTS = f"""
+SELECT posts.id, posts.version, posts.status, posts.scheduled_for, posts.due_at, posts.updated_at,
+  left(coalesce(posts.content, (
+    SELECT custom_content FROM targets
+    WHERE post_id = posts.id AND custom_content IS NOT NULL AND ($3::text IS NULL OR account_id = $3)
+    ORDER BY position LIMIT 1
+  ), ''), {CONTENT_LENGTH}),
+  ARRAY(SELECT platform FROM targets WHERE post_id = posts.id AND ($3::text IS NULL OR account_id = $3)
+        GROUP BY platform ORDER BY min(position))
+FROM posts WHERE posts.id = ANY($1) AND posts.workspace_id = $2 AND posts.scheduled_for IS NOT NULL
+ORDER BY posts.scheduled_for, posts.id
+"""  # noqa: S608 a number of ours
+
+
+async def read_feed(
+    database: Database, workspace_id: str, conditions: Filter, now: datetime, only_account: str | None
+) -> Sequence[FeedPost]:
+    """Return the posts of a feed, the first first. `only_account`: other targets of the posts are left out."""
+    named = replace(conditions, order=Order.SCHEDULED, statuses=conditions.statuses or tuple(PostStatus))
+    async with database.reading() as session:
+        upcoming = replace(named, scheduled_from=now, scheduled_to=now + AHEAD)
+        post_ids = await find_ids(session, workspace_id, upcoming, MOST_POSTS)
+        if len(post_ids) < MOST_POSTS:
+            past = replace(named, scheduled_from=now - BEHIND, scheduled_to=now)
+            post_ids += await find_ids(session, workspace_id, past, MOST_POSTS - len(post_ids))
+    rows = await database.rows(_POSTS, post_ids, workspace_id, only_account) if post_ids else []
+    return [FeedPost._make(row) for row in rows]

@@ -8,10 +8,10 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import selectinload
 
 from domain.campaigns import CampaignStatus
-from domain.chains import MOST_POSTS, FirstPost
+from domain.moves import MOST_POSTS, FirstPost
 from domain.post import PostStatus
-from store.locks import lock
 from store.models import Campaign, Post
+from store.rows import lock
 
 _ABOVE = text("""
 WITH RECURSIVE above (id, after_post_id, place) AS (

@@ -1,4 +1,4 @@
-"""The transactions that change a post other than its content (`store.posts.contents.rewrite`): delete, retry, resolve.
+"""The transactions that change posts other than their content (`store.posts.contents.rewrite`).
 
 Each locks the post's row, decides by its state, and raises its version. A workflow that misses the change finds it in
 the row before it sends anything.
@@ -19,8 +19,9 @@ from domain.ownership import TargetRow, last_moment, may_delete, may_resolve, ma
 from domain.post import ErrorCategory, PostStatus, TargetState, TargetStatus, status_shown
 from domain.schedule import rfc3339
 from store.announcer import announce
-from store.audit.trail import is_recorded, trail_event
+from store.audit import add_entries, is_recorded, trail_event
 from store.models import Attempt, Id, Post, Target
+from store.pauses.moving import batches
 from store.publishing.targets import (
     close_attempt,
     finished_step,
@@ -262,3 +263,36 @@ async def _close_sends(session: AsyncSession, target_ids: Sequence[str], decisio
     query = select(Attempt.id).where(Attempt.target_id.in_(target_ids), _IS_OPEN_SEND)
     for attempt_id in list(await session.scalars(query)):
         await close_attempt(session, attempt_id, AttemptResult(AttemptState.UNCONFIRMED, decision, code=WORKER_LOST))
+
+
+WorkflowOfPost = tuple[str, str, int]
+"""The id of a post, that of its workflow, and a version above that of the post."""
+
+
+async def delete_posts(
+    session: AsyncSession, workspace_id: str, post_ids: Sequence[str], actor: Actor, **details: Any
+) -> list[WorkflowOfPost]:
+    """Delete locked posts; return those whose workflows are still to be told. `details` are for the audit trail."""
+    with_workflow: list[WorkflowOfPost] = []
+    for batch in batches(post_ids):
+        targets: dict[str, list[dict[str, str]]] = {}
+        named = select(Target.post_id, Target.platform, Target.account_id).where(Target.post_id.in_(batch))
+        for post_id, platform, account_id in await session.execute(named.order_by(Target.position)):
+            targets.setdefault(post_id, []).append({"platform": platform, "accountId": account_id})
+        rows = select(Post.id, Post.workflow_id, Post.status, Post.version, Post.scheduled_for, Post.delivered_version)
+        entries = []
+        for row in await session.execute(rows.where(Post.id.in_(batch))):
+            of_post = (
+                ("workflowId", row.workflow_id),
+                ("status", row.status),
+                ("scheduledFor", rfc3339(row.scheduled_for) if row.scheduled_for else None),
+                ("targets", targets.get(row.id, [])[:MOST_CHANGES]),
+                *details.items(),
+            )
+            entries.append((workspace_id, row.id, AuditEntry(Action.DELETED, actor, details=of_post)))
+            if row.status != PostStatus.DRAFT or row.delivered_version:
+                with_workflow.append((row.id, row.workflow_id, row.version + 1))
+        await add_entries(session, entries)
+        await session.execute(delete(Post).where(Post.id.in_(batch)))
+        announce(session, *batch)
+    return with_workflow

@@ -7,10 +7,9 @@ from typing import Any
 
 from domain.attempts import AttemptResult, AttemptState, AttemptStep
 from domain.audit import Action, Actor, AuditEntry, FieldChange, changes_between
-from domain.content import PostContent, TargetContent
+from domain.content import PostContent, TargetContent, answer_bytes
 from domain.ids import new_id
 from domain.post import OPEN, Media, PostStatus, TargetStatus
-from domain.size import answer_bytes
 from store.models import Attempt, Post, Target
 from store.publishing.targets import finished_step, forget_error, raise_version, set_aside, wait_from
 

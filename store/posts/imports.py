@@ -13,9 +13,9 @@ from sqlalchemy.orm import selectinload
 
 from domain.ids import first_id
 from store import models
-from store.deletes import delete_rows
 from store.models import Import, ImportedRow, Post
-from store.posts.creating_many import POSTS_OF_A_STATEMENT, insert_rows
+from store.posts.creating import POSTS_OF_A_STATEMENT, insert_rows
+from store.rows import delete_rows
 
 KEPT = timedelta(days=30)
 """How long an import and its results can be read."""

@@ -1,15 +1,67 @@
-"""Queries for posts, for the API."""
+"""Queries for posts by their ids here, at their client and on platforms, and their edits."""
 
 from collections.abc import Collection
+from datetime import datetime
 
-from sqlalchemy import select
+from sqlalchemy import func, select, tuple_
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import joinedload, selectinload
 
+from domain.attempts import RevisionState
+from domain.audit import Action, Actor, AuditEntry
+from domain.content import EditedText
+from domain.ids import new_id
 from domain.post import PostStatus, TargetState, TargetStatus
 from domain.post import is_moving as is_moving_by
+from store.audit import trail_event
 from store.database import Database
-from store.models import Post, Target
+from store.models import Post, Revision, Target
+
+_MOST = 20
+
+
+async def find_by_public_ids(session: AsyncSession, public_ids: Collection[tuple[str, str]]) -> list[str]:
+    """Return the ids of up to 20 posts that are public under one of these ids, each with its platform."""
+    query = select(Target.post_id).where(
+        Target.platform_post_id.in_({public_id for _, public_id in public_ids}),
+        tuple_(Target.platform, Target.platform_post_id).in_(public_ids),
+    )
+    return list(await session.scalars(query.distinct().order_by(Target.post_id).limit(_MOST)))
+
+
+async def find_by_public_url(session: AsyncSession, url: str) -> list[str]:
+    """Return the ids of up to 20 posts whose address is exactly this. It reads all targets: for people only."""
+    query = select(Target.post_id).where(Target.platform_post_url == url)
+    return list(await session.scalars(query.distinct().order_by(Target.post_id).limit(_MOST)))
+
+
+async def add_revision(
+    session: AsyncSession, post: Post, edit: EditedText, actor: Actor, now: datetime, revision_id: str | None = None
+) -> str:
+    """Save an edit that waits for the post's workflow, under the given id or a new one; returns its id."""
+    revision = Revision(
+        id=revision_id or new_id("rev"),
+        post_id=post.id,
+        body=edit.model_dump(mode="json"),
+        state=RevisionState.WAITING,
+        created_at=now,
+    )
+    session.add(revision)
+    edited = [target for target in post.targets if target.id in edit.target_ids]
+    named = tuple((target.platform, target.account_id) for target in edited)
+    session.add(trail_event(post, AuditEntry(Action.EDITED, actor, targets=named)))
+    await session.flush()
+    return revision.id
+
+
+async def count_revisions(session: AsyncSession, post_id: str) -> int:
+    """Return how many edits of a post were requested, whatever their results."""
+    return await session.scalar(select(func.count()).where(Revision.post_id == post_id)) or 0
+
+
+async def find_revision(session: AsyncSession, revision_id: str) -> Revision | None:
+    """Return the current row of a revision."""
+    return await session.get(Revision, revision_id, populate_existing=True)
 
 
 async def find_by_external_id(session: AsyncSession, workspace_id: str, external_id: str) -> Post | None:

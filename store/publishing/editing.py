@@ -7,11 +7,11 @@ from sqlalchemy import func, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from domain.attempts import UNANSWERED, WORKER_LOST, AttemptResult, AttemptState, AttemptStep, RevisionState
-from domain.outcome import Outcome
+from domain.content import edit_bytes
 from domain.ownership import last_moment
+from domain.plan import Outcome
 from domain.post import TargetStatus, public_text
 from domain.schedule import rfc3339
-from domain.size import edit_bytes
 from store.announcer import announce
 from store.models import Attempt, Post, Revision, Target
 from store.publishing.targets import LoadedTarget, close_attempt, load, still_sending, target_outcome

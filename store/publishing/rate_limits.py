@@ -13,7 +13,7 @@ from typing import Any, cast
 from sqlalchemy import CursorResult, func, select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from domain.rate_limits import RateLimit, Slot
+from domain.request_limits import RateLimit, Slot
 from store.database import Pool
 from store.models import RateLimitSlot
 

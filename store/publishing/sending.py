@@ -12,8 +12,8 @@ from typing import Any
 
 from domain.attempts import AttemptResult, AttemptStep
 from domain.audit import AuditEntry
-from domain.outcome import STALE, Outcome
 from domain.ownership import FENCE, TOLERANCE
+from domain.plan import STALE, Outcome
 from domain.transitions import AnswerTo, Basis, BeforeSend, ConfirmationOf, TargetTransition, WriteResult
 from store.database import Pool
 from store.models import Account, Attempt, Post, Target

@@ -1,11 +1,11 @@
-"""The transactions of one target while it is published.
+"""The transactions of one target while it is published, its content, and its log of attempts.
 
 Every change locks the post's row first, so that targets of one post settle one after the other, and the post's status
 always follows from its targets. The writes that every post needs are in `store.publishing.sending`;
 `store.posts.changes` changes the request.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
@@ -17,14 +17,25 @@ from sqlalchemy.orm.attributes import set_committed_value
 
 from domain.attempts import UNANSWERED, AttemptResult, AttemptState, AttemptStep
 from domain.audit import AuditEntry
-from domain.outcome import STALE, Outcome
+from domain.content import merge_settings
 from domain.ownership import RowState
-from domain.post import ErrorCategory, HoldReason, PostStatus, TargetStatus
+from domain.plan import STALE, Outcome
+from domain.post import ErrorCategory, HoldReason, Media, PostStatus, TargetStatus, media_in_effect, text_in_effect
 from domain.transitions import NO_FAILURE
 from store.announcer import announce
-from store.audit.trail import add_entry
+from store.audit import add_entry
 from store.models import Account, Attempt, Post, Target
 from store.pauses.gates import is_stopped
+
+
+def content_to_send(post: Post, target: Target) -> tuple[str, list[Media], dict[str, Any]]:
+    """Return text, media and settings of a target."""
+    own_media = None if target.custom_media is None else [Media.model_validate(item) for item in target.custom_media]
+    return (
+        text_in_effect(post.content, target.custom_content),
+        media_in_effect([Media.model_validate(item) for item in post.media_items], own_media),
+        merge_settings(target.platform, target.settings, post.tiktok_settings, post.facebook_settings),
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -254,3 +265,23 @@ def raise_version(post: Post, entry: AuditEntry | None, by: int = 1) -> None:
     post.next_delivery_at, post.delivery_attempts = None, 0
     if entry is not None:
         add_entry(post, replace(entry, details=(("version", post.version), *entry.details)))
+
+
+async def list_attempts(
+    session: AsyncSession, post_id: str, limit: int = 100, after_id: int = 0
+) -> list[tuple[Attempt, Target]]:
+    """Return up to `limit` steps of a post's targets, oldest first, that come after the step `after_id`."""
+    query = (
+        select(Attempt, Target)
+        .join(Target, Target.id == Attempt.target_id)
+        .where(Target.post_id == post_id, Attempt.id > after_id)
+        .order_by(Attempt.id)
+        .limit(limit)
+    )
+    return [(row.Attempt, row.Target) for row in await session.execute(query)]
+
+
+async def most_attempts(session: AsyncSession, target_ids: Sequence[str]) -> int:
+    """Return the largest number of steps that any of these targets has."""
+    counts = select(func.count()).where(Attempt.target_id.in_(target_ids)).group_by(Attempt.target_id)
+    return max(await session.scalars(counts), default=0)

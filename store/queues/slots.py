@@ -21,7 +21,7 @@ from domain.loop_share import HEAVY, loop_share
 from domain.post import PostStatus
 from domain.queues import FARTHEST, NEVER, SHORTEST_NOTICE, TakenSlots, TimeRanges, closed_by_campaign, free_slots
 from domain.schedule import ScheduledTime, rfc3339
-from store.audit.many import NEW_VERSION, RecordedUpdate
+from store.audit import NEW_VERSION, RecordedUpdate
 from store.campaigns.campaigns import campaign_rules
 from store.models import Campaign, Id, Post, Queue
 from store.posts.contents import NewPost, rewrite

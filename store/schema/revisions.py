@@ -1,13 +1,19 @@
-"""The migrations as their modules declare them, read without running them."""
+"""The migrations as their modules declare them, and the check whether a database has the schema that code needs."""
 
 import hashlib
 import re
-from collections.abc import Iterable
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import cache
 from importlib.metadata import version
 from pathlib import Path
+
+import asyncpg
+from sqlalchemy import Connection, text
+
+from store.database import Pool
 
 MIGRATIONS = Path(__file__).parents[1] / "migrations"
 _FUNCTIONS = Path(__file__).parents[1] / "functions"
@@ -114,3 +120,75 @@ def _digest(text: str) -> str:
     functions = [_FUNCTIONS / f"{name}.sql" for name in sorted(set(_FUNCTION.findall(text)))]
     parts = [text, *(path.read_text() for path in functions if path.exists())]
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()
+
+
+# Without what PostgreSQL writes out in words of its own, which another release of it may write otherwise. Indexes that
+# are no constraints may be added or left out by the owner of the database.
+_FACTS = text("""
+WITH ours AS (
+  SELECT oid, relname FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relkind IN ('r', 'p')
+    AND relname <> 'alembic_version'
+)
+SELECT relname AS name, format('column %s %s %s %s', attname, format_type(atttypid, atttypmod), attnotnull, atthasdef)
+  AS fact
+FROM ours JOIN pg_attribute ON attrelid = ours.oid WHERE attnum > 0 AND NOT attisdropped
+UNION ALL
+SELECT relname, format('constraint %s %s', conname, contype) FROM ours JOIN pg_constraint ON conrelid = ours.oid
+WHERE contype IN ('p', 'u', 'f', 'c')
+UNION ALL
+SELECT relname, format('trigger %s %s', tgname, proname)
+FROM ours JOIN pg_trigger ON tgrelid = ours.oid JOIN pg_proc ON pg_proc.oid = tgfoid WHERE NOT tgisinternal
+UNION ALL
+SELECT proname || '()', format('%s %s %s', pronargs, prosecdef, md5(prosrc)) FROM pg_proc
+WHERE pronamespace = 'public'::regnamespace
+  AND NOT EXISTS (SELECT FROM pg_depend d WHERE d.objid = pg_proc.oid AND d.deptype = 'e')
+""")
+
+
+def read_shape(connection: Connection) -> dict[str, str]:
+    """Return a digest of each table and function, by name; a function's name ends with ()."""
+    facts: defaultdict[str, list[str]] = defaultdict(list)
+    for name, fact in connection.execute(_FACTS):
+        facts[name].append(fact)
+    return {name: hashlib.sha256("\n".join(sorted(lines)).encode()).hexdigest()[:16] for name, lines in facts.items()}
+
+
+_APPLIED = "SELECT revision, unused_since, version FROM schema_states ORDER BY revision"
+_MIGRATE = "Run `socialsyncer migrate` of this version first."
+
+
+async def check_schema(database: Pool) -> str:
+    """Return the revision of the database's schema, which may be newer than this code.
+
+    Raises SchemaError if it is older than this code needs, or no longer has what this code uses.
+    """
+    known = code_revisions()
+    try:
+        rows = await database.rows(_APPLIED)
+    except asyncpg.UndefinedTableError:
+        raise SchemaError(f"The database has no schema of this service. {_MIGRATE}") from None
+    return fitting_revision(rows, known)
+
+
+def fitting_revision(applied: Sequence[Mapping[str, str | None]], known: Sequence[Revision]) -> str:
+    """Return the newest of the applied revisions. Raises SchemaError if code with the `known` ones does not fit."""
+    names = [str(row["revision"]) for row in applied]
+    missing = [name for name in needed(known) if name not in names]
+    if missing:
+        raise SchemaError(
+            f"The database's schema is older than version {code_version()} needs: it lacks {', '.join(missing)}. "
+            f"{_MIGRATE}"
+        )
+    refuse_contracted(applied, known)
+    return max(names)
+
+
+def refuse_contracted(applied: Sequence[Mapping[str, str | None]], known: Sequence[Revision]) -> None:
+    """Raise SchemaError if a contract has removed what code that knows these revisions uses."""
+    names = {revision.name for revision in known}
+    for row in applied:
+        if row["unused_since"] is not None and row["unused_since"] not in names:
+            raise SchemaError(
+                f"Revision {row['revision']} of the database's schema, made by version {row['version']}, has removed "
+                f"what version {code_version()} uses. Start version {row['version']} or a later one."
+            )

@@ -10,8 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from domain.audit import Actor
 from domain.loop_share import LoopShare
 from domain.post import PostStatus
-from domain.recurrence.exceptions import ChangedDay, changed_days
-from domain.recurrence.expansion import Occurrence, Pattern, Segment, expand
+from domain.recurrence.expansion import ChangedDay, Occurrence, Pattern, Segment, changed_days, expand
 from domain.series import OccurrenceState, SeriesPattern, coming_from, content_digest
 from store.models import OccurrenceEntry, Post, Series
 from store.posts.changes import delete_many

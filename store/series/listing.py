@@ -9,9 +9,8 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from domain.recurrence.expansion import Occurrence, Pattern, Segment, expand
-from domain.schedule import resolve
+from domain.schedule import resolve, zone_named
 from domain.series import OccurrenceReason, OccurrenceShown, OccurrenceState
-from domain.zones import zone_named
 from store.models import OccurrenceEntry, Post, Series
 from store.series.planning import CampaignTimes, read_campaign_times
 from store.series.rows import list_entries, series_rules

@@ -18,7 +18,7 @@ from domain.series import OccurrenceState, SeriesPattern, content_digest, occurr
 from store.campaigns.campaigns import join_campaign
 from store.models import OccurrenceEntry, Post, Series
 from store.posts.contents import NewPost, new_columns
-from store.posts.creating_many import create_posts
+from store.posts.creating import create_posts
 from store.series.rows import list_entries, series_pattern, series_rules
 
 MOST_AT_ONCE = 100

@@ -9,8 +9,8 @@ from sqlalchemy.orm import defer, selectinload
 
 from domain.recurrence.expansion import Pattern, S, Segment
 from domain.series import SeriesPattern, SeriesSegment
-from store.deletes import delete_rows
 from store.models import OccurrenceEntry, Post, Series
+from store.rows import delete_rows
 
 OCCURRENCES_KEPT = timedelta(days=400)
 """How long past occurrences are listed: the trail of their posts is kept a year by default."""

@@ -1,16 +1,27 @@
-"""Deletion of uploads: mark the unused ones, then delete the marked rows."""
+"""Deletion of uploads: mark the unused ones, then delete the marked rows; and the marker of their storage."""
 
 from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
 
 from sqlalchemy import delete, select, update
+from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from domain.uploads import UNUSED_FOR, UploadState
-from store.models import Upload
-from store.uploads.marker import read_marker
-from store.uploads.rows import mark_deleted
-from store.uploads.uses import UploadUses, read_uses
+from store.models import StorageMarker, Upload
+from store.uploads.rows import UploadUses, mark_deleted, read_uses
+
+
+async def read_marker(session: AsyncSession) -> str | None:
+    """Return the key of the marker; None if no process has named one yet."""
+    return await session.scalar(select(StorageMarker.key))
+
+
+async def name_marker(session: AsyncSession, key: str) -> str:
+    """Name the marker if no process has done so before, and return the key that was named first."""
+    await session.execute(insert(StorageMarker).values(key=key).on_conflict_do_nothing())
+    return (await session.scalars(select(StorageMarker.key))).one()
+
 
 _LOOK_EVERY = timedelta(days=1)
 """How often an upload is looked at that is held; our choice."""

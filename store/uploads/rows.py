@@ -1,19 +1,20 @@
-"""Uploads as rows: begun, looked up, listed and marked as deleted."""
+"""Uploads as rows: begun within their quota, looked up, listed, named by posts and marked as deleted."""
 
 import secrets
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
-from sqlalchemy import ColumnElement, any_, func, literal, select, update
+from sqlalchemy import ColumnElement, any_, func, literal, or_, select, text, update
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from domain.ids import new_id
-from domain.uploads import UploadState
+from domain.uploads import LARGEST_UPLOAD, MOST_UPLOADS, UploadState
 from store.database import Pool
-from store.models import Upload
+from store.models import Upload, UploadUse
 from store.models.base import Id
+from store.rows import lock
 
 _PUBLIC = """
 SELECT id, workspace_id, key, filename, coalesce(sniffed_type, content_type), coalesce(size, 0), sha256,
@@ -151,3 +152,85 @@ async def mark_deleted(session: AsyncSession, upload_id: str, now: datetime) -> 
         ),
         execution_options={"synchronize_session": False},
     )
+
+
+class TooManyUploads(Exception):
+    """An error: a workspace has as many files as it may have."""
+
+
+async def lock_quota(session: AsyncSession, workspace_id: str, quota: int, *, upload_id: str | None = None) -> int:
+    """Return for how many more bytes a workspace has room, at most those of one file. Raises TooManyUploads.
+
+    `quota` is in bytes, 0 for any number. `upload_id` is the upload that gets them, if it has a row already: its own
+    reservation does not count. Locks out other uploads of the workspace until the transaction ends, so that the limits
+    hold exactly.
+    """
+    await lock(session, f"uploads.{workspace_id}")
+    files, total = await reserved_bytes(session, workspace_id, but=upload_id)
+    if files >= MOST_UPLOADS:
+        raise TooManyUploads
+    return max(0, min(LARGEST_UPLOAD, quota - total)) if quota else LARGEST_UPLOAD
+
+
+async def reserved_bytes(session: AsyncSession, workspace_id: str, *, but: str | None = None) -> tuple[int, int]:
+    """Return how many files a workspace has or has announced, and their bytes; without the upload `but`."""
+    query = select(func.count(), func.coalesce(func.sum(Upload.reserved), 0)).where(
+        Upload.workspace_id == workspace_id, Upload.id != (but or ""), Upload.state != UploadState.DELETED.value
+    )
+    files, total = (await session.execute(query)).one()
+    return files, int(total)
+
+
+MOST_POSTS = 100
+"""Posts of an upload that an answer lists."""
+
+_NAMING = text("""
+SELECT upload.id, ARRAY(
+  SELECT DISTINCT post_id FROM upload_uses WHERE upload_id = upload.id ORDER BY post_id DESC LIMIT :most
+)
+FROM unnest(CAST(:upload_ids AS varchar[])) AS upload (id)
+""")
+_USES = text("""
+SELECT upload.id,
+  EXISTS (SELECT FROM series WHERE workspace_id = upload.workspace_id AND upload.id = ANY (upload_ids))
+    OR coalesce(bool_or(posts.status IN ('draft', 'scheduled', 'publishing')), false),
+  max(posts.updated_at)
+FROM uploads AS upload
+LEFT JOIN upload_uses AS uses ON uses.upload_id = upload.id
+LEFT JOIN posts ON posts.id = uses.post_id
+WHERE upload.id = ANY (CAST(:upload_ids AS varchar[]))
+GROUP BY upload.id
+""")
+
+
+@dataclass(frozen=True, slots=True)
+class UploadUses:
+    """The uses of an upload. It is held by series, drafts, and posts that are not settled."""
+
+    is_held: bool
+    rested_at: datetime | None
+    """When the last post that names it changed; None if none does."""
+
+
+async def posts_naming(session: AsyncSession, upload_ids: Collection[str]) -> dict[str, list[str]]:
+    """Return the newest posts that name each of these uploads."""
+    rows = await session.execute(_NAMING, {"upload_ids": list(upload_ids), "most": MOST_POSTS})
+    return {upload_id: list(post_ids) for upload_id, post_ids in rows}
+
+
+async def find_pending(
+    session: AsyncSession, workspace_id: str, tokens: Collection[str], post_id: str | None, most: int
+) -> Sequence[Upload]:
+    """Return up to `most` uploads that have not come: those with these tokens, and those that a post names."""
+    named = or_(has_token(tokens), Upload.id.in_(select(UploadUse.upload_id).where(UploadUse.post_id == post_id)))
+    query = select(Upload).where(Upload.workspace_id == workspace_id, named, Upload.state == UploadState.PENDING.value)
+    return list(await session.scalars(query.limit(most)))
+
+
+async def read_uses(session: AsyncSession, upload_ids: Collection[str]) -> dict[str, UploadUses]:
+    """Return how each of these uploads is used.
+
+    To decide on an upload, lock its row by a statement before this one: the triggers lock it, too.
+    """
+    rows = await session.execute(_USES, {"upload_ids": list(upload_ids)})
+    return {upload_id: UploadUses(is_held, rested_at) for upload_id, is_held, rested_at in rows}

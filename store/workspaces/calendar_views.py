@@ -9,10 +9,10 @@ from dataclasses import dataclass, field
 from sqlalchemy import delete, func, select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from domain.calendar_views import MOST_VIEWS, ViewDetail
 from domain.ids import new_id
-from store.locks import lock
+from domain.workspaces import MOST_VIEWS, ViewDetail
 from store.models import CalendarView
+from store.rows import lock
 from store.workspaces.keys import Caller
 
 TOKEN_PREFIX = "cal_"  # noqa: S105 the beginning of every token

@@ -7,8 +7,8 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from store.database import Database
-from store.deletes import delete_rows
 from store.models import RequestLimit
+from store.rows import delete_rows
 
 UNUSED_FOR = timedelta(hours=1)
 """How long a limit is unused before its row is deleted, which changes nothing."""

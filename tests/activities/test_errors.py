@@ -7,7 +7,7 @@ from temporalio.exceptions import ApplicationErrorCategory
 from temporalio.testing import ActivityEnvironment
 
 from activities.errors import retry_error
-from domain.waits import KEY_MISSING, NO_DISK_SPACE
+from domain.plan import KEY_MISSING, NO_DISK_SPACE
 from platforms.errors import ErrorKind, PlatformError
 from platforms.registry import platforms
 

@@ -11,10 +11,10 @@ from temporalio.testing import ActivityEnvironment
 from activities.commands import EditCommand, TargetCommand
 from activities.fence import Fence
 from domain.content import EditedText
-from domain.outcome import Outcome
+from domain.loop_share import Stopwatch
 from domain.ownership import FENCE, last_moment
+from domain.plan import Outcome
 from domain.post import TargetStatus
-from domain.stopwatch import Stopwatch
 from platforms.capabilities import Editable
 from platforms.errors import ErrorKind, PlatformError
 from platforms.http.transport import Transport
@@ -22,7 +22,7 @@ from platforms.http.wire import Wire
 from platforms.registry import platforms
 from runtime.parts import WorkerParts
 from store.models import Account, Attempt, Post, Revision
-from store.posts.revisions import add_revision
+from store.posts.queries import add_revision
 from tests.stack import CLIENT, Stack
 
 LONG_AGO = (FENCE + timedelta(seconds=1)).total_seconds()

@@ -15,7 +15,7 @@ from api.posts.answers.rendering import render_post
 from platforms.base import Published
 from platforms.errors import ErrorKind, PlatformError
 from runtime.parts import WorkerParts, open_parts
-from store.media.files import delete_expired_files, keep_file, open_file
+from store.media import delete_expired_files, keep_file, open_file
 from store.models import Post, Target
 from store.publishing.targets import load
 from tests.media.files import photo

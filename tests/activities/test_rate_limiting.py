@@ -12,16 +12,16 @@ from temporalio.testing import ActivityEnvironment
 
 from activities import rate_limiting
 from activities.commands import TargetCommand
-from domain.outcome import Outcome
+from domain.plan import Outcome
 from domain.post import TargetStatus
-from domain.rate_limits import Quota, RateLimit
+from domain.request_limits import Quota, RateLimit
 from platforms.files import MediaPulls
 from platforms.registry import platforms
 from runtime.parts import WorkerParts, open_parts
 from store.database import Database
 from store.models import Account, Post, RateLimitSlot
-from store.publishing.attempts import list_attempts
 from store.publishing.rate_limits import record_quota
+from store.publishing.targets import list_attempts
 from tests.stack import Stack
 
 CONSENT = {"contentPreviewConfirmed": True, "expressConsentGiven": True, "privacyLevel": "SELF_ONLY"}

@@ -18,11 +18,9 @@ from activities.webhooks import DeliverCommand
 from domain.webhooks import OPENS_AFTER, new_secret
 from store.models import Delivery, Event, Webhook
 from store.secrets.vault import Vault, new_key
-from store.webhooks.answers import TakenEvent
-from store.webhooks.endpoints import add_test, rotate_secret
-from store.webhooks.handover_keys import keep_handover_key, seal_secret
-from store.webhooks.keeping import drop_surplus
-from store.webhooks.logs import redeliver
+from store.webhooks.deliveries import TakenEvent
+from store.webhooks.endpoints import add_test, keep_handover_key, rotate_secret, seal_secret
+from store.webhooks.logs import drop_surplus, redeliver
 from store.webhooks.notifications import endpoints_to_wake
 from tests.activities.receivers import answer, drop, hang
 from tests.activities.webhook_endpoints import Endpoint, endpoints, steps_of_worker

@@ -19,8 +19,7 @@ from platforms.http.hosts import AllowedHosts
 from store.models import Delivery, DeliveryAttempt, Event, Webhook
 from store.secrets.vault import Vault
 from store.webhooks.deliveries import make_deliveries
-from store.webhooks.endpoints import NewEndpoint, create_endpoint
-from store.webhooks.handover_keys import keep_handover_key, seal_secret
+from store.webhooks.endpoints import NewEndpoint, create_endpoint, keep_handover_key, seal_secret
 from tests.activities.receivers import Receiver, receiving
 from tests.stack import Stack
 

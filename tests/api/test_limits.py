@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from sqlalchemy import insert
 
-from domain.bounds import LARGEST_ANSWER, LARGEST_POST
+from domain.workspaces import LARGEST_ANSWER, LARGEST_POST
 from store.models import Attempt
 from tests.api.conftest import Client, problems
 from tests.stack import Stack

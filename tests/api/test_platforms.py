@@ -7,7 +7,7 @@ import jsonschema_rs
 from sqlalchemy import select
 
 from platforms.registry import platforms
-from store.apps.setups import announce_apps
+from store.apps import announce_apps
 from store.models import AppSetup
 from tests.api.conftest import Client, problems
 from tests.stack import Stack

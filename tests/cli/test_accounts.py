@@ -12,7 +12,7 @@ from cli.data_dir import Folder
 from cli.stack.ports import free_port
 from platforms.registry import platforms
 from store.accounts.connected import open_credentials
-from store.apps.setups import announce_apps
+from store.apps import announce_apps
 from store.models import Account, AppSetup
 from store.secrets.vault import Vault, new_key
 from tests.cli.commands import bare, data_dir, production, run

@@ -11,7 +11,7 @@ from sqlalchemy import delete, select, update
 
 from cli.erasing import accounts, command, rows
 from domain.post import TargetStatus
-from domain.workspace_deletions import DeletionStep
+from domain.workspaces import DeletionStep
 from storage.directory import DirectoryStorage
 from store.models import Deletion, Post, RateLimitSlot, Target, Upload, Workspace
 from store.workspaces.keys import recognize_key

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import func, select, text, update
 
-from domain.workspace_deletions import DeletionStep
+from domain.workspaces import DeletionStep
 from store.models import AuditEvent, Deletion, Post
 from tests.cli.commands import bare, production
 from tests.stack import Stack

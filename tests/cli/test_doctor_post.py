@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 from temporalio.client import Client
 
+from domain.plan import MEDIA_BUSY
 from domain.post import PostStatus
-from domain.waits import MEDIA_BUSY
 from reconcile.doctor.findings import Exit
 from reconcile.doctor.unavailable import TEMPORAL_UNAVAILABLE
 from store.models import Post

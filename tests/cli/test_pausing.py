@@ -9,7 +9,7 @@ from sqlalchemy import update
 
 from domain.campaigns import CampaignStatus
 from domain.transitions import BeforeSend, paused
-from store.campaigns.changes import CampaignFields, add_campaign
+from store.campaigns.campaigns import CampaignFields, add_campaign
 from store.models import Post
 from store.publishing.sending import settle
 from tests.cli.commands import run

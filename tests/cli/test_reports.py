@@ -9,12 +9,11 @@ import pytest
 from sqlalchemy import update
 
 from cli.commands.options import WAITS_FOR
-from domain.account_events import AccountAction
-from domain.audit import api_key
+from domain.audit import AccountAction, api_key
+from domain.plan import WaitsFor
 from domain.post import HoldReason
-from domain.waits import WaitsFor
 from store.accounts.connected import remove_account
-from store.audit.account_events import add_account_event
+from store.audit import add_account_event
 from store.models import Account, Target, Workspace
 from store.workspaces.keys import create_key
 from tests.cli.commands import run

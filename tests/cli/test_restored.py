@@ -15,14 +15,14 @@ from api.shared.scopes import required_scope
 from cli import restored
 from cli.environment import Environment
 from cli.errors import UserError
+from domain.api_keys import Scope
 from domain.campaigns import CampaignStatus
 from domain.ownership import FENCE
 from domain.post import PostStatus, TargetStatus
 from domain.request_limits import Policy, PolicyName
-from domain.scopes import Scope
 from platforms.registry import platforms
 from reconcile.doctor.findings import FindingKind
-from store.campaigns.changes import CampaignFields, add_campaign
+from store.campaigns.campaigns import CampaignFields, add_campaign
 from store.campaigns.pausing import find_pause_of_campaign
 from store.maintenance.restores import begin_restore, finish_restore
 from store.maintenance.servers import is_server_trusted

@@ -15,7 +15,7 @@ import httpx
 import pytest
 
 from cli.stack.ports import free_port
-from domain.scopes import Scope
+from domain.api_keys import Scope
 from store.workspaces.keys import create_key
 from tests.api.clients.tools import run
 from tests.clients.building import ROOT, built, install_tool

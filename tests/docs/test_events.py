@@ -3,7 +3,7 @@
 import re
 from pathlib import Path
 
-from domain.events import KEPT, EventType
+from domain.webhooks import KEPT, EventType
 
 PAGE = (Path(__file__).parents[2] / "docs/events.md").read_text()
 

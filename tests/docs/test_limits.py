@@ -47,20 +47,8 @@ from api.shared.waiting import (
     MOST_WRITERS_OF_ONE,
 )
 from api.shared.workspace_usage import MOST_MB, MOST_OPEN_POSTS, MOST_POSTS, WRITE_BURST, WRITES_PER_S
-from domain.bounds import (
-    LARGEST_ANSWER,
-    LARGEST_POST,
-    MAX_ITEMS,
-    MAX_MEDIA,
-    MAX_NAME,
-    MAX_TEXT,
-    MAX_VALUES,
-    MOST_ACCOUNTS,
-)
-from domain.calendar_views import MOST_VIEWS
 from domain.campaigns import MOST_BLACKOUTS, MOST_CAMPAIGNS
 from domain.request_limits import POSTS_BURST, POSTS_PER_MINUTE, REQUESTS_PER_MINUTE
-from domain.retention import AUDIT_KEPT
 from domain.series import MOST_AHEAD, MOST_SERIES
 from domain.uploads import (
     FETCH_AGAIN_AFTER,
@@ -72,22 +60,33 @@ from domain.uploads import (
     UPLOAD_QUOTA,
     UPLOAD_WITHIN,
 )
+from domain.workspaces import (
+    AUDIT_KEPT,
+    LARGEST_ANSWER,
+    LARGEST_POST,
+    MAX_ITEMS,
+    MAX_MEDIA,
+    MAX_NAME,
+    MAX_TEXT,
+    MAX_VALUES,
+    MOST_ACCOUNTS,
+    MOST_VIEWS,
+)
 from media.bandwidth import PER_SECOND
 from media.fetch import MAX_BYTES as MOST_FETCHED_BYTES
 from media.fetch import MinimumSpeed
 from platforms.choices import MOST_CHOICES
 from reconcile.upload_fetches import MOST_AT_ONCE as MOST_FETCHED_AT_ONCE
 from storage.parts import MOST_PARTS, PART
-from store.accounts.choices import KEPT as CHOICES_KEPT
-from store.audit.trail import MOST_ENTRIES
+from store.accounts.pending_connections import KEPT as CHOICES_KEPT
+from store.audit import MOST_ENTRIES
 from store.database import OF_REQUESTS
-from store.media.checks import KEPT as CHECKS_KEPT
-from store.media.files import MOST_BYTES, MOST_FILES
+from store.media import KEPT as CHECKS_KEPT
+from store.media import MOST_BYTES, MOST_FILES
 from store.models import Base
-from store.posts.calendar import MOST_TARGETS
+from store.posts.calendar import AHEAD, BEHIND, CONTENT_LENGTH, MOST_TARGETS
+from store.posts.calendar import MOST_POSTS as MOST_FEED_POSTS
 from store.posts.counts import COUNT_WITHIN_S
-from store.posts.feed import AHEAD, BEHIND, CONTENT_LENGTH
-from store.posts.feed import MOST_POSTS as MOST_FEED_POSTS
 from store.posts.imports import KEPT as IMPORTS_KEPT
 from store.posts.imports import MOST_IMPORTS as MOST_IMPORTS_KEPT
 from store.series.rows import OCCURRENCES_KEPT

@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from domain.chains import FirstPost, FollowDecision, OnFailure, decide_follow, follow_time, parse_delay
+from domain.moves import FirstPost, FollowDecision, OnFailure, decide_follow, follow_time, parse_delay
 from domain.post import PostStatus
 
 AT = datetime(2026, 3, 28, 17, tzinfo=UTC)

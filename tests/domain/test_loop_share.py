@@ -3,8 +3,7 @@
 import asyncio
 import time
 
-from domain.holder import Holder
-from domain.loop_share import HEAVY, loop_share
+from domain.loop_share import HEAVY, Holder, loop_share
 
 
 async def test_heavy_work_runs_one_at_a_time_with_pauses() -> None:

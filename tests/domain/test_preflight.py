@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from domain.preflight import is_over_quota
-from domain.rate_limits import RateLimit
+from domain.request_limits import RateLimit
 
 START = datetime(2026, 3, 1, tzinfo=UTC)
 

@@ -9,8 +9,7 @@ from hypothesis import strategies as st
 
 from domain.campaigns import Blackout
 from domain.queues import FARTHEST, SlotRule, SlotStatus, TakenSlots, TimeRanges, Weekday, free_slots, slot_status
-from domain.schedule import ScheduledTime
-from domain.zones import zone_named, zone_names
+from domain.schedule import ScheduledTime, zone_named, zone_names
 from tests.cpu import cpu_seconds
 
 NONE_TAKEN = TakenSlots((), ())

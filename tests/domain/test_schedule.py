@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from domain.schedule import (
     NoSuchTime,
     ScheduledTime,
+    UnknownZone,
     day_beginning,
     horizon,
     local_time,
@@ -21,8 +22,8 @@ from domain.schedule import (
     resolve,
     rfc3339,
     shifted,
+    zone_names,
 )
-from domain.zones import UnknownZone, zone_names
 
 zones = st.sampled_from(sorted(zone_names()))
 # Naive on purpose: a wall time has no offset.

@@ -5,7 +5,7 @@ import asyncio
 import httpx
 import pytest
 
-from domain.session_held import SessionHeld, demand_no_session
+from domain.shares import SessionHeld, demand_no_session
 from platforms.errors import ErrorKind, PlatformError
 from platforms.http.transport import Transport
 from platforms.http.wire import Wire

@@ -6,7 +6,7 @@ import socket
 from datetime import timedelta
 
 from activities.errors import retry_error
-from domain.system_errors import error_words, system_words
+from domain.printable import error_words, system_words
 from media.refusals import no_decoder
 from platforms.errors import PlatformError
 from platforms.registry import platforms

@@ -5,7 +5,7 @@ import re
 from hypothesis import given
 from hypothesis import strategies as st
 
-from domain.upload_urls import public_url, safe_name
+from domain.uploads import public_url, safe_name
 
 
 def test_names_are_safe_and_have_an_ending() -> None:

@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
+from domain.plan import MEDIA_BUSY, NO_DISK_SPACE, WaitsFor, waits_for
 from domain.post import HoldReason, TargetStatus
-from domain.waits import MEDIA_BUSY, NO_DISK_SPACE, WaitsFor, waits_for
 
 LATER = datetime(2026, 12, 1, tzinfo=UTC)
 

@@ -11,8 +11,7 @@ from typing import NamedTuple
 
 import pytest
 
-from domain.schedule import resolve
-from domain.zones import ZoneData, reread, zone_named, zone_names, zone_version
+from domain.schedule import ZoneData, reread, resolve, zone_named, zone_names, zone_version
 from tests.zones import altered_zones
 
 FIRST, LAST = datetime(2026, 1, 1, tzinfo=UTC), datetime(2038, 1, 1, tzinfo=UTC)
@@ -132,7 +131,7 @@ class TestDatabase:
 
     def test_is_replaced_by_the_environment(self, tmp_path: Path) -> None:
         (tmp_path / "tzdata.zi").write_text("# version 2019c\n")
-        program = "from domain.zones import zone_version, zone_names; print(zone_version(), 'UTC' in zone_names())"
+        program = "from domain.schedule import zone_version, zone_names; print(zone_version(), 'UTC' in zone_names())"
         printed = subprocess.run(
             [sys.executable, "-c", program],
             env={**os.environ, "PYTHONTZPATH": str(tmp_path)},

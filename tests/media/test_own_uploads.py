@@ -11,10 +11,10 @@ from typing import Any
 
 import pytest
 
+from domain.plan import NO_DISK_SPACE
 from domain.post import Media, MediaType
 from domain.shares import Exhausted
 from domain.uploads import LARGEST_UPLOAD
-from domain.waits import NO_DISK_SPACE
 from media.admission import MOST_FILES, Admission
 from media.decoder_pool import DecoderPool
 from media.disk import LEAST_BYTES, MediaDisk

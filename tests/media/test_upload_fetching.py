@@ -26,9 +26,9 @@ from storage.keys import new_key
 from store.database import Database
 from store.models import Upload
 from store.roles import Component
-from store.uploads.fetching import FetchClaim, claim_fetches
+from store.uploads.claims import FetchClaim, claim_fetches
 from store.uploads.rows import mark_deleted
-from store.workspaces.queries import create_workspace
+from store.workspaces.keys import create_workspace
 from tests.databases import add_workspace, new_database, url_as
 from tests.media.hostile import JPEG, MP4_HEAD, HostileServer, answer, bomb, drops, redirect, slow
 from tests.uploads import add_upload

@@ -6,7 +6,7 @@ from functools import partial
 import pytest
 
 from benchmarks.abuse.texts import NAMES, text
-from domain.bounds import MAX_TEXT
+from domain.workspaces import MAX_TEXT
 from platforms.bluesky.rules import facets, mentions
 from platforms.linkedin.little import little
 from platforms.mastodon.text import readings, words

@@ -12,8 +12,8 @@ from sqlalchemy import delete, func, select, text, update
 from temporalio.client import Client
 
 from cli.stack.ports import free_port
-from domain.delivery import BULK_LEAD, BULK_STARTS_PER_S, UNDELIVERED_AFTER
 from domain.errors import Unavailable
+from domain.ownership import BULK_LEAD, BULK_STARTS_PER_S, UNDELIVERED_AFTER
 from domain.plan import Plan
 from domain.post import PostStatus
 from reconcile.bulk_pace import LONGEST_TURN_S, BulkPace

@@ -9,7 +9,7 @@ from domain.campaigns import Blackout, CampaignStatus
 from domain.ids import new_id
 from domain.schedule import resolve
 from reconcile.campaign_zones import follow_zones_of_campaigns
-from store.campaigns.changes import CampaignFields, add_campaign
+from store.campaigns.campaigns import CampaignFields, add_campaign
 from store.models import Campaign
 from tests.stack import Stack
 

@@ -8,7 +8,7 @@ from temporalio.common import MetricMeter
 
 from reconcile.clock import ClockCheck
 from reconcile.gauges import Gauges
-from store.clock import measure_skew
+from store.rows import measure_skew
 from tests.stack import Stack
 
 

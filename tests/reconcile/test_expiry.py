@@ -11,10 +11,10 @@ from reconcile import expiry
 from reconcile.expiry import expire
 from store.database import Database
 from store.maintenance.late_posts import ENDED_KEPT
-from store.media.files import keep_file
+from store.media import keep_file
 from store.models import HostedFile, IdempotencyKey, LatePost
 from store.posts.idempotency import LIFETIME, KeyedRequest, acquire_key
-from store.workspaces.queries import create_workspace
+from store.workspaces.keys import create_workspace
 from tests.stack import Stack
 
 NOW = datetime(2026, 11, 1, 12, tzinfo=UTC)

@@ -12,7 +12,7 @@ from asyncpg import Connection
 from sqlalchemy import event, text
 
 from domain.post import HoldReason
-from domain.retention import Retention
+from domain.workspaces import Retention
 from reconcile import late_posts
 from reconcile.bulk_pace import BulkPace
 from reconcile.late_posts import WATCH, LatePostWatch

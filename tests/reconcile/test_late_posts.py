@@ -12,7 +12,7 @@ from structlog.testing import capture_logs
 from structlog.typing import EventDict
 
 from api.dependencies import Dependencies
-from domain.delivery import UNDELIVERED_AFTER
+from domain.ownership import UNDELIVERED_AFTER
 from domain.post import PostStatus, TargetStatus
 from platforms.registry import platforms
 from reconcile.late_posts import LatePostWatch

@@ -15,7 +15,7 @@ from sqlalchemy import text
 from reconcile.lease_policy import REST_S, LeasePolicy, WorkerPolicy
 from reconcile.leases import Leases
 from reconcile.rounds import BackgroundTask, running_tasks
-from store.apps.refusals import refuse_app
+from store.apps import refuse_app
 from store.database import Database
 from store.maintenance.beats import LEAD, release_leases
 from tests.databases import new_database

@@ -107,7 +107,7 @@ async def test_a_skewed_clock_calls_no_worker_missing(
         def now(cls, tz: tzinfo | None = None) -> Self:
             return super().now(tz) + timedelta(minutes=minutes)
 
-    for module in ("workflows.client.queues", "store.clock", "store.maintenance.beats"):
+    for module in ("workflows.client.queues", "store.rows", "store.maintenance.beats"):
         monkeypatch.setattr(f"{module}.datetime", SkewedClock)
     readiness = Readiness(stack.api_database, stack.workflows.queues)
     assert (await readiness.parts())["worker"] is True

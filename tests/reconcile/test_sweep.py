@@ -10,10 +10,10 @@ from structlog.testing import capture_logs
 from temporalio.client import Client
 
 from cli.stack.ports import free_port
-from domain.bounds import MAX_ITEMS
 from domain.errors import Problem, Unavailable
 from domain.plan import Plan
 from domain.post import PostStatus
+from domain.workspaces import MAX_ITEMS
 from reconcile.rounds import running_tasks
 from reconcile.sweep import sweep, sweep_task
 from runtime.temporal import DATA_CONVERTER

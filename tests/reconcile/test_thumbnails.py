@@ -24,7 +24,7 @@ from store.maintenance.pending_work import work_query
 from store.models import Thumbnail
 from store.roles import Component
 from store.uploads.thumbnails import claim_thumbnail, find_thumbnail
-from store.workspaces.queries import create_workspace
+from store.workspaces.keys import create_workspace
 from tests.databases import new_database, url_as
 from tests.media import files
 from tests.uploads import add_upload

@@ -15,8 +15,7 @@ from api.dependencies import Dependencies
 from domain.errors import Problem, Unavailable
 from domain.plan import Plan
 from domain.post import PostStatus
-from domain.schedule import parse_date_time, rfc3339
-from domain.zones import reread, zone_named, zone_version
+from domain.schedule import parse_date_time, reread, rfc3339, zone_named, zone_version
 from reconcile.zones import announce_zones, follow_zones, zone_task
 from runtime import worker
 from runtime.parts import open_parts

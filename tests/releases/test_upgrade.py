@@ -11,8 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from store import migrate
 from store.migrate import upgrade
 from store.models import Account
-from store.schema.revisions import Revision
-from store.schema.shapes import read_shape
+from store.schema.revisions import Revision, read_shape
 from tests.databases import ROLES, empty_database
 from tests.releases.filling import KeptPost
 from tests.releases.folders import Release, releases

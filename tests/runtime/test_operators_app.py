@@ -11,7 +11,7 @@ from sqlalchemy import select, update
 from cli.doctor import to_text
 from domain.post import HoldReason, PostStatus, TargetStatus
 from reconcile.doctor.doctor import Doctor
-from store.apps.refusals import refused_apps
+from store.apps import refused_apps
 from store.models import Account, AppRefusal, Post
 from tests.stack import Stack
 from tests.workflows.test_held import comes_to_be, held_post, sends

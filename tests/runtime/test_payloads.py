@@ -9,7 +9,7 @@ from temporalio.bridge.proto.workflow_completion import WorkflowActivationComple
 from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.converter import DataConverter, PayloadCodec
 
-from domain.outcome import Outcome
+from domain.plan import Outcome
 from domain.post import TargetStatus
 from runtime.payloads import SharedConverter, skip_visits
 from runtime.temporal import DATA_CONVERTER

@@ -6,21 +6,17 @@ from datetime import datetime, timedelta
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from domain.post import PostStatus, TargetStatus
-from store.audit.account_events import account_events
-from store.audit.trail import deletions
-from store.campaigns.timeline import count_days, read_period
+from store.audit import account_events, deletions
+from store.campaigns.progress import count_days, read_period
 from store.database import Database
-from store.events.feed import FeedPosition, read_events
-from store.posts.calendar import read_calendar
-from store.posts.counts import Grouping, count_posts
-from store.posts.feed import read_feed
+from store.events import FeedPosition, read_events
+from store.posts.calendar import read_calendar, read_feed
+from store.posts.counts import Grouping, count_planned, count_posts
 from store.posts.history import read_history
 from store.posts.list_filters import Filter, Order
-from store.posts.lists import list_posts
-from store.posts.planned import count_planned
+from store.posts.lists import list_posts, read_shown_post
 from store.posts.queries import count_kept, count_open
-from store.posts.shown import read_shown_post
-from store.publishing.attempts import list_attempts
+from store.publishing.targets import list_attempts
 from store.webhooks.logs import LogFilter, read_log
 from tests.store.background_reads import Rows
 

@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from reconcile.measures import measure
 from store.accounts.connected import claim_accounts_to_recheck
 from store.accounts.renewals import claim_due
-from store.accounts.resealing import count_without_key
+from store.accounts.revocations import count_without_key
 from store.database import Database
 from store.maintenance.late_posts import end_late, note_late
 from store.maintenance.loose_ends import double_slots, loose_keys, platforms_waiting, waiting_revisions

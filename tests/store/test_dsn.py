@@ -15,10 +15,10 @@ import pytest
 from sqlalchemy import make_url
 
 from cli.stack.ports import free_port
+from store.announcer import Outcomes
 from store.database import Database
 from store.dsn import DsnError, TlsMode, application_name, parse_dsn
 from store.migrate import upgrade
-from store.publishing.outcomes import Outcomes
 from tests.certificates import Authority, Signed
 from tests.databases import empty_database
 from tests.pgbouncer import PgBouncer

@@ -8,10 +8,10 @@ import pytest
 from sqlalchemy import make_url
 
 from store import hosts
+from store.announcer import Outcomes
 from store.database import OF_REQUESTS, Database
 from store.dsn import parse_dsn
 from store.failures import is_database_unavailable
-from store.publishing.outcomes import Outcomes
 from tests.databases import new_database
 from tests.standby import Replicated, replicated_server
 

@@ -13,8 +13,7 @@ from sqlalchemy.exc import DBAPIError
 from store.database import OF_REQUESTS, Database
 from store.migrate import Migration, upgrade
 from store.roles import Component
-from store.schema.fit import check_schema, fitting_revision
-from store.schema.revisions import SchemaError, revisions
+from store.schema.revisions import SchemaError, check_schema, fitting_revision, revisions
 from tests.databases import ROLES, empty_database, new_database, url_as
 from tests.store.versions import statement, versions_folder, write_migration
 

@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 
 import pytest
 
-from store.accounts.renewal_locks import RenewalLocks
+from store.accounts.renewals import RenewalLocks
 from store.database import OF_REQUESTS, Database
 from store.dsn import parse_dsn
 from store.migrate import upgrade

@@ -7,7 +7,7 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
-from domain.holder import Holder
+from domain.loop_share import Holder
 from store.database import Database, TimeLimits
 
 

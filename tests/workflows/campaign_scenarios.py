@@ -2,8 +2,7 @@
 
 from datetime import UTC, datetime, timedelta
 
-from domain.campaign_state import PauseRequest, ResumeRequest
-from domain.campaigns import CampaignStatus
+from domain.campaigns import CampaignStatus, PauseRequest, ResumeRequest
 from domain.pauses import MissedPolicy
 from store.campaigns.campaigns import lock_campaign
 from store.campaigns.pausing import pause_campaign

@@ -9,10 +9,9 @@ from sqlalchemy import update
 from temporalio.client import WorkflowHandle
 from temporalio.service import RPCError, RPCStatusCode
 
-from domain.campaign_state import CampaignState
-from domain.campaigns import CampaignStatus
+from domain.campaigns import CampaignState, CampaignStatus
 from reconcile.campaigns import tell_campaigns
-from store.campaigns.changes import CampaignFields, add_campaign
+from store.campaigns.campaigns import CampaignFields, add_campaign
 from store.models import Campaign, Post
 from tests.stack import Stack
 from workflows.campaign import CampaignWorkflow

@@ -14,7 +14,7 @@ from domain.pauses import WORKSPACE_GATE, MissedPolicy, account_gate
 from domain.plan import Plan, Unscheduled
 from store.models import Post, Target
 from store.pauses.pauses import end_pause
-from store.posts.plans import read_plan
+from store.posts.delivery import read_plan
 from tests.stack import Stack
 from tests.workflows.pausing import begin, resume
 from tests.workflows.scenarios import (

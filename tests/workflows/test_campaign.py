@@ -7,8 +7,7 @@ import pytest
 from sqlalchemy import update
 from temporalio.client import WorkflowExecutionStatus
 
-from domain.campaign_state import PauseRequest, ResumeRequest
-from domain.campaigns import Blackout, CampaignStatus, OperationKind
+from domain.campaigns import Blackout, CampaignStatus, OperationKind, PauseRequest, ResumeRequest
 from domain.pauses import MissedPolicy
 from domain.post import PostStatus, TargetStatus
 from domain.transitions import BeforeSend, paused

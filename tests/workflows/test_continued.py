@@ -17,7 +17,7 @@ from runtime import worker
 from runtime.parts import open_parts
 from store.models import Attempt, Post
 from store.posts.delivery import record_delivered
-from store.publishing.attempts import list_attempts
+from store.publishing.targets import list_attempts
 from tests.running import running_stack
 from tests.stack import Stack
 from tests.temporal import SEARCH_ATTRIBUTES, temporal_server

@@ -14,7 +14,7 @@ from activities import local_publish, task_slots
 from activities.commands import TargetCommand
 from activities.local_publish import LocalPublish
 from activities.options import DECLINED
-from domain.outcome import Outcome
+from domain.plan import Outcome
 from domain.post import TargetStatus
 from runtime.parts import open_parts
 from tests.stack import Stack

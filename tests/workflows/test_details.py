@@ -4,10 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from domain.codes import TARGET_CODES
+from domain.codes import TARGET_CODES, reason
 from domain.plan import Plan, TargetPlan
 from domain.post import ErrorCategory, PostStatus, TargetStatus
-from domain.reasons import reason
 from workflows.details import account_name, as_code, details, summary
 from workflows.search_attributes import Ending
 

@@ -8,8 +8,7 @@ from temporalio.worker import UnsandboxedWorkflowRunner, Worker
 
 from activities.commands import EditCommand, TargetCommand
 from activities.options import POSTS_QUEUE, platform_queue
-from domain.outcome import Outcome
-from domain.plan import Plan, TargetPlan
+from domain.plan import Outcome, Plan, TargetPlan
 from domain.post import TargetStatus
 from tests.temporal import temporal_server
 from tests.workflows.workers import leave

@@ -10,7 +10,7 @@ from sqlalchemy import select, update
 from activities import local_publish
 from domain.post import HoldReason, PostStatus, TargetStatus
 from store.models import Account, Post, Target
-from store.publishing.attempts import list_attempts
+from store.publishing.targets import list_attempts
 from tests.running import OTHERS_APP
 from tests.stack import Stack
 

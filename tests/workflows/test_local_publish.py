@@ -18,7 +18,7 @@ from activities.commands import TargetCommand
 from activities.local_publish import LocalPublish
 from activities.options import DECLINED, POSTS_QUEUE, platform_queue
 from activities.publish import Publishing
-from domain.outcome import Outcome
+from domain.plan import Outcome
 from domain.post import PostStatus, TargetStatus
 from runtime import worker
 from runtime.parts import open_parts

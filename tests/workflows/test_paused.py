@@ -15,7 +15,7 @@ from reconcile.sweep import deliver_in_turn, sweep
 from store.models import Post
 from store.pauses.gates import open_gate, posts_in_flight
 from store.pauses.pauses import end_pause, list_pauses_under_way
-from store.publishing.attempts import list_attempts
+from store.publishing.targets import list_attempts
 from tests.before_due import before_due
 from tests.reconcile.test_bulk_delivery import free_turn
 from tests.reconcile.test_sweep import age

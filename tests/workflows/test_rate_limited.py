@@ -12,7 +12,7 @@ from sqlalchemy import update
 from activities import rate_limiting
 from api.dependencies import Dependencies
 from domain.post import HoldReason, PostStatus, TargetStatus
-from domain.rate_limits import RateLimit
+from domain.request_limits import RateLimit
 from domain.schedule import rfc3339
 from platforms.errors import ErrorKind
 from platforms.registry import platforms
@@ -20,7 +20,7 @@ from platforms.tiktok import errors
 from runtime import worker
 from runtime.parts import open_parts
 from store.models import Account, Post
-from store.publishing.attempts import list_attempts
+from store.publishing.targets import list_attempts
 from tests.api.conftest import make_client
 from tests.running import running_stack
 from tests.serving import app_over

@@ -9,8 +9,8 @@ from domain.errors import Conflict, Unprocessable
 from domain.post import PostStatus, TargetStatus
 from store.models import Post
 from store.posts.changes import lock_post, reopen
-from store.posts.revisions import find_revision
-from store.publishing.attempts import list_attempts
+from store.posts.queries import find_revision
+from store.publishing.targets import list_attempts
 from tests.before_due import before_due, passed
 from tests.stack import CLIENT, Stack
 

@@ -7,7 +7,7 @@ import pytest
 
 from domain.post import PostStatus
 from platforms.steps import thread
-from store.posts.revisions import find_revision
+from store.posts.queries import find_revision
 from tests.stack import Stack
 
 

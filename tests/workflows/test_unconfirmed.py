@@ -8,7 +8,7 @@ import pytest
 from activities import options
 from domain.errors import Conflict
 from domain.post import PostStatus, TargetStatus
-from store.publishing.attempts import list_attempts
+from store.publishing.targets import list_attempts
 from tests.stack import Stack
 
 

@@ -7,7 +7,7 @@ import pytest
 from domain.attempts import WhenUnreadable
 from domain.post import TargetStatus
 from store.models import Account, Post
-from store.publishing.unseen import write_when_unreadable
+from store.publishing.claims import write_when_unreadable
 from tests.platforms.forms import FORMS, Form, quick
 from tests.stack import Stack
 from tests.workflows.test_wrong_answers import PLAYED, connect, public_texts, start

@@ -14,7 +14,7 @@ from activities.commands import TargetCommand
 from activities.local_publish import LocalPublish
 from activities.options import DECLINED
 from activities.posts import PostActivities
-from domain.outcome import Outcome
+from domain.plan import Outcome
 from platforms.registry import platforms
 from runtime.parts import open_parts
 from tests.stack import Stack

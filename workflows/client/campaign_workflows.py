@@ -12,7 +12,7 @@ from temporalio.common import (
 )
 
 from activities.options import BACKGROUND, POSTS_QUEUE
-from domain.campaign_state import CampaignPlan
+from domain.campaigns import CampaignPlan
 from domain.temporal_limits import LONGEST_FAIRNESS_KEY
 from workflows.campaign import CampaignWorkflow
 from workflows.client.failures import answering

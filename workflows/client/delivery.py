@@ -7,10 +7,9 @@ from domain.audit import WORKER, Action, AuditEntry
 from domain.plan import Plan
 from store.database import Database
 from store.posts.changes import confirm_first
-from store.posts.delivery import move_to_next_workflow
+from store.posts.delivery import move_to_next_workflow, plan_with_accounts
 from store.posts.idempotency import LIFETIME
-from store.posts.plans import plan_with_accounts
-from store.workspaces.queries import name_of_workspace
+from store.workspaces.keys import name_of_workspace
 from workflows.client.failures import unavailable
 from workflows.client.post_workflows import AnotherPost, PostWorkflows
 

@@ -21,9 +21,8 @@ from temporalio.exceptions import ApplicationError, WorkflowAlreadyStartedError
 from temporalio.service import RPCError, RPCStatusCode
 
 from activities.options import POSTS_QUEUE, SCHEDULED, URGENT
-from domain.delivery import BULK_LEAD
 from domain.errors import PostsError, Problem, Unavailable, Unprocessable
-from domain.ownership import FoundRun, classify_found_run
+from domain.ownership import BULK_LEAD, FoundRun, classify_found_run
 from domain.plan import Plan
 from domain.temporal_limits import LONGEST_FAIRNESS_KEY
 from workflows.account import WITHIN as ACCOUNT_WITHIN

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from urllib.parse import quote
 
+from domain.plan import WaitsFor
 from domain.post import LATE_AFTER, PostStatus
 from domain.schedule import rfc3339
-from domain.waits import WaitsFor
 from workflows.search_attributes import CAMPAIGN, DUE_AT, POST_STATUS, TAGS, WAITS_FOR, WORKSPACE
 
 _OPEN = 'ExecutionStatus = "Running"'

@@ -9,7 +9,7 @@ from api.posts.answers.views import PageView
 from api.views import write_json
 from domain.errors import Problem
 from store.models import Post
-from store.posts.shown import ShownPost
+from store.posts.lists import ShownPost
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,16 +7,16 @@ from typing import cast
 from api.errors import ProblemView, problem_view
 from api.http.body import JsonObject
 from api.posts.answers.views import AttemptsView, AttemptView, ChangeView, MediaView, PostView, TargetView, VersionView
-from domain.chains import OnFailure
 from domain.errors import Problem
+from domain.moves import OnFailure
+from domain.plan import waits_for
 from domain.post import ErrorCategory, HoldReason, PostStatus, TargetStatus, public_text, status_shown
 from domain.preflight import PreflightReason, warning_sentence
 from domain.schedule import local_time, rfc3339
-from domain.waits import waits_for
 from platforms.codes import Codes, known_codes, public_codes
 from platforms.registry import platforms
 from store.models import Attempt, Post, Target
-from store.posts.shown import ShownPost, ShownTarget
+from store.posts.lists import ShownPost, ShownTarget
 
 TIME_PASSED: ProblemView = {
     "error": "The time of this draft has passed and it was not published: give it another time, or publish it now",

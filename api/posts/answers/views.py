@@ -8,9 +8,10 @@ from typing_extensions import TypedDict
 from api.errors import ProblemView
 from api.views import QUEUE_ID, HasMore, Moment, NextCursor, PlatformName, ValueOf, described, view
 from domain.attempts import AttemptState, AttemptStep
-from domain.chains import OnFailure
 from domain.codes import TargetCode
+from domain.moves import OnFailure
 from domain.pauses import SkipReason
+from domain.plan import WaitsFor
 from domain.post import (
     PUBLISH_WITHIN_S,
     ErrorCategory,
@@ -20,7 +21,6 @@ from domain.post import (
     PostStatus,
     TargetStatus,
 )
-from domain.waits import WaitsFor
 
 Step = Annotated[str, WithJsonSchema({"type": "string", "enum": list(AttemptStep)}, mode="serialization")]
 State = Annotated[str, WithJsonSchema({"type": "string", "enum": list(AttemptState)}, mode="serialization")]

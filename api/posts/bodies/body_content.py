@@ -1,12 +1,11 @@
 """Conversions between the body that creates a post and the post's content."""
 
 from api.posts.bodies.schemas import AfterBody, MediaBody, PostBody, TargetBody
-from domain.bounds import LARGEST_POST
-from domain.content import PostContent, TargetContent
+from domain.content import PostContent, TargetContent, answer_bytes
 from domain.errors import InvalidRequest, Problem
 from domain.post import PUBLISH_WITHIN_S, Media, MediaType
 from domain.schedule import ScheduledTime
-from domain.size import answer_bytes
+from domain.workspaces import LARGEST_POST
 
 
 def to_content(body: PostBody, schedule: ScheduledTime | None, zone: str = "UTC") -> PostContent:

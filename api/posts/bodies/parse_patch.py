@@ -22,8 +22,7 @@ from domain.campaigns import CampaignRules
 from domain.content import PostContent
 from domain.errors import Conflict, InvalidRequest, Problem
 from domain.post import PostStatus
-from domain.schedule import ScheduledTime, Shift, parse_shift, rfc3339, shifted
-from domain.zones import UnknownZone
+from domain.schedule import ScheduledTime, Shift, UnknownZone, parse_shift, rfc3339, shifted
 from store.models import Post
 from store.posts.contents import post_content
 

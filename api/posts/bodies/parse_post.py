@@ -9,14 +9,13 @@ from api.http.body_validation import in_contract_order, name_targets, read
 from api.http.moments import read_moment
 from api.posts.bodies.body_content import to_content
 from api.posts.bodies.schemas import MediaBody, PostBody, TargetBody
-from domain.bounds import MAX_ITEMS, MAX_MEDIA
 from domain.campaigns import CampaignRules
 from domain.content import PostContent
 from domain.errors import InvalidRequest, Problem
 from domain.ownership import CLOCK_ERROR
 from domain.post import PostStatus
-from domain.schedule import LATE_COUNTS_AS_NOW, ScheduledTime, horizon, local_time
-from domain.zones import zone_names
+from domain.schedule import LATE_COUNTS_AS_NOW, ScheduledTime, horizon, local_time, zone_names
+from domain.workspaces import MAX_ITEMS, MAX_MEDIA
 
 B = TypeVar("B", bound=PostBody)
 

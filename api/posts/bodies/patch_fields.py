@@ -7,8 +7,8 @@ from api.http.body import JsonObject
 from api.posts.answers.rendering import render_post
 from api.posts.answers.views import PostView, TargetView
 from api.posts.bodies.schemas import PatchBody, TargetBody
-from domain.bounds import MAX_ITEMS
 from domain.errors import Problem
+from domain.workspaces import MAX_ITEMS
 from store.models import Post
 
 _POST, _TARGET = (

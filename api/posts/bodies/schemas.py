@@ -10,11 +10,10 @@ from pydantic_core import PydanticCustomError
 
 from api.http.suggest import unknown_platform, unknown_zone
 from api.views import QUEUE_ID
-from domain.bounds import MAX_ITEMS, MAX_TEXT
-from domain.chains import parse_delay
+from domain.moves import parse_delay
 from domain.post import PUBLISH_WITHIN_S
-from domain.schedule import parse_shift
-from domain.zones import zone_names
+from domain.schedule import parse_shift, zone_names
+from domain.workspaces import MAX_ITEMS, MAX_TEXT
 from platforms.registry import platforms
 
 _MAX_ROOT_SETTINGS = 16_000

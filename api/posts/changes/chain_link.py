@@ -4,12 +4,11 @@ from datetime import datetime
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from domain.chains import MOST_POSTS, FirstPost, FollowDecision, OnFailure, decide_follow, follow_time
 from domain.content import PostContent
 from domain.errors import Conflict, Problem, Unprocessable
 from domain.ids import is_post_id
-from domain.schedule import LATE_COUNTS_AS_NOW
-from domain.zones import UnknownZone
+from domain.moves import MOST_POSTS, FirstPost, FollowDecision, OnFailure, decide_follow, follow_time
+from domain.schedule import LATE_COUNTS_AS_NOW, UnknownZone
 from store.posts.chains import inspect_link
 
 _PARAM = "after.postId"

@@ -14,12 +14,12 @@ from api.posts.clock import now_ms
 from api.posts.lookup import post_accounts
 from api.posts.uploads import read_upload_problems
 from domain.audit import Actor
-from domain.bounds import LARGEST_ANSWER
 from domain.content import PostContent
 from domain.errors import Conflict, Problem, Unprocessable
 from domain.loop_share import LoopShare
 from domain.ownership import TargetRow, may_correct
 from domain.post import TargetStatus
+from domain.workspaces import LARGEST_ANSWER
 from platforms.registry import platforms
 from store.models import ConnectedAccount, Post, Target
 from store.posts.contents import correct, post_content

@@ -16,19 +16,18 @@ from api.posts.clock import now_ms
 from api.posts.lookup import plan_for, post_accounts, require_post
 from api.shared.waiting import Deadline
 from domain.attempts import RevisionState
-from domain.bounds import LARGEST_ANSWER
 from domain.codes import is_problem_code
-from domain.content import EditedText
+from domain.content import EditedText, edit_bytes
 from domain.errors import InvalidRequest, Problem, Unprocessable
 from domain.ids import new_id
 from domain.post import TargetStatus, public_text
-from domain.size import edit_bytes
+from domain.workspaces import LARGEST_ANSWER
 from platforms.capabilities import Editable
 from platforms.codes import known_codes
 from platforms.registry import platforms
 from store.models import ConnectedAccount, Post, Revision, Target
 from store.posts.contents import post_content
-from store.posts.revisions import add_revision, count_revisions, find_revision
+from store.posts.queries import add_revision, count_revisions, find_revision
 
 EDIT_LIMIT = 5
 """Edits of one tweet, as this API's contract and X's documentation say."""

@@ -12,8 +12,7 @@ from domain.content import PostContent
 from domain.errors import Problem, Unprocessable
 from domain.post import PostStatus
 from domain.queues import FARTHEST, NEXT
-from domain.schedule import ScheduledTime
-from domain.zones import UnknownZone
+from domain.schedule import ScheduledTime, UnknownZone
 from platforms.registry import platforms
 from store.models import Queue
 from store.queues.queues import AccountName, find_queue, queues_of_accounts

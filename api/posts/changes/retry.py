@@ -18,7 +18,7 @@ from domain.post import TargetStatus
 from platforms.registry import platforms
 from store.models import Post, Target
 from store.posts.changes import reopen, target_row
-from store.publishing.attempts import most_attempts
+from store.publishing.targets import most_attempts
 
 MOST_ATTEMPTS = 1_000
 """Steps after which a target is not retried any more: each leaves a row that is kept as long as the post."""

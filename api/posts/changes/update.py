@@ -24,7 +24,7 @@ from domain.errors import Conflict, Problem, Unprocessable
 from domain.loop_share import LoopShare
 from domain.ownership import may_change, may_correct
 from domain.post import PostStatus
-from domain.upload_addresses import named_addresses
+from domain.uploads import named_addresses
 from store.accounts.connected import find_accounts
 from store.models import ConnectedAccount, Post
 from store.posts.changes import target_rows

@@ -7,9 +7,9 @@ from api.dependencies import Dependencies
 from api.posts.many.checking import SLICE, CheckedPost
 from api.posts.media_warnings import warn_of_media_in
 from domain.audit import Actor
-from domain.delivery import BULK_LEAD
 from domain.ids import made_at, new_id, workflow_id
 from domain.loop_share import loop_share
+from domain.ownership import BULK_LEAD
 from store.posts.contents import NewPost, new_columns
 
 

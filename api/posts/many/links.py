@@ -8,10 +8,10 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from api.posts.changes.chain_link import UNKNOWN_POST, find_link_problem
 from api.posts.many.checking import CheckedPost, RefusedRow
-from domain.chains import MOST_POSTS
 from domain.errors import Problem
 from domain.ids import is_post_id
 from domain.loop_share import LoopShare
+from domain.moves import MOST_POSTS
 from store.posts.chains import ChainEnd, chain_ends, lock_chains
 from store.posts.contents import NewPost
 from store.posts.imports import find_known

@@ -14,7 +14,7 @@ from domain.campaigns import CampaignRules
 from domain.errors import Problem, Unprocessable
 from domain.post import PostStatus
 from domain.queues import FARTHEST, NEXT
-from domain.zones import UnknownZone
+from domain.schedule import UnknownZone
 from store.posts.contents import NewPost
 from store.queues.queues import AccountName, accounts_of_queues, list_queues
 from store.queues.slots import QueueFullError, QueueGoneError, fill_slots

@@ -16,11 +16,10 @@ from api.views import PlatformName, described, view
 from domain.codes import ProblemCode
 from domain.content import PostContent, TargetContent
 from domain.loop_share import LoopShare, loop_share
-from domain.rate_limits import RateLimit
-from domain.schedule import ScheduledTime
-from domain.zones import zone_named
+from domain.request_limits import RateLimit
+from domain.schedule import ScheduledTime, zone_named
 from platforms.registry import platforms
-from store.posts.planned import count_planned
+from store.posts.counts import count_planned
 
 MOST_WARNINGS = 100
 """Warnings of one answer."""

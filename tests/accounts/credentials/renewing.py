@@ -6,8 +6,8 @@ from typing import Any
 
 from accounts.credentials.renewal import Guard, Renewals
 from platforms.errors import PlatformError
-from store.accounts.connected import open_credentials
-from store.accounts.renewals import ChangedCredentials, Key, Tokens
+from store.accounts.connected import Key, open_credentials
+from store.accounts.renewals import ChangedCredentials, Tokens
 from store.models import Account
 from store.secrets.vault import Vault
 from tests.stack import Stack

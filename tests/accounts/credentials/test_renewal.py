@@ -20,7 +20,7 @@ from platforms.twitter.access import TOKENS
 from runtime.parts import WorkerParts, open_parts
 from store.accounts.connected import open_sealed, remove_account, seal_credentials
 from store.accounts.renewals import keep_renewed, lease_renewal
-from store.accounts.resealing import START, reseal_batch
+from store.accounts.revocations import START, reseal_batch
 from store.database import Database
 from store.models import Account, Post
 from store.secrets.vault import Vault, new_key

@@ -9,8 +9,7 @@ import pytest
 from sqlalchemy import select, update
 
 from api.accounts import actions
-from store.accounts.pages import find_connected_account
-from store.accounts.removal import REMOVAL_WAITS, request_removal
+from store.accounts.connected import REMOVAL_WAITS, find_connected_account, request_removal
 from store.models import Account, AccountEvent
 from tests.api.accounts.rows import LONG_AGO, accepts, change_row, known_to_sandbox, read_account, remove
 from tests.api.conftest import Client, read_answer

@@ -14,8 +14,8 @@ from litestar import Litestar
 
 from api import auth
 from api.openapi.operations import OPERATIONS
-from domain.calendar_views import MOST_VIEWS, ViewDetail
-from domain.scopes import Scope
+from domain.api_keys import Scope
+from domain.workspaces import MOST_VIEWS, ViewDetail
 from store.workspaces.keys import create_key, revoke_key
 from tests.api.calendar.test_days import texts
 from tests.api.conftest import PUBLIC_URL, Client, draft, make_client, problems

@@ -3,7 +3,7 @@
 from datetime import UTC, datetime
 
 from domain.campaigns import CampaignStatus
-from store.campaigns.changes import CampaignFields, add_campaign
+from store.campaigns.campaigns import CampaignFields, add_campaign
 from tests.stack import Stack
 
 

@@ -13,8 +13,7 @@ from domain.ids import new_id
 from domain.schedule import rfc3339
 from reconcile.campaign_ends import complete_ended_campaigns, end_next_campaign, settle_holds
 from reconcile.lifted_holds import lift_holds
-from store.campaigns.campaigns import lock_campaign
-from store.campaigns.changes import CampaignFields
+from store.campaigns.campaigns import CampaignFields, lock_campaign
 from store.campaigns.pausing import pause_campaign
 from store.models import Campaign, Event, Gate, Post, Target
 from tests.api.campaigns.conftest import save_campaign

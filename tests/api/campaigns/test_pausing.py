@@ -8,7 +8,7 @@ import pytest
 
 from domain.campaigns import Blackout, CampaignStatus
 from domain.schedule import rfc3339
-from store.campaigns.changes import CampaignFields
+from store.campaigns.campaigns import CampaignFields
 from tests.api.campaigns.conftest import save_campaign
 from tests.api.conftest import Client, read_answer
 from tests.api.pauses.test_routes import post_body, shown_as, soon

@@ -10,7 +10,7 @@ from sqlalchemy import delete, update
 from domain.campaigns import Blackout, CampaignStatus
 from domain.ids import new_id
 from domain.schedule import resolve, rfc3339
-from store.campaigns.changes import CampaignFields
+from store.campaigns.campaigns import CampaignFields
 from store.models import Campaign, Post, Target
 from tests.api.campaigns.conftest import save_campaign
 from tests.api.conftest import Client, patch, problems, read_answer

@@ -9,7 +9,7 @@ from sqlalchemy import text
 
 from domain.campaigns import CampaignStatus
 from domain.ids import new_id
-from store.campaigns.changes import CampaignFields
+from store.campaigns.campaigns import CampaignFields
 from store.models import Campaign
 from tests.api.campaigns.conftest import save_campaign
 from tests.api.campaigns.test_posts import NOON, YEAR, post_body

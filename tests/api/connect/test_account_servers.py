@@ -14,7 +14,7 @@ from platforms.errors import ErrorKind, PlatformError
 from platforms.registry import platforms
 from platforms.servers.reach import FORBIDDEN
 from reconcile.app_setup import app_documents
-from store.apps.setups import announce_apps
+from store.apps import announce_apps
 from store.database import Database
 from store.models import AppSetup, PendingConnection
 from tests.api.conftest import Client, read_answer

@@ -9,8 +9,8 @@ import pytest
 from sqlalchemy import delete, text, update
 
 from api.events.queries import read_cursor, write_cursor
-from domain.events import KEPT
-from store.events.feed import FeedPosition
+from domain.webhooks import KEPT
+from store.events import FeedPosition
 from store.maintenance.restores import begin_feeds_again
 from store.models import Event, Listener
 from tests.api.conftest import Client, problems, read_answer

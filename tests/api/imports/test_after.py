@@ -8,8 +8,8 @@ import httpx
 import pytest
 from sqlalchemy import update
 
-from domain.chains import MOST_POSTS
 from domain.ids import new_id
+from domain.moves import MOST_POSTS
 from store.models import Post
 from tests.api.conftest import Client
 from tests.api.imports.test_imports import Rows, outcomes, rows, send

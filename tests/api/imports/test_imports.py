@@ -16,7 +16,7 @@ from domain.audit import Action
 from domain.campaigns import CampaignStatus
 from domain.ids import new_id
 from domain.schedule import ScheduledTime
-from store.campaigns.changes import CampaignFields, add_campaign
+from store.campaigns.campaigns import CampaignFields, add_campaign
 from store.campaigns.operations import list_operations
 from store.models import Operation, Post
 from tests.api.conftest import Client, problems, read_answer

@@ -18,7 +18,7 @@ from domain.audit import WORKER, Action, AuditEntry
 from domain.ids import new_id
 from domain.pauses import SkipReason
 from store.models import ImportedRow
-from store.pauses.many import make_drafts
+from store.pauses.moving import make_drafts
 from tests.api.conftest import Client, problems, read_answer
 from tests.api.imports.test_imports import new_campaign, outcomes, rows, send
 from tests.stack import Stack

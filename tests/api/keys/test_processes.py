@@ -17,7 +17,7 @@ import pytest
 from api.auth import _CACHED_FOR_S
 from api.openapi.operations import OPERATIONS
 from api.shared.scopes import required_scope
-from domain.scopes import ALL_SCOPES, Scope
+from domain.api_keys import ALL_SCOPES, Scope
 from store.workspaces.keys import create_key
 from tests.runtime.processes import api_processes
 from tests.stack import Stack

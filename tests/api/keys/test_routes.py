@@ -9,11 +9,10 @@ import pytest
 from sqlalchemy import text
 
 from api.keys import actions
+from domain.api_keys import ALL_SCOPES, Scope
 from domain.request_limits import posts_policy, requests_policy
 from domain.schedule import rfc3339
-from domain.scopes import ALL_SCOPES, Scope
-from store.workspaces.issuing import KeyWish, issue_key
-from store.workspaces.keys import create_key, digest
+from store.workspaces.keys import KeyWish, create_key, digest, issue_key
 from tests.api.conftest import Client, limited_app, make_client, problems, read_answer
 from tests.stack import Stack
 

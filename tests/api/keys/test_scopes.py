@@ -8,7 +8,7 @@ import pytest
 from api.http.operation import operations_served
 from api.openapi.operations import CONTROLLERS, OPERATIONS
 from api.shared.scopes import required_scope
-from domain.scopes import Scope
+from domain.api_keys import Scope
 from store.workspaces.keys import create_key
 from tests.api.conftest import Client, make_client
 from tests.stack import Stack

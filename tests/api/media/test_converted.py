@@ -11,7 +11,7 @@ from litestar import Litestar
 
 from api.http.sockets import OpenSockets
 from api.http.unread import PIECE
-from store.media.files import keep_file
+from store.media import keep_file
 from tests.api.conftest import make_client
 from tests.api.http.test_unread import ask
 from tests.serving import listening

@@ -3,7 +3,7 @@
 from datetime import timedelta
 from unittest import mock
 
-from domain.rate_limits import RateLimit
+from domain.request_limits import RateLimit
 from tests.api.conftest import Client
 from tests.stack import Stack
 

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from sqlalchemy import select, text
 
-from store.audit.trail import deletions_query
+from store.audit import deletions_query
 from store.models import ApiKey
 from tests.api.conftest import Client, draft, read_answer
 from tests.stack import Stack

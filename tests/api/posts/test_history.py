@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import select, update
 
 from domain.ids import new_id
-from store.audit.trail import MOST_ENTRIES, delete_surplus_events
+from store.audit import MOST_ENTRIES, delete_surplus_events
 from store.database import Database
 from store.maintenance.holds import claim_released_posts
 from store.models import Account, ApiKey, AuditEvent, Post, Target

@@ -9,7 +9,7 @@ from sqlalchemy import text
 
 from domain.campaigns import Blackout, CampaignStatus
 from domain.schedule import ScheduledTime
-from store.campaigns.changes import CampaignFields
+from store.campaigns.campaigns import CampaignFields
 from tests.api.campaigns.conftest import save_campaign
 from tests.api.conftest import Client, create, patch, read_answer
 from tests.api.queues.conftest import (

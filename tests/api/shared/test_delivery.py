@@ -15,8 +15,7 @@ from cli.stack.ports import free_port
 from domain.plan import Plan
 from domain.post import PostStatus
 from store.accounts.connected import find_accounts
-from store.posts.delivery import claim_undelivered, record_delivered
-from store.posts.plans import post_plan
+from store.posts.delivery import claim_undelivered, post_plan, record_delivered
 from tests.api.conftest import Client, make_client
 from tests.before_due import passed
 from tests.serving import app_over

@@ -14,9 +14,9 @@ from api.openapi.operations import OPERATIONS
 from api.shared import request_limits
 from api.shared.request_limits import RequestLimits
 from api.shared.scopes import required_scope
+from domain.api_keys import Scope
 from domain.errors import TooManyRequests
 from domain.request_limits import Allowance, Policy, PolicyName, posts_policy, requests_policy
-from domain.scopes import Scope
 from store.workspaces.keys import Caller, create_key
 from store.workspaces.request_limits import UNUSED_FOR, delete_unused_limits, take_uses
 from tests.api.conftest import limited_app, make_client, problems

@@ -12,7 +12,7 @@ from reconcile.webhooks import wake_task
 from store.announcer import CHANNEL
 from store.models import Delivery, Webhook
 from store.secrets.vault import Vault
-from store.webhooks.handover_keys import keep_handover_key
+from store.webhooks.endpoints import keep_handover_key
 from tests.activities.receivers import Receiver, receiving
 from tests.stack import Stack
 

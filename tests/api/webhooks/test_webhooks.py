@@ -21,7 +21,7 @@ from reconcile.webhooks import sweep_webhooks
 from store.models import Account, Delivery, Event
 from store.secrets.vault import Vault
 from store.webhooks.deliveries import make_deliveries
-from store.webhooks.handover_keys import keep_handover_key
+from store.webhooks.endpoints import keep_handover_key
 from tests.activities.receivers import Receiver, answer
 from tests.api.conftest import Client, problems, read_answer
 from tests.api.events.test_feed import publish

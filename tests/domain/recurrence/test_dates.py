@@ -9,7 +9,7 @@ from dateutil import rrule
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from domain.recurrence.dates import recurring_dates
+from domain.recurrence.expansion import recurring_dates
 from domain.recurrence.rule import (
     DayRule,
     Frequency,

@@ -11,10 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from whenever import PlainDateTime, clear_tzcache, reset_tzpath
 
-from domain.recurrence.dates import recurring_dates
-from domain.recurrence.expansion import Pattern, RuleSkip, Segment, expand
+from domain.recurrence.expansion import Pattern, RuleSkip, Segment, expand, recurring_dates
 from domain.recurrence.rule import DayRule, Frequency, MissingDay, Recurrence, Weekday
-from domain.zones import zone_names
+from domain.schedule import zone_names
 
 _CLOCKS = (time(0), time(0, 30), time(2, 30), time(3, 30), time(23, 30))
 _BERLIN, _NEW_YORK = "Europe/Berlin", "America/New_York"

@@ -8,7 +8,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from domain.recurrence.rrule_text import read_rrule, write_rrule
 from domain.recurrence.rule import (
     DayRule,
     Frequency,
@@ -18,6 +17,8 @@ from domain.recurrence.rule import (
     RecurrenceFault,
     Weekday,
     check_rule,
+    read_rrule,
+    write_rrule,
 )
 
 _START = datetime.fromisoformat("2026-03-02T09:15:00")

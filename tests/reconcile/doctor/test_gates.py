@@ -10,8 +10,8 @@ from domain.pauses import WORKSPACE_GATE
 from domain.transitions import BeforeSend, paused
 from reconcile.campaigns import start_lost_campaigns
 from reconcile.doctor.findings import FindingKind, FixedBy
-from store.audit.trail import add_entries
-from store.campaigns.changes import CampaignFields, add_campaign
+from store.audit import add_entries
+from store.campaigns.campaigns import CampaignFields, add_campaign
 from store.models import Campaign
 from store.pauses.gates import close_gate
 from store.publishing.sending import settle

@@ -10,8 +10,8 @@ from structlog.testing import capture_logs
 from activities.meters import Meters
 from cli.doctor import to_text
 from domain.ids import new_id
+from domain.plan import KEY_MISSING, NO_DISK_SPACE
 from domain.post import PostStatus
-from domain.waits import KEY_MISSING, NO_DISK_SPACE
 from reconcile.doctor.findings import Exit, FindingKind
 from reconcile.key_check import check_keys
 from store.accounts.connected import open_credentials, seal_credentials

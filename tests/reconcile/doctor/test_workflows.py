@@ -8,8 +8,8 @@ from sqlalchemy import delete, update
 from temporalio.client import WorkflowExecutionStatus
 
 from activities.options import POSTS_QUEUE
-from domain.delivery import UNDELIVERED_AFTER
 from domain.errors import Conflict
+from domain.ownership import UNDELIVERED_AFTER
 from domain.post import HoldReason, PostStatus, TargetStatus
 from domain.transitions import BeforeSend, paused
 from reconcile.doctor.cases import Counted, suspicious

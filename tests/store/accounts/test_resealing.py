@@ -7,14 +7,22 @@ import pytest
 from pydantic import SecretStr
 from sqlalchemy import select
 
-from domain.account_events import RevocationCause
+from domain.audit import RevocationCause
 from store.accounts.connected import open_credentials, save_account
-from store.accounts.resealing import START, Position, count_by_key, reseal_batch
-from store.accounts.revocations import Authorization, add_revocation, open_revocation, reseal_revocations
+from store.accounts.revocations import (
+    START,
+    Authorization,
+    Position,
+    add_revocation,
+    count_by_key,
+    open_revocation,
+    reseal_batch,
+    reseal_revocations,
+)
 from store.database import Database
 from store.models import Account, PendingRevocation
 from store.secrets.vault import Vault, VaultError, new_key
-from store.workspaces.queries import create_workspace
+from store.workspaces.keys import create_workspace
 from tests.databases import new_database
 
 FORGOTTEN, OLD, NEW = (SecretStr(new_key()) for _ in range(3))

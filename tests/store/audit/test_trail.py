@@ -26,7 +26,7 @@ from domain.content import PostContent, TargetContent
 from domain.ids import new_id
 from domain.post import PostStatus
 from reconcile.expiry import expire
-from store.audit.trail import add_entry, add_unless_recorded, is_recorded
+from store.audit import add_entry, add_unless_recorded, is_recorded
 from store.database import Database
 from store.models import AccountEvent, Attempt, AuditEvent, Base, Post
 from store.posts.contents import new_post

@@ -18,13 +18,22 @@ from domain.schedule import Shift, resolve
 from domain.transitions import BeforeSend, WriteResult, paused
 from store.campaigns.campaigns import lock_campaign
 from store.campaigns.operations import list_operations
-from store.campaigns.pausing import ResumedPause, find_pause_of_campaign, pause_campaign, preview_resume, resume
-from store.campaigns.shifting import CampaignShift, ShiftRequest, preview_shift, shift_campaign
+from store.campaigns.pausing import (
+    CampaignShift,
+    ResumedPause,
+    ShiftRequest,
+    find_pause_of_campaign,
+    pause_campaign,
+    preview_resume,
+    preview_shift,
+    resume,
+    shift_campaign,
+)
 from store.database import Database
 from store.models import Attempt, AuditEvent, Campaign, Pause, Post, Target
 from store.pauses.pauses import begin_pause
 from store.publishing.sending import begin_send, settle
-from store.workspaces.queries import create_workspace
+from store.workspaces.keys import create_workspace
 from tests.store.publishing.sends import put, read, save
 
 ACTOR = api_key("key_x")

@@ -10,7 +10,7 @@ from store.database import Database
 from store.models import Delivery, Event, Webhook
 from store.webhooks.deliveries import make_deliveries
 from store.webhooks.endpoints import switched
-from store.webhooks.keeping import measure_webhooks
+from store.webhooks.logs import measure_webhooks
 from tests.stack import Stack
 
 

@@ -9,8 +9,7 @@ from sqlalchemy import text
 
 from domain.ids import new_id
 from store.database import Database
-from store.events.feed import FeedPosition, read_events
-from store.events.listeners import Listening, begin_listening, complete_listening, read_listener
+from store.events import FeedPosition, Listening, begin_listening, complete_listening, read_events, read_listener
 from tests.databases import add_workspace, new_database
 
 WRITERS, EACH = 12, 20

@@ -11,18 +11,17 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ProgrammingError
 
 from domain import transitions
-from domain.account_events import AccountAction
 from domain.attempts import AttemptResult, AttemptState
-from domain.audit import WORKER
-from domain.events import KEPT, EventType
+from domain.audit import WORKER, AccountAction
 from domain.ids import first_id, new_id
 from domain.post import ErrorCategory, HoldReason
 from domain.schedule import rfc3339
 from domain.transitions import AnswerTo, BeforeSend, ConfirmationOf, TargetTransition
+from domain.webhooks import KEPT, EventType
 from reconcile.ends import ends_task
 from reconcile.expiry import expire
 from store.accounts.connected import accept_account, refuse_account
-from store.audit.account_events import add_account_event
+from store.audit import add_account_event
 from store.maintenance.late_posts import note_late
 from store.models import Account, ApiKey, Attempt, Campaign, Delivery, Event, Listener, Post, Target, Webhook, Workspace
 from store.posts.changes import lock_post, write_off_post

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from sqlalchemy import delete, text
 
 from domain.attempts import AttemptState, AttemptStep
-from domain.workspace_deletions import DeletionStep
+from domain.workspaces import DeletionStep
 from store.maintenance.deletions import delete_posts, find_deletion
 from store.models import Attempt, Deletion
 from store.posts.changes import lock_post

@@ -18,7 +18,7 @@ from store.maintenance.restores import (
 from store.maintenance.servers import trust_server
 from store.models import Attempt, Post, Restore, Target
 from store.posts.changes import lock_post
-from store.workspaces.queries import create_workspace
+from store.workspaces.keys import create_workspace
 from tests.databases import new_database
 from tests.standby import replicated_server
 from tests.store.publishing.sends import save

@@ -6,14 +6,14 @@ from sqlalchemy import text, update
 
 from domain.content import PostContent, TargetContent
 from domain.ids import new_id
+from domain.plan import WaitsFor
 from domain.post import PostStatus
-from domain.waits import WaitsFor
 from store.database import Database
 from store.maintenance.waiting import WaitingCount, count_waiting
 from store.models import WAITING, Target
 from store.posts.contents import new_post
 from store.posts.creating import create_post
-from store.workspaces.queries import create_workspace
+from store.workspaces.keys import create_workspace
 
 NOW = datetime(2026, 11, 1, 12, tzinfo=UTC)
 EARLIER = NOW - timedelta(minutes=7)

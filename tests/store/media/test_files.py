@@ -8,7 +8,7 @@ import pytest
 from media.public_files import PublicFiles
 from platforms.errors import ErrorKind, PlatformError
 from store.database import Database
-from store.media.files import TooManyFiles, delete_expired_files, keep_file
+from store.media import TooManyFiles, delete_expired_files, keep_file
 from tests.databases import add_workspace
 
 NOW = datetime(2026, 11, 1, 12, tzinfo=UTC)
@@ -23,7 +23,7 @@ async def keep(database: Database, workspace_id: str, content: bytes) -> str:
 async def test_files_of_a_workspace_are_limited(
     database: Database, monkeypatch: pytest.MonkeyPatch, limit: str, most: int
 ) -> None:
-    monkeypatch.setattr(f"store.media.files.{limit}", most)
+    monkeypatch.setattr(f"store.media.{limit}", most)
     workspace_id, other = await add_workspace(database), await add_workspace(database)
     # Concurrent steps of several posts count each other's files.
     results = await asyncio.gather(*(keep(database, workspace_id, b"a" * 10) for _ in range(6)), return_exceptions=True)
@@ -42,7 +42,7 @@ async def test_a_full_workspace_delays_the_step(database: Database, monkeypatch:
         async def read(self) -> bytes:
             return b"a"
 
-    monkeypatch.setattr("store.media.files.MOST_FILES", 0)
+    monkeypatch.setattr("store.media.MOST_FILES", 0)
     with pytest.raises(PlatformError) as refused:
         await PublicFiles(database, "https://api.example.com").put(await add_workspace(database), File())  # type: ignore[arg-type]
     assert (refused.value.kind, refused.value.code) == (ErrorKind.TRANSIENT, "too_many_media")

@@ -6,11 +6,11 @@ from datetime import UTC, datetime, timedelta
 from sqlalchemy import select, update
 
 from domain.audit import WORKER, Action, AuditEntry, api_key
-from domain.delivery import BULK_LEAD
+from domain.ownership import BULK_LEAD
 from domain.pauses import WORKSPACE_GATE, Gate, MissedPolicy, Resumed, account_gate, campaign_gate
 from domain.post import HoldReason, PostStatus, TargetStatus
 from domain.transitions import NO_FAILURE, BeforeSend, WriteResult, paused, published
-from store.audit.trail import newest_event
+from store.audit import newest_event
 from store.database import Database
 from store.models import Pause, Post, Target
 from store.pauses.gates import close_gate, open_gate, plan_gate

@@ -3,9 +3,8 @@
 from datetime import UTC, datetime
 
 from domain.audit import changes_between
-from domain.content import PostContent, TargetContent
+from domain.content import PostContent, TargetContent, answer_bytes
 from domain.post import Media, MediaType, PostStatus
-from domain.size import answer_bytes
 from store.posts.contents import new_post, post_content
 
 NOW = datetime(2026, 1, 15, 10, tzinfo=UTC)

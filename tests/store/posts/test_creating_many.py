@@ -11,8 +11,7 @@ from domain.post import PostStatus
 from store.database import Database
 from store.models import Post, Target
 from store.posts.contents import NewPost, new_columns, post_content
-from store.posts.creating import ExternalIdTakenError, create_post, read_post
-from store.posts.creating_many import create_posts
+from store.posts.creating import ExternalIdTakenError, create_post, create_posts, read_post
 from tests.store.posts.test_creating import new, values
 from tests.store.posts.test_queries import CONTENT, NOW
 
@@ -67,7 +66,7 @@ async def test_a_post_that_is_not_due_soon_waits_for_the_pace_of_bulk_operations
 async def test_of_posts_one_of_which_cannot_be_inserted_none_is(
     database: Database, workspace: str, monkeypatch: pytest.MonkeyPatch, taken_at: int
 ) -> None:
-    monkeypatch.setattr("store.posts.creating_many.POSTS_OF_A_STATEMENT", 2)
+    monkeypatch.setattr("store.posts.creating.POSTS_OF_A_STATEMENT", 2)
     taken = new_id("row")
     await insert(database, new_row(workspace, PostContent(content="first", external_id=taken)))
     others = [new_id("row") for _ in range(4)]
@@ -81,7 +80,7 @@ async def test_of_posts_one_of_which_cannot_be_inserted_none_is(
 async def test_posts_and_targets_of_several_statements_are_all_inserted(
     database: Database, workspace: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("store.posts.creating_many.POSTS_OF_A_STATEMENT", 3)
+    monkeypatch.setattr("store.posts.creating.POSTS_OF_A_STATEMENT", 3)
     targets = [TargetContent(platform="twitter", account_id=f"tw_{number}") for number in range(2)]
     posts = [new_row(workspace, PostContent(content=f"{number}", targets=targets)) for number in range(10)]
     await insert(database, *posts)

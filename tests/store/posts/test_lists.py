@@ -19,7 +19,7 @@ from store.models import Post, PostTag
 from store.posts.list_filters import Filter, Order, shape_and_values
 from store.posts.list_queries import WINDOW, find, ordered_query
 from store.posts.lists import list_posts
-from store.workspaces.queries import create_workspace
+from store.workspaces.keys import create_workspace
 
 POSTS = 20_000
 EPOCH = datetime(2026, 1, 1, tzinfo=UTC)

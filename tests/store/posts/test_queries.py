@@ -16,7 +16,7 @@ from store.posts.delivery import record_delivered
 from store.posts.list_filters import Filter, Position
 from store.posts.lists import Page, list_posts
 from store.posts.queries import find_post, is_moving
-from store.workspaces.queries import create_workspace
+from store.workspaces.keys import create_workspace
 from tests.stack import CLIENT
 from tests.store.publishing.sends import read
 

@@ -9,14 +9,12 @@ from sqlalchemy import text
 from domain.content import PostContent
 from domain.ids import new_id
 from domain.post import PostStatus
-from store.announcer import announce
+from store.announcer import Outcomes, Waiters, announce
 from store.database import Database
 from store.models import Post
 from store.posts.contents import new_post
 from store.posts.creating import create_post
-from store.publishing.outcomes import Outcomes
-from store.waiters import Waiters
-from store.workspaces.queries import create_workspace
+from store.workspaces.keys import create_workspace
 from tests.store.posts.test_queries import NOW
 
 

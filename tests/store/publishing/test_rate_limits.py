@@ -11,7 +11,7 @@ from sqlalchemy import delete, select, update
 from domain.content import PostContent, TargetContent
 from domain.ids import new_id
 from domain.post import PostStatus, TargetStatus
-from domain.rate_limits import RateLimit, Slot
+from domain.request_limits import RateLimit, Slot
 from store.database import Database
 from store.models import RateLimitBucket, Target
 from store.models import RateLimitSlot as Row

@@ -8,7 +8,7 @@ from sqlalchemy import update
 
 from domain import transitions
 from domain.attempts import WORKER_LOST, AttemptResult, AttemptState
-from domain.outcome import STALE, Outcome
+from domain.plan import STALE, Outcome
 from domain.post import ErrorCategory, PostStatus, TargetStatus
 from domain.transitions import AnswerTo, BeforeSend, ConfirmationOf, TargetTransition, WriteResult
 from store.database import Database

@@ -12,18 +12,19 @@ from domain.uploads import LARGEST_UPLOAD, UploadState
 from store.database import Database
 from store.models import Upload
 from store.uploads.claims import Content, claim_upload, lock_open, release_claim, renew_claim, settle_upload
-from store.uploads.quota import TooManyUploads, lock_quota
 from store.uploads.rows import (
     NewUpload,
+    TooManyUploads,
     begin_upload,
     find_by_id,
     find_public,
     find_upload,
     find_uploads_by_token,
     list_uploads,
+    lock_quota,
     mark_deleted,
 )
-from store.workspaces.queries import create_workspace
+from store.workspaces.keys import create_workspace
 
 
 async def begin(database: Database, workspace_id: str, size: int = 10, quota: int = 1000, **values: Any) -> Upload:
@@ -134,7 +135,7 @@ async def test_the_quota_holds_for_concurrent_requests(
         assert await lock_quota(session, workspace, 0) == LARGEST_UPLOAD
         await mark_deleted(session, upload.id, datetime.now(UTC))
     await begin(database, workspace, size=10, quota=35)
-    monkeypatch.setattr("store.uploads.quota.MOST_UPLOADS", 3)
+    monkeypatch.setattr("store.uploads.rows.MOST_UPLOADS", 3)
     with pytest.raises(TooManyUploads):
         await begin(database, workspace, size=0, quota=35)
 

@@ -12,12 +12,10 @@ from domain.post import Media, MediaType, PostStatus
 from domain.recurrence.expansion import Pattern
 from store.database import Database
 from store.posts.contents import new_columns, new_post, rewrite
-from store.posts.creating import create_post
-from store.posts.creating_many import create_posts
+from store.posts.creating import create_post, create_posts
 from store.posts.queries import find_post
 from store.series.rows import lock_series, write_pattern
-from store.uploads.rows import find_uploads_by_token, mark_deleted
-from store.uploads.uses import find_pending, posts_naming, read_uses
+from store.uploads.rows import find_pending, find_uploads_by_token, mark_deleted, posts_naming, read_uses
 from tests.databases import add_workspace
 from tests.stack import CLIENT
 from tests.store.series.samples import add_series, segment, tomorrow

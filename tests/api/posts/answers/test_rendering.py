@@ -12,9 +12,8 @@ from store.models import Post
 from store.posts.contents import new_post
 from store.posts.creating import create_post
 from store.posts.list_filters import Filter
-from store.posts.lists import list_posts
+from store.posts.lists import list_posts, read_shown_post, read_shown_posts
 from store.posts.queries import find_post
-from store.posts.shown import read_shown_post, read_shown_posts
 from tests.databases import add_workspace
 
 NOW = datetime(2026, 11, 1, 12, 0, 0, 5000, tzinfo=UTC)

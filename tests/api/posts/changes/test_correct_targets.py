@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
+from domain.content import answer_bytes
 from domain.schedule import rfc3339
-from domain.size import answer_bytes
 from store.models import Account
 from store.posts.contents import post_content
 from tests.api.conftest import PUBLIC_URL, Client

@@ -16,7 +16,7 @@ from platforms.http.transport import Transport
 from platforms.http.wire import Wire
 from platforms.registry import platforms
 from store.models import Account, Attempt, Target
-from store.posts.revisions import add_revision, find_revision
+from store.posts.queries import add_revision, find_revision
 from store.publishing.editing import begin_edit
 from store.publishing.sending import settle
 from tests.stack import CLIENT, Stack

@@ -11,7 +11,7 @@ from api.posts.many.checking import MOST_ROW_PROBLEMS, CheckedRows, Row, check_r
 from domain.errors import InvalidRequest, Unprocessable
 from domain.loop_share import HEAVY
 from store.posts.contents import post_content
-from store.posts.creating_many import create_posts
+from store.posts.creating import create_posts
 from tests.stack import Stack
 
 AT = "2030-12-01T09:00"

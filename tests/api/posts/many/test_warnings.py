@@ -10,7 +10,7 @@ from api.posts.many.building import build_posts
 from api.posts.many.checking import CheckedRows, Row, check_rows
 from api.posts.many.warnings import PlanWarningView, plan_warnings
 from domain.loop_share import HEAVY
-from store.posts.creating_many import create_posts
+from store.posts.creating import create_posts
 from tests.stack import Stack
 
 BEGIN = datetime(2030, 12, 3, 22, 30, tzinfo=UTC)

@@ -1,15 +1,64 @@
-"""The operator's apps that their platforms refuse, and the held targets that wait for them."""
+"""The operator's apps: what workers know of them, those that their platforms refuse, and the targets that wait."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
-from sqlalchemy import ColumnElement, Select, and_, delete, func, select, update
+from sqlalchemy import ColumnElement, Select, and_, delete, func, or_, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import selectinload
 
 from domain.post import HoldReason, TargetStatus
-from store.models import Account, AppRefusal, Post, Target
+from store.models import Account, AppRefusal, AppSetup, Post, Target
+
+
+async def announce_apps(
+    session: AsyncSession,
+    platforms: Collection[str],
+    platforms_by_workspace: Mapping[str, Collection[str]],
+    now: datetime,
+    documents: Mapping[str, Any] | None = None,
+    key_ids: Sequence[bytes] = (),
+) -> None:
+    """Save for which platforms there is an app: for all workspaces, and for single ones by their ids.
+
+    Nothing is written if the row says so already: a worker announces every minute.
+    `documents` are the documents about apps that the API publishes, by their paths. `key_ids` are the ids of the
+    worker's encryption keys.
+    """
+    values = {
+        "platforms": sorted(platforms),
+        "platforms_by_workspace": {workspace: sorted(names) for workspace, names in platforms_by_workspace.items()},
+        "documents": dict(documents or {}),
+        "key_ids": [key_id.hex() for key_id in key_ids],
+    }
+    statement = insert(AppSetup).values(only=True, announced_at=now, **values)
+    differs = or_(*(getattr(AppSetup, name).is_distinct_from(statement.excluded[name]) for name in values))
+    await session.execute(
+        statement.on_conflict_do_update(
+            index_elements=[AppSetup.only], set_={"announced_at": now, **values}, where=differs
+        )
+    )
+
+
+async def platforms_with_app(session: AsyncSession, workspace_id: str) -> frozenset[str]:
+    """Return the platforms for which a workspace can use an app; none before a worker has run."""
+    setup = await session.scalar(select(AppSetup))
+    return frozenset((*setup.platforms, *setup.platforms_by_workspace.get(workspace_id, ()))) if setup else frozenset()
+
+
+async def app_document(session: AsyncSession, path: str) -> dict[str, Any] | None:
+    """Return the published document of an app at a path, None if there is none."""
+    app_documents = await session.scalar(select(AppSetup.documents))
+    document: dict[str, Any] | None = (app_documents or {}).get(path)
+    return document
+
+
+async def key_ids_of_workers(session: AsyncSession) -> list[str]:
+    """Return the ids of the encryption keys of the worker that started last; none before a worker has run."""
+    return list(await session.scalar(select(AppSetup.key_ids)) or ())
+
 
 FIRST_PROBE, SLOWEST_PROBE = timedelta(minutes=1), timedelta(minutes=15)
 """The pause between probes is the age of the refusal, but at least the first and at most the second; our choice."""

@@ -1,1 +1,0 @@
-"""The operator's apps: at which platforms there is one, and which platforms refuse it."""

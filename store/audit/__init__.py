@@ -1,1 +1,0 @@
-"""The audit trails: who did what to posts, and to accounts."""

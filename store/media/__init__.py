@@ -1,1 +1,0 @@
-"""Files that platforms fetch, and validations whose files workers check."""
