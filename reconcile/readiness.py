@@ -78,6 +78,13 @@ class Readiness:
         """Return how many bytes uploads may still take; None if the store does not know."""
         return self._storage.room if self._storage else None
 
+    async def signing_keys(self) -> list[bytes]:
+        """Return the keys that sign addresses of uploads, the current one first; none without a store.
+
+        Raises StorageError.
+        """
+        return await self._storage.signing_keys() if self._storage else []
+
     async def parts(self) -> Parts:
         """Return the health of each part by name, and the numbers of late posts and refused apps. Never raises.
 

@@ -1,9 +1,12 @@
 """The check that this process sees the store of uploads that all others see.
 
 The first process of a new store writes an object there, the marker, and names it in the database. A process that does
-not find the marker looks at another directory, an empty mount point, or another bucket.
+not find the marker looks at another directory, an empty mount point, or another bucket. The marker also holds the keys
+that sign the addresses to which uploads are sent: all APIs read the store, and readers of the database do not.
 """
 
+import base64
+import re
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 
@@ -13,9 +16,10 @@ from domain.printable import error_words
 from domain.uploads import PARTS_WITHIN
 from reconcile.rounds import BackgroundTask
 from storage.base import Storage
-from storage.errors import StorageError
+from storage.errors import ObjectMissing, StorageError, StorageUnavailable
 from storage.keys import new_key, object_path
 from store.database import Database
+from store.secrets.vault import new_key as new_secret
 from store.uploads.keeping import name_marker, read_marker
 
 log = structlog.get_logger(__name__)
@@ -27,7 +31,11 @@ _ABANDONED_AFTER = PARTS_WITHIN + timedelta(days=1)
 _HINT = (
     "SOCIALSYNCER_STORAGE of the api and of all workers must name the same place, and its volume must be mounted in all"
 )
-_TEXT = b"By this file the API and workers of SocialSyncerAPI recognize where their uploads are. Keep it.\n"
+_TEXT = """\
+By this file the API and workers of SocialSyncerAPI recognize where their uploads are. Keep it, and keep it secret: the
+first of these keys signs the addresses to which files are sent, and addresses signed with the others hold, too.
+"""
+_SIGNING_KEY = re.compile(r"[0-9A-Za-z_-]{43}=")
 
 
 class StorageCheck:
@@ -49,9 +57,11 @@ class StorageCheck:
         """Return whether the store is reached and is the one of this database. Log each change."""
         problem = ""
         try:
-            marker = self._marker or await self._named_marker()
+            marker = await self._named_marker()
             if not await self._storage.recognize(marker):
                 problem = f"the store has no {object_path(marker)}, which the database names"
+            else:
+                await self.signing_keys()
             self.room = await self._storage.room()
         except StorageError as error:
             problem = error_words(error)
@@ -62,7 +72,25 @@ class StorageCheck:
         self._problem = problem
         return not problem
 
+    async def signing_keys(self) -> list[bytes]:
+        """Return the keys of the addresses to which files are sent, the signing one first. Raises StorageError.
+
+        They are read for each call, so that a new first key holds in all processes at once.
+        """
+        marker = await self._named_marker()
+        try:
+            content = b"".join([piece async for piece in self._storage.read(marker)])
+        except ObjectMissing as error:
+            raise StorageUnavailable(f"the store has no {object_path(marker)}, which the database names") from error
+        lines = content.decode("ascii", "replace").split()
+        keys = [base64.urlsafe_b64decode(line) for line in lines if _SIGNING_KEY.fullmatch(line)]
+        if not keys:
+            raise StorageUnavailable(f"{object_path(marker)} has no line with a key (`socialsyncer keys secret`)")
+        return keys
+
     async def _named_marker(self) -> str:
+        if self._marker is not None:
+            return self._marker
         async with self._database.reading() as session:
             marker = await read_marker(session)
         if marker is None:
@@ -73,8 +101,12 @@ class StorageCheck:
     async def _mark(self) -> str:
         """Write a marker and name it. If another process was faster, its marker counts."""
         await self._storage.prepare()
-        own = new_key()
-        await self._storage.write(own, _text(), len(_TEXT))
+        own, content = new_key(), f"{_TEXT}{new_secret()}\n".encode()
+
+        async def pieces() -> AsyncIterator[bytes]:
+            yield content
+
+        await self._storage.write(own, pieces(), len(content))
         async with self._database.transaction() as session:
             marker = await name_marker(session, own)
         if marker != own:
@@ -95,7 +127,3 @@ def tidying_task(storage: Storage) -> BackgroundTask:
                 log.info("storage.tidied", uploads=removed)
 
     return BackgroundTask(tidy, _TIDIED_EVERY_S, "storage.not_tidied")
-
-
-async def _text() -> AsyncIterator[bytes]:
-    yield _TEXT

@@ -98,7 +98,7 @@ _SETTINGS = ", ".join(column.key for column in Webhook.__mapper__.column_attrs i
 _CHANGED_SETTINGS = (
     "name, url, events, enabled, disabled_reason, disabled_at, enabled_at, failing_since, failures, probe_at"
 )
-_LASTING_OF_UPLOAD = _LASTING | {"token", "filename", "content_type", "secret_hash", "part_size"}
+_LASTING_OF_UPLOAD = _LASTING | {"token", "filename", "content_type", "address_nonce", "part_size"}
 _CHANGING_UPLOAD = ", ".join(
     column.key for column in Upload.__mapper__.column_attrs if column.key not in _LASTING_OF_UPLOAD
 )

@@ -5,15 +5,25 @@ from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 from typing import Any
 
+from sqlalchemy import delete
+
 from domain.ids import new_id
 from domain.uploads import UNUSED_FOR, UploadState
+from reconcile.readiness import Readiness
 from storage.base import Storage
 from storage.keys import new_key
 from store.database import Database
-from store.models import Upload
+from store.models import StorageMarker, Upload
 
 BASE = "http://media.test"
 """Where the tests' service serves uploads."""
+
+
+async def sign_with_storage(database: Database, readiness: Readiness) -> None:
+    """Let an API sign addresses with its own storage, also if the database names that of another test."""
+    async with database.transaction() as session:
+        await session.execute(delete(StorageMarker))
+    assert await readiness.signing_keys()
 
 
 async def add_upload(
@@ -32,6 +42,7 @@ async def add_upload(
         "workspace_id": workspace_id,
         "token": secrets.token_urlsafe(24),
         "key": new_key(),
+        "address_nonce": secrets.token_bytes(32),
         "filename": "file.jpg",
         "content_type": content_type,
         "sniffed_type": content_type,

@@ -10,7 +10,7 @@ from api.dependencies import Dependencies
 from api.http.headers import HttpRequest
 from api.media.errors import OVER, MediaRejected, differs, require_storage, storage_errors
 from api.media.schemas import MultipartView, PartView, ReceivedPartView
-from api.media.urls import signed_secret, upload_public_url, upload_url
+from api.media.urls import signed_secret, signing_keys, upload_public_url, upload_url
 from domain.errors import Conflict, NotFound, Problem, Unprocessable
 from domain.schedule import rfc3339
 from domain.uploads import PARTS_WITHIN, UploadState
@@ -57,23 +57,26 @@ class OpenParts:
             received = {
                 part.number for part in await self._storage.parts(self.upload.key, self._multipart_id, self.plan)
             }
+        key = (await signing_keys(self._deps))[0]
         return MultipartView(
             id=self.upload.id,
             publicUrl=upload_public_url(self._deps, request, self.upload),
             size=self.plan.size,
             partSize=self.plan.part_size,
-            parts=[await self._part(request, number, number in received) for number in range(1, self.plan.count + 1)],
+            parts=[
+                await self._part(request, key, number, number in received) for number in range(1, self.plan.count + 1)
+            ],
             expiresAt=rfc3339(self.upload.expires_at or datetime.now(UTC)),
         )
 
-    async def _part(self, request: HttpRequest, number: int, received: bool) -> PartView:
+    async def _part(self, request: HttpRequest, key: bytes, number: int, received: bool) -> PartView:
         address = None
         if not received:
             with storage_errors():
                 signed = await self._storage.sign_part(
                     self.upload.key, self._multipart_id, self.plan, number, int(PARTS_WITHIN.total_seconds())
                 )
-            address = signed.url if signed else upload_url(self._deps, request, signed_secret(self.upload, number))
+            address = signed.url if signed else upload_url(self._deps, request, signed_secret(key, self.upload, number))
         return PartView(number=number, size=self.plan.length(number), received=received, uploadUrl=address)
 
     async def receive(self, number: str, pieces: AsyncIterator[bytes], length: int | None) -> ReceivedPartView:

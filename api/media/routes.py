@@ -32,7 +32,7 @@ from api.media.schemas import (
     UploadView,
 )
 from api.media.stream import body_pieces
-from api.media.urls import signed_secret, upload_public_url, upload_url
+from api.media.urls import signed_secret, signing_keys, upload_public_url, upload_url
 from api.posts.answers.response import respond
 from api.posts.changes.idempotency import keyed_request
 from api.views import respond_privately
@@ -80,8 +80,9 @@ class MediaEndpoints(Controller):
         start = partial(begin, deps, workspace_id, body, request_caller(request).key_id, keyed=keyed)
         upload, is_replay = await begin_once(deps, keyed, start)
         signed = await sign(deps, upload)
+        own = "" if signed else signed_secret((await signing_keys(deps))[0], upload)
         view = PresignedView(
-            uploadUrl=signed.url if signed else upload_url(deps, request, signed_secret(upload)),
+            uploadUrl=signed.url if signed else upload_url(deps, request, own),
             publicUrl=upload_public_url(deps, request, upload),
             id=upload.id,
             method="PUT",

@@ -14,7 +14,7 @@ from api.media.errors import NO_ADDRESS
 from api.media.parts import OpenParts
 from api.media.receiving import receive
 from api.media.stream import body_pieces
-from api.media.urls import UPLOAD_PATH, signed_secret
+from api.media.urls import UPLOAD_PATH, signed_secret, signing_keys
 from api.media.views import upload_views
 from api.views import respond_privately
 from domain.errors import Problem
@@ -54,13 +54,15 @@ async def _find(deps: Dependencies, secret: str) -> tuple[Upload, int]:
 
     async def look_up() -> Upload | None:
         async with deps.database.reading() as session:
-            upload = await find_by_id(session, upload_id)
-        return upload if upload and hmac.compare_digest(signed_secret(upload, number), secret) else None
+            return await find_by_id(session, upload_id)
 
     if len(secret) > _LONGEST_SECRET or not (secret.isascii() and secret.isprintable()):
         raise NO_ADDRESS
     upload = await deps.strangers.find(secret, look_up)
     if upload is None or (upload.part_size is not None) is not (number > 0):
+        raise NO_ADDRESS
+    # Addresses that an earlier key has signed hold until their uploads end.
+    if not any(hmac.compare_digest(signed_secret(key, upload, number), secret) for key in await signing_keys(deps)):
         raise NO_ADDRESS
     return upload, number
 

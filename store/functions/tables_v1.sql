@@ -720,7 +720,7 @@ CREATE TABLE uploads (
   etag text,
   reserved bigint DEFAULT 0 NOT NULL,
   state text DEFAULT 'pending'::text NOT NULL,
-  secret_hash bytea,
+  address_nonce bytea NOT NULL,
   claimed_until timestamptz,
   part_size bigint,
   multipart_id text,
@@ -733,7 +733,6 @@ CREATE TABLE uploads (
   error_code text,
   error text,
   CONSTRAINT uploads_pkey PRIMARY KEY (id),
-  CONSTRAINT uploads_secret_hash_key UNIQUE (secret_hash),
   CONSTRAINT uploads_token_key UNIQUE (token),
   CONSTRAINT uploads_workspace_id_fkey FOREIGN KEY (workspace_id) REFERENCES workspaces(id) ON DELETE CASCADE
 );

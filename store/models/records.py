@@ -86,8 +86,8 @@ class Upload(Base):
     """Its bytes as they count in the workspace's quota."""
     state: Mapped[str] = mapped_column(server_default=text(f"'{UploadState.PENDING.value}'"))
     """A domain.uploads.UploadState; `state_at` knows ended claims."""
-    secret_hash: Mapped[bytes | None] = mapped_column(LargeBinary, unique=True)
-    """Random bytes, which sign the addresses to which its bytes are sent; null takes none."""
+    address_nonce: Mapped[bytes] = mapped_column(LargeBinary)
+    """Random bytes, signed with its id in the addresses to which its bytes are sent. They are no key."""
     claimed_until: Mapped[datetime | None]
     """Until when the process that writes its bytes has claimed it; if past, that process has ended."""
     part_size: Mapped[int | None] = mapped_column(BigInteger)

@@ -54,7 +54,7 @@ async def begin_upload(session: AsyncSession, new: NewUpload) -> Upload:
         size=new.size,
         sha256=new.sha256,
         reserved=new.reserved,
-        secret_hash=secrets.token_bytes(32),
+        address_nonce=secrets.token_bytes(32),
         expires_at=new.expires_at,
         created_by=new.created_by,
         part_size=new.part_size,

@@ -17,6 +17,7 @@ from tests.api.documented import check_documented
 from tests.serving import app_over
 from tests.stack import Stack
 from tests.statements import Statement, noting_statements
+from tests.uploads import sign_with_storage
 
 PUBLIC_URL = "http://127.0.0.1:8000"
 """The API's address for the sandbox's platforms, each of which redirects people back to any port of this machine."""
@@ -36,6 +37,7 @@ async def app(running: Stack, tmp_path_factory: pytest.TempPathFactory) -> Async
         storage=storage,
         verification_files={"tiktok4Mx.txt": "tiktok-developers-site-verification=4Mx"},
     )
+    await sign_with_storage(running.database, deps.readiness)
     async with app_over(deps) as app:
         yield app
     await storage.close()

@@ -17,6 +17,7 @@ from storage.directory import DirectoryStorage
 from tests.api.media.files import MP4
 from tests.serving import app_over, listening
 from tests.stack import Stack
+from tests.uploads import sign_with_storage
 
 PAGE = (Path(__file__).parents[2] / "docs/upload-a-video.md").read_text()
 PROGRAMS = {"bash": ("bash", "sh"), "python": (sys.executable, "py"), "js": ("node", "mjs")}
@@ -27,10 +28,9 @@ NEEDED = {"bash": ("curl", "jq"), "python": (), "js": ("node",)}
 async def url(stack: Stack, tmp_path: Path) -> AsyncIterator[str]:
     storage = DirectoryStorage(tmp_path, least_free=0)
     await storage.prepare()
-    async with (
-        app_over(Dependencies.assemble(stack.api_database, stack.workflows, stack.outcomes, storage=storage)) as app,
-        listening(app) as url,
-    ):
+    deps = Dependencies.assemble(stack.api_database, stack.workflows, stack.outcomes, storage=storage)
+    await sign_with_storage(stack.database, deps.readiness)
+    async with app_over(deps) as app, listening(app) as url:
         yield url
     await storage.close()
 

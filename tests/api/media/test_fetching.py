@@ -80,9 +80,11 @@ async def test_a_workspace_has_a_number_of_waiting_fetches(app: Litestar, stack:
     async with make_client(app, key) as client:
         upload = await begin(client)
         copies = text("""
-            INSERT INTO uploads (id, workspace_id, token, key, filename, content_type, expires_at, source_url, fetch_at)
-            SELECT id || number, workspace_id, token || number, key, filename, content_type, expires_at, source_url,
-              fetch_at FROM uploads, generate_series(2, :most) AS number WHERE workspace_id = :workspace_id
+            INSERT INTO uploads (id, workspace_id, token, key, filename, content_type, address_nonce,
+              expires_at, source_url, fetch_at)
+            SELECT id || number, workspace_id, token || number, key, filename, content_type, address_nonce,
+              expires_at, source_url, fetch_at FROM uploads, generate_series(2, :most) AS number
+            WHERE workspace_id = :workspace_id
         """)
         async with stack.database.transaction() as session:
             await session.execute(copies, {"most": MOST_WAITING_FETCHES, "workspace_id": workspace_id})

@@ -2,16 +2,22 @@
 
 import asyncio
 import hashlib
+import hmac
 import os
+from base64 import urlsafe_b64encode
 from functools import partial
+from itertools import product
+from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 from litestar import Litestar
-from sqlalchemy import text
+from sqlalchemy import select, text
 
 from storage.parts import PART, PartPlan
+from store.models import Upload
+from store.secrets.vault import new_key as new_secret
 from tests.api.conftest import Client, make_client, read_answer
 from tests.api.media.files import HTML, JPEG, MP4, local, new_key, presign, serving, stored_files, upload_ready
 from tests.stack import Stack
@@ -193,6 +199,41 @@ async def test_the_address_of_a_part_needs_no_key_and_takes_only_that_part(app: 
         assert answer.headers["access-control-allow-origin"] == "*"
         received = (await client.get(f"/v1/media/multipart/{upload['id']}")).json()["parts"]
         assert [shown["received"] for shown in received] == [False, False, True]
+
+
+async def test_database_contents_make_no_address_of_an_open_upload(app: Litestar, stack: Stack) -> None:
+    async with serving(app, await new_key(stack)) as client, serving(app, None) as browser:
+        upload = await begin_parts(client)
+        async with stack.database.reading() as session:
+            row = (await session.execute(select(Upload).where(Upload.id == upload["id"]))).scalar_one()
+            values = [getattr(row, column.key) for column in Upload.__table__.columns if column.key != "source_url"]
+        held = [value if isinstance(value, bytes) else str(value).encode() for value in values]
+        assert row.address_nonce in held
+        for key, end in product(held, (b"", b"." + row.address_nonce)):
+            signature = hmac.digest(key, f"{row.id}.3".encode() + end, "sha256")
+            guess = f"{row.id}.3.{urlsafe_b64encode(signature).decode().rstrip('=')}"
+            assert (await browser.put(f"/media/upload/{guess}", content=part(3))).status_code == 404
+        genuine = local(browser, upload["parts"][2]["uploadUrl"])
+        assert (await browser.put(genuine, content=part(3))).status_code == 200
+
+
+async def test_addresses_hold_when_another_key_signs(app: Litestar, stack: Stack) -> None:
+    async with serving(app, await new_key(stack)) as client, serving(app, None) as browser:
+        upload = await begin_parts(client)
+        directory: Path = app.state.deps.storage._directory
+        files = [directory / name for name in stored_files(app)]
+        (path,) = [file for file in files if b"SocialSyncerAPI recognize" in file.read_bytes()]
+        older = path.read_text()
+        path.write_text(f"{new_secret()}\n{older}")
+        shown = (await client.get(f"/v1/media/multipart/{upload['id']}")).json()
+        for number, signed in ((1, upload), (3, upload), (3, shown)):
+            address = local(browser, signed["parts"][number - 1]["uploadUrl"])
+            assert (await browser.put(address, content=part(number))).status_code == 200
+        assert shown["parts"][2]["uploadUrl"] != upload["parts"][2]["uploadUrl"]
+        path.write_text("any content")
+        refused = await client.get(f"/v1/media/multipart/{upload['id']}")
+        assert (refused.status_code, refused.json()["code"]) == (503, "unavailable")
+        path.write_text(older)
 
 
 @pytest.mark.parametrize(("path", "status"), [("/v1/media/multipart", 201), ("/v1/media/presign", 200)])
