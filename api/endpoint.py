@@ -22,7 +22,8 @@ class Endpoint(Operation):
     """The decorator of a handler, from whose parameters and return type the rest of its operation follows.
 
     A handler names what it needs: `body`, whose type is its model, `query`, the parameters of its path, `request`,
-    `workspace_id`, `deps`. It returns a view, or a whole response if that varies; then `answer` is its view.
+    `workspace_id`, `deps`, and objects that their types make of these (`from_request`). It returns a view, or a whole
+    response if that varies; then `answer` is its view, as `body` is the model of a body that the handler reads itself.
     """
 
     answer: type[Any] = NoneType
@@ -35,11 +36,14 @@ class Endpoint(Operation):
         """Return the handler as the one that serves the operation."""
         hints = get_type_hints(handler)
         view, body, names = hints.pop("return"), hints.pop("body", None), tuple(hints)
-        takes_no_body = body is None and not self.files and self.method != "GET"
-        readers, status = self.readers if body is None and self.reads_query else None, self.status
+        factories = {name: kind for name, kind in hints.items() if hasattr(kind, "from_request")}
+        takes_no_body = not (body or self.body or self.files or self.method == "GET")
+        readers, status = self.readers if self.reads_query and not (body or self.body) else None, self.status
 
         async def serve(self: Any, request: HttpRequest, workspace_id: WorkspaceId, deps: Deps) -> Response[bytes]:
             values = {"request": request, "workspace_id": workspace_id, "deps": deps, **request.path_params}
+            for name, kind in factories.items():
+                values[name] = await kind.from_request(request, workspace_id, deps)
             read = {} if body is None else {"body": await read_body(request, body)}
             if takes_no_body:
                 await read_bare_request(request)
@@ -50,4 +54,4 @@ class Endpoint(Operation):
 
         serve.__name__, serve.__doc__ = handler.__name__, handler.__doc__
         answer = self.answer if self.answer is not NoneType else view
-        return Operation.__call__(replace(self, answer=answer, body=body), serve)
+        return Operation.__call__(replace(self, answer=answer, body=body or self.body), serve)

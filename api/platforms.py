@@ -6,11 +6,9 @@ from typing import Annotated, Any, Literal
 from litestar import Controller, Response
 from typing_extensions import TypedDict
 
-from api.auth import AUTHENTICATED, WorkspaceId
-from api.dependencies import Deps
-from api.http.headers import HttpRequest
-from api.http.operation import Operation
-from api.http.query import read_query
+from api.auth import AUTHENTICATED
+from api.dependencies import Dependencies
+from api.endpoint import Endpoint
 from api.views import PlatformName, described, view, write_json
 from domain.post import MediaType
 from platforms.access.account_servers import FindsServer
@@ -208,7 +206,7 @@ class PlatformEndpoints(Controller):
 
     dependencies = AUTHENTICATED
 
-    @Operation(
+    @Endpoint(
         route="GET /v1/platforms",
         description=(
             "The limits of texts and how they are counted, the numbers and types of media, the limits of files, and "
@@ -218,9 +216,8 @@ class PlatformEndpoints(Controller):
         answer=PlatformsView,
         errors=("unknownQuery",),
     )
-    async def list_platforms(self, request: HttpRequest, workspace_id: WorkspaceId, deps: Deps) -> Response[bytes]:
+    async def list_platforms(self, workspace_id: str, deps: Dependencies) -> Response[bytes]:
         """List the platforms and their rules."""
-        read_query(request)
         async with deps.database.reading() as session:
             with_app = await platforms_with_app(session, workspace_id)
         return Response(_written(with_app), media_type="application/json")

@@ -3,6 +3,7 @@
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from typing import Self
 
 from sqlalchemy.ext.asyncio import AsyncSession
 from structlog.contextvars import get_contextvars
@@ -10,6 +11,8 @@ from structlog.contextvars import get_contextvars
 from activities.commands import AccountStep
 from api.accounts.schemas import RemovedAccountView, WaitingPostsView
 from api.dependencies import Dependencies
+from api.http.headers import HttpRequest
+from api.http.query import known_platform
 from domain.audit import Access, Actor
 from domain.errors import NotFound, Problem, TooManyRequests, Unavailable
 from domain.schedule import rfc3339
@@ -41,6 +44,14 @@ class AccountName:
     workspace_id: str
     platform: str
     account_id: str
+
+    @classmethod
+    async def from_request(cls, request: HttpRequest, workspace_id: str, _deps: Dependencies) -> Self:
+        """Return the account that the path names. Raises InvalidRequest, NotFound."""
+        named = cls(workspace_id, known_platform(request.path_params["platform"]), request.path_params["account_id"])
+        if "\0" in named.account_id:  # no row can have it, and PostgreSQL takes no text with it
+            raise named.unknown
+        return named
 
     @property
     def label(self) -> str:

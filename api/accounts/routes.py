@@ -2,14 +2,11 @@
 
 from datetime import UTC, datetime
 
-from litestar import Controller, Response
-from litestar.di import NamedDependency, Provide
-from litestar.params import FromPath, SkipValidation
+from litestar import Controller
 
 from api.accounts.account_history import account_history
 from api.accounts.actions import AccountName, check_account, remove_account, require_account
 from api.accounts.choices import MOST_LISTS, list_choices, read_choices_query, settings_listed
-from api.accounts.queries import AccountsQuery, accounts_cursor, read_accounts_query
 from api.accounts.schemas import (
     AccountBody,
     AccountHealthPageView,
@@ -23,18 +20,16 @@ from api.accounts.schemas import (
     RemovedAccountView,
 )
 from api.accounts.views import account_view, health_view
-from api.auth import AUTHENTICATED, WorkspaceId, request_actor
-from api.dependencies import Dependencies, Deps
-from api.http.body import read_no_body
+from api.auth import AUTHENTICATED, request_actor
+from api.dependencies import Dependencies
+from api.endpoint import Endpoint
+from api.http.cursors import cut_page, encode_cursor
 from api.http.headers import HttpRequest
-from api.http.operation import WITH_BODY, Operation
+from api.http.operation import WITH_BODY
 from api.http.parameters import PLATFORM_REF, page, query, required
-from api.http.query import known_platform, read_query
-from api.http.request import read_body
-from api.views import respond_privately
+from api.http.query import Query
 from domain.account_health import Health
 from domain.attempts import WhenUnreadable
-from domain.errors import InvalidRequest, Problem
 from platforms.registry import platforms
 from store.accounts.connected import page_of_accounts, refusals_of_apps
 from store.publishing.claims import read_when_unreadable, write_when_unreadable
@@ -53,144 +48,116 @@ _SETTINGS = [name for names in _OF_LABEL.values() for name in names]
 _MOST_READ = 1_000
 """Accounts that one request reads if it asks for those of a certain health."""
 
-NamedAccount = NamedDependency[SkipValidation[AccountName]]
-
-
-async def _named(platform: FromPath[str], account_id: FromPath[str], workspace_id: WorkspaceId) -> AccountName:
-    """Return the account that a path names. Raises InvalidRequest."""
-    named = AccountName(workspace_id, known_platform(platform), account_id)
-    if "\0" in account_id:  # no row can have it, and PostgreSQL takes no text with it
-        raise named.unknown
-    return named
-
 
 class AccountEndpoints(Controller):
     """The accounts of the caller's workspace. The api reads rows that hold no credentials."""
 
-    dependencies = {**AUTHENTICATED, "named": Provide(_named)}  # noqa: RUF012
+    dependencies = AUTHENTICATED
 
-    @Operation(
-        route="GET /v1/accounts", answer=AccountPageView, errors=("wrongQuery",), parameters=(_OF_PLATFORM, *_PAGE)
+    @Endpoint(
+        route="GET /v1/accounts",
+        errors=("wrongQuery",),
+        parameters=(_OF_PLATFORM, *_PAGE),
     )
-    async def list_accounts(self, request: HttpRequest, workspace_id: WorkspaceId, deps: Deps) -> Response[bytes]:
+    async def list_accounts(self, query: Query, workspace_id: str, deps: Dependencies) -> AccountPageView:
         """List the connected accounts.
 
         With their health as this service knows it; no platform is asked. In the order of their ids.
         """
-        query, now = read_accounts_query(request), datetime.now(UTC)
+        now, limit = datetime.now(UTC), query["limit"]
         async with deps.database.reading() as session:
             rows = await page_of_accounts(
-                session, workspace_id, platform=query.platform, after=query.after, limit=query.limit + 1
+                session, workspace_id, platform=query["platform"], after=query["cursor"] or "", limit=limit + 1
             )
             refused_apps = await refusals_of_apps(session, rows)
-        page, has_more = rows[: query.limit], len(rows) > query.limit
+        page, cursor = cut_page(rows, limit)
         views = [account_view(account, refused_apps, now) for account in page]
-        cursor = accounts_cursor(page[-1].id) if has_more else None
-        return respond_privately(AccountPageView(accounts=views, cursor=cursor, hasMore=has_more))
+        return AccountPageView(accounts=views, cursor=cursor, hasMore=cursor is not None)
 
-    @Operation(
+    @Endpoint(
         route="GET /v1/accounts/health",
-        answer=AccountHealthPageView,
         errors=("wrongQuery",),
         parameters=(_OF_PLATFORM, _OF_HEALTH, *_PAGE),
     )
-    async def list_account_health(self, request: HttpRequest, workspace_id: WorkspaceId, deps: Deps) -> Response[bytes]:
+    async def list_account_health(self, query: Query, workspace_id: str, deps: Dependencies) -> AccountHealthPageView:
         """Get the health of the accounts, and what to do.
 
         As this service knows it; no platform is asked. `healthy`: nothing to do. `warning`: something may be needed
         soon. `needs_reconnect`: the account publishes nothing, or soon nothing, until it is reconnected.
         """
-        return respond_privately(await _health_page(deps, workspace_id, read_accounts_query(request)))
+        return await _health_page(deps, workspace_id, query)
 
-    @Operation(route="GET /v1/accounts/settings", answer=AccountSettingsView)
-    async def get_account_settings(
-        self, request: HttpRequest, workspace_id: WorkspaceId, deps: Deps
-    ) -> Response[bytes]:
+    @Endpoint(route="GET /v1/accounts/settings")
+    async def get_account_settings(self, workspace_id: str, deps: Dependencies) -> AccountSettingsView:
         """Get the settings of the accounts.
 
         They hold for the accounts without settings of their own.
         """
-        read_query(request)
         async with deps.database.reading() as session:
             wish = await read_when_unreadable(session, workspace_id)
-        return respond_privately(AccountSettingsView(whenUnreadable=wish))
+        return AccountSettingsView(whenUnreadable=wish)
 
-    @Operation(
-        route="PUT /v1/accounts/settings", answer=AccountSettingsView, errors=WITH_BODY, body=AccountSettingsBody
-    )
+    @Endpoint(route="PUT /v1/accounts/settings", errors=WITH_BODY)
     async def set_account_settings(
-        self, request: HttpRequest, workspace_id: WorkspaceId, deps: Deps
-    ) -> Response[bytes]:
+        self, body: AccountSettingsBody, workspace_id: str, deps: Dependencies
+    ) -> AccountSettingsView:
         """Set the settings of the accounts.
 
         They hold for the accounts without settings of their own, from the next send on.
         """
-        body = await read_body(request, AccountSettingsBody)
         async with deps.database.transaction() as session:
             await write_when_unreadable(session, workspace_id, body.when_unreadable)
-        return respond_privately(AccountSettingsView(whenUnreadable=WhenUnreadable(body.when_unreadable)))
+        return AccountSettingsView(whenUnreadable=WhenUnreadable(body.when_unreadable))
 
-    @Operation(
-        route="PATCH /v1/accounts/{platform}/{accountId}",
-        answer=AccountView,
-        errors=("wrongPlatform", "noSuchAccount"),
-        body=AccountBody,
-    )
-    async def update_account(self, request: HttpRequest, named: NamedAccount, deps: Deps) -> Response[bytes]:
+    @Endpoint(route="PATCH /v1/accounts/{platform}/{accountId}", errors=("wrongPlatform", "noSuchAccount"))
+    async def update_account(self, named: AccountName, body: AccountBody, deps: Dependencies) -> AccountView:
         """Change the settings of an account.
 
         Sets what holds for this account in place of the workspace's setting, from the next send on.
         """
-        body = await read_body(request, AccountBody)
         async with deps.database.transaction() as session:
             await write_when_unreadable(session, named.workspace_id, body.when_unreadable, named.account_id)
             account = await require_account(session, named)
             refused_apps = await refusals_of_apps(session, [account])
-        return respond_privately(account_view(account, refused_apps, datetime.now(UTC)))
+        return account_view(account, refused_apps, datetime.now(UTC))
 
-    @Operation(
+    @Endpoint(
         route="GET /v1/accounts/{platform}/{accountId}/health",
-        answer=AccountHealthView,
         errors=("wrongPlatform", "wrongCheck", "noSuchAccount"),
         parameters=(query("check", "Whether to ask the platform.", {"type": "boolean", "default": False}, True),),
     )
-    async def get_account_health(self, request: HttpRequest, named: NamedAccount, deps: Deps) -> Response[bytes]:
+    async def get_account_health(self, query: Query, named: AccountName, deps: Dependencies) -> AccountHealthView:
         """Get the health of one account.
 
         As this service knows it. With `check` the platform is asked whether it accepts the tokens and, if it reports
         these, for their permissions and their end. It is asked about an account at most once a minute (X once a day,
         because that costs money); until then the known state is returned. At most 60 checks a minute.
         """
-        if _flag(request, "check", default=False):
+        if query["check"]:
             await deps.restoring.require_finished()
             await check_account(deps, named)
         async with deps.database.reading() as session:
             account = await require_account(session, named)
             refused_apps = await refusals_of_apps(session, [account])
-        return respond_privately(health_view(account, refused_apps, datetime.now(UTC)))
+        return health_view(account, refused_apps, datetime.now(UTC))
 
-    @Operation(
-        route="GET /v1/accounts/{platform}/{accountId}/history",
-        answer=AccountHistoryView,
-        errors=("wrongPlatform", "noSuchAccount"),
-    )
-    async def get_account_history(self, request: HttpRequest, named: NamedAccount, deps: Deps) -> Response[bytes]:
+    @Endpoint(route="GET /v1/accounts/{platform}/{accountId}/history", errors=("wrongPlatform", "noSuchAccount"))
+    async def get_account_history(self, named: AccountName, deps: Dependencies) -> AccountHistoryView:
         """List who connected and removed an account.
 
         Through the API and the operator's commands. Kept for a year after the account, or as long as the operator has
         set.
         """
-        read_query(request)
-        return respond_privately(await account_history(deps, named))
+        return await account_history(deps, named)
 
-    @Operation(
+    @Endpoint(
         route="GET /v1/accounts/{platform}/{accountId}/choices",
         description=(
             "The platform is asked for the values that a setting in `platformSpecificData` may have, with their names: "
             f"{_LISTED}. At most {MOST_LISTS} requests of a workspace a minute."
         ),
-        answer=ChoicesView,
         errors=("wrongPlatform", "wrongSetting", "noSuchAccount", "accountRefusedNow"),
+        reads_query=False,
         parameters=(
             required(query("setting", "The setting.", {"type": "string", "enum": _SETTINGS}, "boardId")),
             query(
@@ -202,54 +169,44 @@ class AccountEndpoints(Controller):
             ),
         ),
     )
-    async def list_setting_choices(self, request: HttpRequest, named: NamedAccount, deps: Deps) -> Response[bytes]:
+    async def list_setting_choices(self, request: HttpRequest, named: AccountName, deps: Dependencies) -> ChoicesView:
         """List the values of a setting that an account may use."""
-        return respond_privately(await list_choices(deps, named, read_choices_query(request, named.platform)))
+        return await list_choices(deps, named, read_choices_query(request, named.platform))
 
-    @Operation(
+    @Endpoint(
         route="DELETE /v1/accounts/{platform}/{accountId}",
-        answer=RemovedAccountView,
         errors=("wrongPlatform", "wrongRevoke", "noSuchAccount"),
         parameters=(
             query("revoke", "Whether to end the access at the platform.", {"type": "boolean", "default": True}, False),
         ),
     )
-    async def remove_account(self, request: HttpRequest, named: NamedAccount, deps: Deps) -> Response[bytes]:
+    async def remove_account(
+        self, request: HttpRequest, query: Query, named: AccountName, deps: Dependencies
+    ) -> RemovedAccountView:
         """Remove an account.
 
         Deletes the account and its tokens. Posts that wait for it stay: each is held at its time, and is published once
         the same account is connected again, under the same id. The access at the platform also ends if the
         platform allows that and no other account needs it. A repeat within a day gets the same answer.
         """
-        revoke = _flag(request, "revoke", default=True)
-        await read_no_body(request)
-        return respond_privately(await remove_account(deps, request_actor(request), named, revoke=revoke))
+        return await remove_account(deps, request_actor(request), named, revoke=query["revoke"])
 
 
-def _flag(request: HttpRequest, name: str, *, default: bool) -> bool:
-    """Return a parameter that is true or false. Raises InvalidRequest."""
-    text = read_query(request).get(name)
-    if text not in {None, "true", "false"}:
-        raise InvalidRequest(Problem(f"{name} must be true or false", "invalid_field_value", name))
-    return default if text is None else text == "true"
-
-
-async def _health_page(deps: Dependencies, workspace_id: str, query: AccountsQuery) -> AccountHealthPageView:
+async def _health_page(deps: Dependencies, workspace_id: str, query: Query) -> AccountHealthPageView:
     """Return the next accounts of a certain health, of any by default. A page ends when enough rows were read."""
-    now, reports, after, has_more = datetime.now(UTC), list[AccountHealthView](), query.after, True
-    limit = query.limit + 1 if query.health is None else _MOST_READ
+    now, reports, after, has_more = datetime.now(UTC), list[AccountHealthView](), query["cursor"] or "", True
+    limit = query["limit"] + 1 if query["health"] is None else _MOST_READ
     async with deps.database.reading() as session:
-        rows = await page_of_accounts(session, workspace_id, platform=query.platform, after=after, limit=limit)
+        rows = await page_of_accounts(session, workspace_id, platform=query["platform"], after=after, limit=limit)
         refused_apps = await refusals_of_apps(session, rows)
     for account in rows:
         view = health_view(account, refused_apps, now)
-        if query.health in {None, view["health"]}:
-            if len(reports) == query.limit:
+        if query["health"] in {None, view["health"]}:
+            if len(reports) == query["limit"]:
                 break
             reports.append(view)
         after = account.id
     else:
         has_more = len(rows) == limit
-    return AccountHealthPageView(
-        accounts=reports, cursor=accounts_cursor(after) if has_more else None, hasMore=has_more
-    )
+    cursor = encode_cursor({"id": after}) if has_more else None
+    return AccountHealthPageView(accounts=reports, cursor=cursor, hasMore=has_more)

@@ -6,7 +6,7 @@ from datetime import date, datetime, timedelta
 from functools import partial
 
 from api.http.headers import HttpRequest
-from api.http.query import convert_parameter, parse_flag, parse_lists, parse_query
+from api.http.query import convert_parameter, parse_flag, parse_lists
 from api.posts.filters import ZONE, parse_zone, read_filter
 from api.posts.listing import split_statuses
 from domain.errors import InvalidRequest, Problem
@@ -55,13 +55,10 @@ def read_calendar_query(request: HttpRequest) -> CalendarQuery:
     return CalendarQuery(conditions, zone, days, beginnings, bool(has_plans), bool(is_full))
 
 
-def read_zone(request: HttpRequest) -> str | None:
-    """Return the time zone of a query that has nothing else. Raises InvalidRequest."""
-    query, problems = parse_query(request)
-    convert_parameter(query, problems, ZONE, parse_zone)
-    if problems:
-        raise InvalidRequest(problems)
-    return query.get(ZONE)
+def read_zone(text: str) -> str:
+    """Return the name of a time zone. Raises ValueError."""
+    parse_zone(text)
+    return text
 
 
 def _cut_days(first: date, last: date, zone: str) -> tuple[list[date], list[datetime]]:

@@ -1,9 +1,8 @@
 """The endpoints under /v1/calendar."""
 
 from litestar import Controller, Response
-from litestar.params import FromPath
 
-from api.auth import AUTHENTICATED, FOR_VIEWERS, WorkspaceId, request_viewer
+from api.auth import AUTHENTICATED, FOR_VIEWERS, request_viewer
 from api.calendar import calendar_views
 from api.calendar.calendar_views import (
     CalendarViewBody,
@@ -15,15 +14,15 @@ from api.calendar.following import MOST_FOLLOWERS, read_changed_days
 from api.calendar.queries import FULL, MOST_DAYS, PLANS, read_calendar_query, read_zone
 from api.calendar.timeline import TimelineView, read_timeline
 from api.calendar.views import CalendarView
-from api.dependencies import Deps
+from api.dependencies import Dependencies
+from api.endpoint import Endpoint
 from api.http.etags import respond_tagged
 from api.http.headers import HttpRequest, preferred_wait
-from api.http.operation import Json, Operation
+from api.http.operation import Json
 from api.http.parameters import IF_NONE_MATCH, prefer_wait, query, required
-from api.http.query import read_query
-from api.http.request import read_bare_request, read_body
+from api.http.query import Query
 from api.posts.list_parameters import FILTERS
-from api.views import respond_privately, write_json
+from api.views import write_json
 
 _SELECTING = ("status", "campaignId", "platform", "accountId", "tag", "importId", "timezone")
 """The conditions of lists of posts that select those of a calendar, and its time zone."""
@@ -36,7 +35,7 @@ class CalendarEndpoints(Controller):
 
     dependencies = FOR_VIEWERS
 
-    @Operation(
+    @Endpoint(
         route="GET /v1/calendar",
         description=(
             "The posts of each day of a time zone, the soonest first: those with a `scheduledFor`, and those that were "
@@ -51,6 +50,7 @@ class CalendarEndpoints(Controller):
         answer=CalendarView,
         errors=("wrongQuery", "dayMissing"),
         has_tag=True,
+        reads_query=False,
         parameters=(
             required(query("from", "The first day, an ISO 8601 date.", _DATE, "2030-12-03")),
             required(query("to", f"The last day; at most {MOST_DAYS} days in all.", _DATE, "2030-12-04")),
@@ -66,7 +66,7 @@ class CalendarEndpoints(Controller):
             _PREFER,
         ),
     )
-    async def get_calendar(self, request: HttpRequest, workspace_id: WorkspaceId, deps: Deps) -> Response[bytes]:
+    async def get_calendar(self, request: HttpRequest, workspace_id: str, deps: Dependencies) -> Response[bytes]:
         """See the posts of each day, and wait for a change of them."""
         query = read_calendar_query(request)
         # Without the tag of what the caller has, there is nothing to wait for.
@@ -79,11 +79,12 @@ class CalendarEndpoints(Controller):
             headers["Preference-Applied"] = f"wait={preferred}"
         return respond_tagged(request, body, "application/json", headers)
 
-    @Operation(
+    @Endpoint(
         route="GET /v1/campaigns/{campaignId}/timeline",
         answer=TimelineView,
         errors=("wrongQuery", "noSuchCampaign"),
         has_tag=True,
+        readers={"timezone": read_zone},
         parameters=(
             query(
                 "timezone",
@@ -95,15 +96,14 @@ class CalendarEndpoints(Controller):
         ),
     )
     async def get_timeline(
-        self, request: HttpRequest, campaign_id: FromPath[str], workspace_id: WorkspaceId, deps: Deps
+        self, request: HttpRequest, query: Query, campaign_id: str, workspace_id: str, deps: Dependencies
     ) -> Response[bytes]:
         """Count the posts of a campaign by day.
 
         The number of its posts on each day, by status and by platform. The token of a calendar view that shows the
         campaign also opens it; if it shows times only, without platforms.
         """
-        zone = read_zone(request)
-        view = await read_timeline(deps, workspace_id, request_viewer(request), campaign_id, zone)
+        view = await read_timeline(deps, workspace_id, request_viewer(request), campaign_id, query["timezone"])
         return respond_tagged(request, write_json(view), "application/json", {"Cache-Control": "no-store"})
 
 
@@ -112,45 +112,35 @@ class CalendarViewEndpoints(Controller):
 
     dependencies = AUTHENTICATED
 
-    @Operation(
-        route="POST /v1/calendar/views",
-        answer=CalendarViewEntryView,
-        errors=("wrongValue", "campaignUnknown", "tooManyViews"),
-        status=201,
-        body=CalendarViewBody,
-    )
+    @Endpoint(route="POST /v1/calendar/views", errors=("wrongValue", "campaignUnknown", "tooManyViews"), status=201)
     async def create_calendar_view(
-        self, request: HttpRequest, workspace_id: WorkspaceId, deps: Deps
-    ) -> Response[bytes]:
+        self, request: HttpRequest, body: CalendarViewBody, workspace_id: str, deps: Dependencies
+    ) -> CalendarViewEntryView:
         """Create a calendar view.
 
         Everybody who has the addresses in the answer may read the calendar there, as a page or in a calendar program,
         until the view is deleted, also after its key has ended. They are answered once. The key needs the scope `read`,
         too.
         """
-        body = await read_body(request, CalendarViewBody)
-        return respond_privately(await calendar_views.create(deps, request, workspace_id, body), 201)
+        return await calendar_views.create(deps, request, workspace_id, body)
 
-    @Operation(route="GET /v1/calendar/views", answer=CalendarViewsView)
-    async def list_calendar_views(self, request: HttpRequest, workspace_id: WorkspaceId, deps: Deps) -> Response[bytes]:
+    @Endpoint(route="GET /v1/calendar/views")
+    async def list_calendar_views(self, workspace_id: str, deps: Dependencies) -> CalendarViewsView:
         """List the calendar views.
 
         Without their tokens, which are kept nowhere.
         """
-        read_query(request)
-        return respond_privately(await calendar_views.list_all(deps, workspace_id))
+        return await calendar_views.list_all(deps, workspace_id)
 
-    @Operation(
+    @Endpoint(
         route="DELETE /v1/calendar/views/{viewId}",
-        answer=DeletedCalendarViewView,
         errors=("unknownField", "invalidJson", "viewNotFound", "tooLarge", "notJson"),
     )
     async def delete_calendar_view(
-        self, request: HttpRequest, view_id: FromPath[str], workspace_id: WorkspaceId, deps: Deps
-    ) -> Response[bytes]:
+        self, view_id: str, workspace_id: str, deps: Dependencies
+    ) -> DeletedCalendarViewView:
         """Revoke a calendar view.
 
         Its page and its feed are refused within a second.
         """
-        await read_bare_request(request)
-        return respond_privately(await calendar_views.delete(deps, workspace_id, view_id))
+        return await calendar_views.delete(deps, workspace_id, view_id)

@@ -6,11 +6,11 @@ from typing import Any
 
 from api.connect.begin import require_connections_left, require_known_account
 from api.connect.outcomes import is_final
-from api.connect.schemas import ConnectBody, SelectBody
-from api.connect.steps import EXPIRED, connect_selected, consume_and_finish, finish, step
+from api.connect.schemas import ConnectBody
+from api.connect.steps import EXPIRED, consume_and_finish, finish, step
 from api.dependencies import Dependencies
 from api.http.body import JsonObject
-from api.http.body_validation import in_contract_order, read, read_valid
+from api.http.body_validation import in_contract_order, read
 from domain.audit import Actor
 from domain.errors import InvalidRequest, Problem, Unprocessable
 from platforms.access.account_servers import FindsServer
@@ -40,12 +40,6 @@ async def connect(
         handed = {"code": body.code, "iss": body.iss}
         fingerprint = digest(body.code or "")
     return await consume_and_finish(deps, row, handed, fingerprint)
-
-
-async def select(deps: Dependencies, workspace_id: str, platform: str, payload: JsonObject) -> PendingConnection:
-    """Connect the selected accounts; returns the row with the result. Raises as `begin` does."""
-    body = read_valid(SelectBody, payload)
-    return await connect_selected(deps, workspace_id, platform, body.selection_id, body.ids)
 
 
 async def _begin_with_credentials(

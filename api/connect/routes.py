@@ -4,17 +4,17 @@ A worker does what needs secrets. Either the client takes what the platform send
 see `api.connect.hosted`).
 """
 
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from functools import partial
 
 from litestar import Controller, Response
-from litestar.params import FromPath
 
-from api.auth import AUTHENTICATED, WorkspaceId, request_actor
+from api.auth import AUTHENTICATED, request_actor
 from api.connect.begin import begin
 from api.connect.outcomes import connected_accounts, selection_options
 from api.connect.page import replace_page, show_page
-from api.connect.receive import connect, read_connect, select
+from api.connect.receive import connect, read_connect
 from api.connect.schemas import (
     ConnectBody,
     ConnectedView,
@@ -25,14 +25,15 @@ from api.connect.schemas import (
     SelectBody,
     SelectedView,
 )
+from api.connect.steps import connect_selected
 from api.connect.views import connected_view, progress_view, selection_view
-from api.dependencies import Deps
-from api.http.body_validation import read_valid
+from api.dependencies import Dependencies
+from api.endpoint import Endpoint
 from api.http.headers import HttpRequest
-from api.http.operation import Json, Operation
+from api.http.operation import Json
 from api.http.parameters import query
-from api.http.query import known_platform, read_query
-from api.http.request import read_body, read_request
+from api.http.query import known_platform
+from api.http.request import read_request
 from api.views import respond_privately
 from domain.errors import NotFound, Problem
 from domain.workspaces import SelectionBy
@@ -40,6 +41,7 @@ from platforms.access.connector import connectors
 from platforms.registry import platforms
 from store.accounts.connected import find_accounts
 from store.accounts.pending_connections import find_connection
+from store.models import ConnectedAccount, PendingConnection
 
 _REFUSED = (
     "connectionExpired",
@@ -93,28 +95,24 @@ class ConnectEndpoints(Controller):
 
     dependencies = AUTHENTICATED
 
-    @Operation(route="GET /v1/connect/page", description=_PAGE, answer=ConnectPageView)
-    async def get_connect_page(self, request: HttpRequest, workspace_id: WorkspaceId, deps: Deps) -> Response[bytes]:
+    @Endpoint(route="GET /v1/connect/page", description=_PAGE)
+    async def get_connect_page(self, workspace_id: str, deps: Dependencies) -> ConnectPageView:
         """Get the look of the page on which people connect accounts."""
-        read_query(request)
-        return respond_privately(await show_page(deps.database, workspace_id))
+        return await show_page(deps.database, workspace_id)
 
-    @Operation(
+    @Endpoint(
         route="PUT /v1/connect/page",
         description=f"{_PAGE} What is left out is removed. The picture is a part of the page: no other host is asked.",
-        answer=ConnectPageView,
         errors=("wrongLogo",),
-        body=ConnectPageBody,
     )
-    async def set_connect_page(self, request: HttpRequest, workspace_id: WorkspaceId, deps: Deps) -> Response[bytes]:
+    async def set_connect_page(self, body: ConnectPageBody, workspace_id: str, deps: Dependencies) -> ConnectPageView:
         """Set the look of the page on which people connect accounts."""
-        body = await read_body(request, ConnectPageBody)
-        return respond_privately(await replace_page(deps.database, workspace_id, body))
+        return await replace_page(deps.database, workspace_id, body)
 
-    @Operation(
+    @Endpoint(
         route="GET /v1/connect/{platform}",
-        answer=ConnectionView,
         errors=("wrongPlatform", "wrongRedirect", "reconnectNotFound", "notConfigured"),
+        reads_query=False,
         parameters=(
             query(
                 "redirect_url",
@@ -155,8 +153,8 @@ class ConnectEndpoints(Controller):
         ),
     )
     async def begin_connection(
-        self, request: HttpRequest, platform: FromPath[str], workspace_id: WorkspaceId, deps: Deps
-    ) -> Response[bytes]:
+        self, request: HttpRequest, platform: str, workspace_id: str, deps: Dependencies
+    ) -> ConnectionView:
         """Begin to connect an account.
 
         Send the person to `authUrl`; the platform sends them back to `redirect_url` with `code` and `state`, or with
@@ -167,36 +165,23 @@ class ConnectEndpoints(Controller):
         `message`.
         """
         await deps.restoring.require_finished()
-        return respond_privately(await begin(deps, workspace_id, known_platform(platform), request))
+        return await begin(deps, workspace_id, known_platform(platform), request)
 
-    @Operation(
-        route="GET /v1/connect/{platform}/{connectionId}",
-        answer=ProgressView,
-        errors=("wrongPlatform", "connectionNotFound"),
-    )
+    @Endpoint(route="GET /v1/connect/{platform}/{connectionId}", errors=("wrongPlatform", "connectionNotFound"))
     async def get_connection(
-        self,
-        request: HttpRequest,
-        platform: FromPath[str],
-        connection_id: FromPath[str],
-        workspace_id: WorkspaceId,
-        deps: Deps,
-    ) -> Response[bytes]:
+        self, platform: str, connection_id: str, workspace_id: str, deps: Dependencies
+    ) -> ProgressView:
         """Get the state of a connection.
 
         For callers that wait while a person is at the platform, mainly with `hosted`. Ask every second or two.
         """
-        read_query(request)
         async with deps.database.reading() as session:
             row = await find_connection(session, connection_id) if connection_id.isprintable() else None
-            if row is None or (row.workspace_id, row.platform) != (workspace_id, known_platform(platform)):
-                raise NotFound(_UNKNOWN)
-            known = await find_accounts(
-                session, workspace_id, [option["account_id"] for option in selection_options(row) or ()]
-            )
-        return respond_privately(progress_view(row, known, datetime.now(UTC)))
+        if row is None or (row.workspace_id, row.platform) != (workspace_id, known_platform(platform)):
+            raise NotFound(_UNKNOWN)
+        return progress_view(row, await _known_options(deps, row), datetime.now(UTC))
 
-    @Operation(
+    @Endpoint(
         route="POST /v1/connect/{platform}",
         answer=ConnectedView,
         errors=("wrongPlatform", "missingCode", "wrongRedirect", "reconnectNotFound", *_REFUSED),
@@ -205,7 +190,7 @@ class ConnectEndpoints(Controller):
         body=ConnectBody,
     )
     async def connect_account(
-        self, request: HttpRequest, platform: FromPath[str], workspace_id: WorkspaceId, deps: Deps
+        self, request: HttpRequest, platform: str, workspace_id: str, deps: Dependencies
     ) -> Response[bytes]:
         """Connect an account.
 
@@ -215,33 +200,35 @@ class ConnectEndpoints(Controller):
         """
         payload = await read_request(request, partial(read_connect, platform=platform))
         row = await connect(deps, workspace_id, known_platform(platform), payload, request_actor(request))
-        if (selection := selection_options(row)) is not None:
-            async with deps.database.reading() as session:
-                known = await find_accounts(session, workspace_id, [option["account_id"] for option in selection])
-            return respond_privately(selection_view(row, known))
+        if selection_options(row) is not None:
+            return respond_privately(selection_view(row, await _known_options(deps, row)))
         account = connected_accounts(row)[0]
         return respond_privately(connected_view(row.platform, account), 201 if account["created"] else 200)
 
-    @Operation(
+    @Endpoint(
         route="POST /v1/connect/{platform}/select",
-        answer=SelectedView,
         errors=("wrongPlatform", "missingIds", "wrongIds", "selectionExpired", *_REFUSED),
         status=201,
-        body=SelectBody,
     )
     async def select_accounts(
-        self, request: HttpRequest, platform: FromPath[str], workspace_id: WorkspaceId, deps: Deps
-    ) -> Response[bytes]:
+        self, platform: str, body: SelectBody, workspace_id: str, deps: Dependencies
+    ) -> SelectedView:
         """Choose which accounts to connect.
 
         Connects the accounts that the person chose from a `selection`, once. A repeat gets the same answer.
         """
-        row = await select(
-            deps, workspace_id, known_platform(platform), await read_request(request, partial(read_valid, SelectBody))
+        row = await connect_selected(deps, workspace_id, known_platform(platform), body.selection_id, body.ids)
+        accounts = connected_accounts(row)
+        return SelectedView(
+            platform=row.platform,
+            accountId=accounts[0]["account_id"],
+            username=accounts[0]["username"],
+            accounts=[connected_view(row.platform, account) for account in accounts],
         )
-        accounts = [connected_view(row.platform, account) for account in connected_accounts(row)]
-        first = connected_accounts(row)[0]
-        view = SelectedView(
-            platform=row.platform, accountId=first["account_id"], username=first["username"], accounts=accounts
-        )
-        return respond_privately(view, 201)
+
+
+async def _known_options(deps: Dependencies, row: PendingConnection) -> Mapping[str, ConnectedAccount]:
+    """Return the accounts of a connection's options that its workspace has."""
+    ids = [option["account_id"] for option in selection_options(row) or ()]
+    async with deps.database.reading() as session:
+        return await find_accounts(session, row.workspace_id, ids)

@@ -1,11 +1,14 @@
 """The feed of a workspace's events: who begins to read it lets the workspace listen."""
 
 import asyncio
-from datetime import timedelta
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Literal
 
 from api.dependencies import Dependencies
-from api.events.queries import FeedCursor, FeedQuery, write_cursor
 from api.events.schemas import EventView, FeedView
+from api.http.cursors import NO_CURSOR, decode_cursor, encode_cursor
+from api.http.query import Query
 from api.shared.waiting import Deadline
 from domain.errors import Gone, Problem, Unavailable
 from domain.schedule import rfc3339
@@ -32,16 +35,48 @@ _NOT_YET = Problem("A long transaction is running; the feed begins after its end
 _MARGIN = timedelta(hours=1)
 """How much earlier than its events a cursor expires: an event is a little older than its commit."""
 _BEGINS_WITHIN_S = 5.0
+_LARGEST = {"x": 2**64, "s": 2**63, "t": 2**35}
+"""The numbers of a cursor are below these: PostgreSQL's, and seconds until the year 3058."""
 
 
-async def read_feed(deps: Dependencies, workspace_id: str, query: FeedQuery, deadline: Deadline) -> FeedView:
+@dataclass(frozen=True, slots=True)
+class FeedCursor:
+    """A place in a feed, and when it was read."""
+
+    position: FeedPosition
+    at: datetime
+
+
+def read_after(text: str) -> FeedCursor | Literal["now"]:
+    """Return where a client continues. Raises ValueError."""
+    return "now" if text == "now" else read_cursor(text)
+
+
+def write_cursor(position: FeedPosition, at: datetime) -> str:
+    """Return the cursor of a place that was read at a time."""
+    return encode_cursor({"x": position.xid, "s": position.seq, "t": int(at.timestamp())})
+
+
+def read_cursor(text: str) -> FeedCursor:
+    """Return what a cursor says. Raises ValueError."""
+    content = decode_cursor(text)
+    xid, seq, seconds = (_number(content.get(name), below) for name, below in _LARGEST.items())
+    return FeedCursor(FeedPosition(xid, seq), datetime.fromtimestamp(seconds, UTC))
+
+
+def _number(value: object, below: int) -> int:
+    if type(value) is not int or not 0 <= value < below:
+        raise ValueError(NO_CURSOR)
+    return value
+
+
+async def read_feed(deps: Dependencies, workspace_id: str, query: Query, deadline: Deadline) -> FeedView:
     """Return the events that a client asks for, and wait for the first one. Raises Gone, Unavailable."""
     listening = await listen(deps, workspace_id)
     since = max(listening.since, listening.now - KEPT)
-    if query.after == "now":
-        cursor: FeedCursor | None = FeedCursor(await read_present(deps.database), listening.now)
-    else:
-        cursor = query.after
+    cursor: FeedCursor | None = query["after"]
+    if query["after"] == "now":
+        cursor = FeedCursor(await read_present(deps.database), listening.now)
     # To the second, as a cursor has its time.
     if cursor and cursor.at < max(since.replace(microsecond=0), listening.now - KEPT + _MARGIN):
         raise Gone(_EXPIRED)
@@ -50,7 +85,7 @@ async def read_feed(deps: Dependencies, workspace_id: str, query: FeedQuery, dea
     async def has_events() -> bool:
         nonlocal page
         # Behind what was looked at before.
-        page = await read_events(deps.database, workspace_id, page.end, query.types, query.limit)
+        page = await read_events(deps.database, workspace_id, page.end, query["type"] or None, query["limit"])
         return bool(page.events) or page.has_more
 
     await deps.feeds.wait_for_event(workspace_id, has_events, deadline.seconds_left)

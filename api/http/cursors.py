@@ -3,12 +3,27 @@
 import base64
 import binascii
 import json
+from collections.abc import Sequence
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Protocol, TypeVar
 
 LONGEST_CURSOR = 200
 NO_CURSOR = "must be the cursor of an earlier answer to a request with the same other parameters"
 """What is wrong with a cursor that cannot be read, after the parameter's name."""
+
+
+class _Row(Protocol):
+    @property
+    def id(self) -> str: ...
+
+
+R = TypeVar("R", bound=_Row)
+
+
+def cut_page(rows: Sequence[R], limit: int) -> tuple[Sequence[R], str | None]:
+    """Return a page of rows in the order of their ids, one more of which was read, and the cursor of the next page."""
+    page = rows[:limit]
+    return page, encode_cursor({"id": page[-1].id}) if len(rows) > limit else None
 
 
 def encode_cursor(content: dict[str, Any]) -> str:

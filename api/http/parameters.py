@@ -125,9 +125,10 @@ def required(parameter: Json) -> Json:
     return {**parameter, "required": True}
 
 
-def query(name: str, description: str, schema: Json, example: object) -> Json:
-    """Return a parameter of the query that may be left out."""
-    return {"name": name, "in": "query", "description": description, "schema": schema, "example": example}
+def query(name: str, description: str, schema: Json, example: object, *, explode: bool | None = None) -> Json:
+    """Return a parameter of the query that may be left out. `explode`: a list's items are parameters of their own."""
+    style = {} if explode is None else {"style": "form", "explode": explode}
+    return {"name": name, "in": "query", "description": description, "schema": schema, "example": example, **style}
 
 
 def cursor() -> Json:
@@ -140,10 +141,12 @@ def cursor() -> Json:
     )
 
 
+def limit(what: str, default: int = MAX_LIMIT) -> Json:
+    """Return the parameter that says how many entries a page may have."""
+    most = {"type": "integer", "minimum": 1, "maximum": MAX_LIMIT, "default": default}
+    return query("limit", f"The most {what} to return.", most, 20)
+
+
 def page(what: str) -> tuple[Json, Json]:
     """Return the parameters that page through entries."""
-    most = {"type": "integer", "minimum": 1, "maximum": MAX_LIMIT, "default": MAX_LIMIT}
-    return (
-        query("limit", f"The most {what} to return.", most, 20),
-        cursor(),
-    )
+    return limit(what), cursor()

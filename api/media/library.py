@@ -3,15 +3,15 @@
 from datetime import UTC, datetime
 
 from api.dependencies import Dependencies
-from api.http.cursors import encode_cursor
+from api.http.cursors import cut_page
 from api.http.headers import HttpRequest
-from api.http.query import convert_parameter, parse_choice, parse_limit, parse_query, read_id
+from api.http.query import Query
 from api.media.errors import NO_UPLOAD, NOT_UPLOADED, MediaRejected, require_storage, storage_errors
 from api.media.parts import OpenParts
 from api.media.schemas import DeletedUploadView, UploadListView, UploadView
 from api.media.views import upload_views
-from domain.errors import Conflict, InvalidRequest, Problem
-from domain.uploads import FileKind, ShownState, UploadState
+from domain.errors import Conflict, Problem
+from domain.uploads import ShownState, UploadState
 from media.upload_arrivals import look_for_arrival
 from store.models import Upload
 from store.uploads.rows import find_upload, list_uploads, lock_upload, mark_deleted, read_uses
@@ -22,7 +22,6 @@ _IN_USE = Conflict(
         "media_in_use",
     )
 )
-_DEFAULT_LIMIT = 20
 
 
 async def require_upload(deps: Dependencies, workspace_id: str, upload_id: str) -> Upload:
@@ -72,26 +71,18 @@ async def delete(deps: Dependencies, workspace_id: str, upload_id: str) -> Delet
     return DeletedUploadView(id=upload.id, deleted=True)
 
 
-async def list_page(deps: Dependencies, request: HttpRequest, workspace_id: str) -> UploadListView:
-    """Return one page of files. Raises InvalidRequest."""
-    query, query_problems = parse_query(request)
-    problems: list[Problem] = []
-    limit = convert_parameter(query, problems, "limit", parse_limit) or _DEFAULT_LIMIT
-    before = convert_parameter(query, problems, "cursor", read_id)
-    state = convert_parameter(query, problems, "state", lambda text: parse_choice(ShownState, text))
-    kind = convert_parameter(query, problems, "type", lambda text: parse_choice(FileKind, text))
-    if problems or query_problems:
-        raise InvalidRequest([*problems, *query_problems])
+async def list_page(deps: Dependencies, request: HttpRequest, workspace_id: str, query: Query) -> UploadListView:
+    """Return one page of files."""
+    state: ShownState | None = query["state"]
     async with deps.database.reading() as session:
         uploads = await list_uploads(
             session,
             workspace_id,
-            before=before,
-            most=limit + 1,
+            before=query["cursor"],
+            most=query["limit"] + 1,
             states=state.states if state else (),
-            type_prefix=f"{kind}/" if kind else None,
+            type_prefix=f"{query['type']}/" if query["type"] else None,
         )
-        page, has_more = uploads[:limit], len(uploads) > limit
+        page, cursor = cut_page(uploads, query["limit"])
         shown = await upload_views(deps, request, session, page)
-    cursor = encode_cursor({"id": page[-1].id}) if has_more else None
-    return UploadListView(media=shown, cursor=cursor, hasMore=has_more)
+    return UploadListView(media=shown, cursor=cursor, hasMore=cursor is not None)

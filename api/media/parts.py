@@ -5,6 +5,7 @@ import hashlib
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import UTC, datetime
+from typing import Self
 
 from api.dependencies import Dependencies
 from api.http.headers import HttpRequest
@@ -43,10 +44,10 @@ class OpenParts:
         self._storage: Storage = require_storage(deps)
 
     @classmethod
-    async def find(cls, deps: Dependencies, workspace_id: str, upload_id: str) -> "OpenParts":
-        """Return an upload of a workspace. Raises NotFound."""
+    async def from_request(cls, request: HttpRequest, workspace_id: str, deps: Dependencies) -> Self:
+        """Return the upload that the path names. Raises NotFound."""
         async with deps.database.reading() as session:
-            upload = await find_upload(session, workspace_id, upload_id)
+            upload = await find_upload(session, workspace_id, request.path_params["media_id"])
         if upload is None:
             raise _NO_PARTS
         return cls(deps, upload)

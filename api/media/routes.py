@@ -3,16 +3,15 @@
 from functools import partial
 
 from litestar import Controller, Response
-from litestar.params import FromPath
 
-from api.auth import AUTHENTICATED, WorkspaceId, request_caller
-from api.dependencies import Deps
+from api.auth import AUTHENTICATED, request_caller
+from api.dependencies import Dependencies
+from api.endpoint import Endpoint
 from api.http.body import content_type
 from api.http.headers import HttpRequest, idempotency_key
-from api.http.operation import WITH_BODY, Json, Operation, served_operation
+from api.http.operation import WITH_BODY, Json, served_operation
 from api.http.parameters import KEY, page, query
-from api.http.query import read_query
-from api.http.request import read_bare_request, read_body
+from api.http.query import Query
 from api.media.beginning import begin, begin_once, begin_parts, sign
 from api.media.direct import upload_form
 from api.media.errors import require_storage
@@ -51,8 +50,6 @@ _KEY: Json = {
     ),
 }
 
-UploadId = FromPath[str]
-
 
 def _keyed(request: HttpRequest, workspace_id: str, body: PresignBody | MultipartBody) -> KeyedRequest | None:
     payload = body.model_dump(mode="json", by_alias=True, exclude_unset=True)
@@ -64,10 +61,10 @@ class MediaEndpoints(Controller):
 
     dependencies = AUTHENTICATED
 
-    @Operation(
-        route="POST /v1/media/presign", answer=PresignedView, errors=_BEGIN, body=PresignBody, parameters=(_KEY,)
-    )
-    async def presign_upload(self, request: HttpRequest, workspace_id: WorkspaceId, deps: Deps) -> Response[bytes]:
+    @Endpoint(route="POST /v1/media/presign", answer=PresignedView, errors=_BEGIN, parameters=(_KEY,))
+    async def presign_upload(
+        self, request: HttpRequest, body: PresignBody, workspace_id: str, deps: Dependencies
+    ) -> Response[bytes]:
         """Begin an upload.
 
         Answers an address to which the file is sent by PUT with the `headers` of the answer, within an hour; sending it
@@ -75,7 +72,6 @@ class MediaEndpoints(Controller):
         that very file is taken.
         """
         require_storage(deps)
-        body = await read_body(request, PresignBody)
         keyed = _keyed(request, workspace_id, body)
         start = partial(begin, deps, workspace_id, body, request_caller(request).key_id, keyed=keyed)
         upload, is_replay = await begin_once(deps, keyed, start)
@@ -91,13 +87,12 @@ class MediaEndpoints(Controller):
         )
         return respond_privately(view, replayed=is_replay)
 
-    @Operation(
+    @Endpoint(
         route="POST /v1/media",
         description=(
             f"Takes a form (multipart/form-data) with the file in the field `{FIELD}`, of at most "
             f"{LARGEST_FORM_FILE // 10**6} MB. A repeat makes another file; `DELETE` removes one that is not needed."
         ),
-        answer=UploadView,
         errors=("fileMissing", "noForm", "formTooLarge", "tooManyUploads", *_BYTES),
         status=201,
         files={
@@ -109,34 +104,32 @@ class MediaEndpoints(Controller):
         },
         most_bytes=LARGEST_FORM_FILE + FRAMING,
     )
-    async def upload_file(self, request: HttpRequest, workspace_id: WorkspaceId, deps: Deps) -> Response[bytes]:
+    async def upload_file(self, request: HttpRequest, workspace_id: str, deps: Dependencies) -> UploadView:
         """Upload a small file."""
-        read_query(request)
         with deps.uploads.take(workspace_id):
             row = await upload_form(deps, request, workspace_id, request_caller(request).key_id)
-        return respond_privately(await upload_view(deps, request, workspace_id, row.id), 201)
+        return await upload_view(deps, request, workspace_id, row.id)
 
-    @Operation(
+    @Endpoint(
         route="POST /v1/media/fetch",
         answer=UploadView,
         errors=("missingField", "tooManyFetches", *_BEGIN_ROOM),
         status=202,
-        body=FetchBody,
         parameters=(KEY,),
     )
-    async def fetch_media(self, request: HttpRequest, workspace_id: WorkspaceId, deps: Deps) -> Response[bytes]:
+    async def fetch_media(
+        self, request: HttpRequest, body: FetchBody, workspace_id: str, deps: Dependencies
+    ) -> Response[bytes]:
         """Upload a file from an address.
 
         A worker fetches the file from a public address, without its cookies or a login. The answer comes at once: look
         at the file until its `state` is `ready`, or `rejected` with an `error`. `publicUrl` can be used in posts from
         then on.
         """
-        body = await read_body(request, FetchBody)
         return respond(await begin_fetch(deps, request, workspace_id, body, request_caller(request).key_id))
 
-    @Operation(
+    @Endpoint(
         route="GET /v1/media",
-        answer=UploadListView,
         errors=("wrongQuery",),
         parameters=(
             query("state", "Only files in this state.", {"type": "string", "enum": list(ShownState)}, "ready"),
@@ -144,50 +137,44 @@ class MediaEndpoints(Controller):
             *page("files"),
         ),
     )
-    async def list_media(self, request: HttpRequest, workspace_id: WorkspaceId, deps: Deps) -> Response[bytes]:
+    async def list_media(
+        self, request: HttpRequest, query: Query, workspace_id: str, deps: Dependencies
+    ) -> UploadListView:
         """List the files.
 
         The files of the workspace, and the uploads that it has begun.
         """
-        return respond_privately(await list_page(deps, request, workspace_id))
+        return await list_page(deps, request, workspace_id, query)
 
-    @Operation(route="GET /v1/media/{mediaId}", answer=UploadView, errors=("mediaNotFound",))
-    async def get_media(
-        self, request: HttpRequest, media_id: UploadId, workspace_id: WorkspaceId, deps: Deps
-    ) -> Response[bytes]:
+    @Endpoint(route="GET /v1/media/{mediaId}", errors=("mediaNotFound",))
+    async def get_media(self, request: HttpRequest, media_id: str, workspace_id: str, deps: Dependencies) -> UploadView:
         """Get a file.
 
         With the posts that name it, and when it is deleted.
         """
-        read_query(request)
-        return respond_privately(await upload_view(deps, request, workspace_id, media_id))
+        return await upload_view(deps, request, workspace_id, media_id)
 
-    @Operation(
+    @Endpoint(
         route="POST /v1/media/{mediaId}/complete",
-        answer=UploadView,
         errors=("invalidJson", "unknownField", "mediaNotFound", "notUploaded", "mediaRejected"),
     )
     async def complete_upload(
-        self, request: HttpRequest, media_id: UploadId, workspace_id: WorkspaceId, deps: Deps
-    ) -> Response[bytes]:
+        self, request: HttpRequest, media_id: str, workspace_id: str, deps: Dependencies
+    ) -> UploadView:
         """Complete an upload.
 
         Looks whether the file has come. It is optional: a post that names the file also looks. A repeat is answered as
         the first.
         """
-        await read_bare_request(request)
-        return respond_privately(await complete(deps, request, workspace_id, media_id))
+        return await complete(deps, request, workspace_id, media_id)
 
-    @Operation(route="DELETE /v1/media/{mediaId}", answer=DeletedUploadView, errors=("mediaNotFound", "mediaInUse"))
-    async def delete_media(
-        self, request: HttpRequest, media_id: UploadId, workspace_id: WorkspaceId, deps: Deps
-    ) -> Response[bytes]:
+    @Endpoint(route="DELETE /v1/media/{mediaId}", errors=("mediaNotFound", "mediaInUse"))
+    async def delete_media(self, media_id: str, workspace_id: str, deps: Dependencies) -> DeletedUploadView:
         """Delete a file.
 
         A file that a draft, a post to come or a series names is not deleted.
         """
-        read_query(request)
-        return respond_privately(await delete(deps, workspace_id, media_id))
+        return await delete(deps, workspace_id, media_id)
 
 
 class MultipartEndpoints(Controller):
@@ -195,62 +182,54 @@ class MultipartEndpoints(Controller):
 
     dependencies = AUTHENTICATED
 
-    @Operation(
+    @Endpoint(
         route="POST /v1/media/multipart",
         answer=MultipartView,
         errors=(*_BEGIN, "multipartNotFound"),
         status=201,
-        body=MultipartBody,
         parameters=(_KEY,),
     )
-    async def begin_multipart(self, request: HttpRequest, workspace_id: WorkspaceId, deps: Deps) -> Response[bytes]:
+    async def begin_multipart(
+        self, request: HttpRequest, body: MultipartBody, workspace_id: str, deps: Dependencies
+    ) -> Response[bytes]:
         """Begin an upload in parts.
 
         For large files and unsteady connections. Each part is sent by PUT to its `uploadUrl`, in any order, several at
         a time; one that breaks off is sent again. `complete` makes the file of them. The upload is given up two days
         after its last part.
         """
-        body = await read_body(request, MultipartBody)
         keyed = _keyed(request, workspace_id, body)
         start = partial(begin_parts, deps, workspace_id, body, request_caller(request).key_id, keyed)
         upload, is_replay = await begin_once(deps, keyed, start)
         return respond_privately(await OpenParts(deps, upload).view(request), 201, replayed=is_replay)
 
-    @Operation(route="GET /v1/media/multipart/{mediaId}", answer=MultipartView, errors=("multipartNotFound",))
-    async def get_multipart(
-        self, request: HttpRequest, media_id: UploadId, workspace_id: WorkspaceId, deps: Deps
-    ) -> Response[bytes]:
+    @Endpoint(route="GET /v1/media/multipart/{mediaId}", errors=("multipartNotFound",))
+    async def get_multipart(self, request: HttpRequest, parts: OpenParts) -> MultipartView:
         """Get an upload in parts.
 
         Which parts have come, and where to send the others: an upload can be continued after anything.
         """
-        read_query(request)
-        parts = await OpenParts.find(deps, workspace_id, media_id)
-        return respond_privately(await parts.view(request))
+        return await parts.view(request)
 
-    @Operation(
+    @Endpoint(
         route="PUT /v1/media/multipart/{mediaId}/parts/{number}",
-        answer=ReceivedPartView,
         errors=("multipartNotFound", "uploadDiffers", "uploadBusy", "partTooLarge", "compressed"),
         files={"application/octet-stream": {"type": "string", "format": "binary"}},
         most_bytes=PART,
     )
     async def upload_part(
-        self, request: HttpRequest, media_id: UploadId, number: FromPath[str], workspace_id: WorkspaceId, deps: Deps
-    ) -> Response[bytes]:
+        self, request: HttpRequest, number: str, parts: OpenParts, workspace_id: str, deps: Dependencies
+    ) -> ReceivedPartView:
         """Upload a part.
 
         The bytes of a part, of any Content-Type. It may be sent again until the upload is complete.
         """
-        read_query(request)
         content_type(request)
-        parts = await OpenParts.find(deps, workspace_id, media_id)
         with deps.uploads.take(workspace_id):
-            return respond_privately(await parts.receive(number, body_pieces(request), request.content_length))
+            return await parts.receive(number, body_pieces(request), request.content_length)
 
-    @Operation(
+    @Endpoint(
         route="POST /v1/media/multipart/{mediaId}/complete",
-        answer=UploadView,
         errors=(
             "invalidJson",
             "unknownField",
@@ -262,23 +241,18 @@ class MultipartEndpoints(Controller):
         ),
     )
     async def complete_multipart(
-        self, request: HttpRequest, media_id: UploadId, workspace_id: WorkspaceId, deps: Deps
-    ) -> Response[bytes]:
+        self, request: HttpRequest, media_id: str, workspace_id: str, deps: Dependencies
+    ) -> UploadView:
         """Complete an upload in parts.
 
         Makes the file of its parts. It reads the file once, a second or so for each GB; a repeat is safe.
         """
-        await read_bare_request(request)
-        return respond_privately(await complete(deps, request, workspace_id, media_id))
+        return await complete(deps, request, workspace_id, media_id)
 
-    @Operation(route="DELETE /v1/media/multipart/{mediaId}", answer=DeletedUploadView, errors=("multipartNotFound",))
-    async def abort_multipart(
-        self, request: HttpRequest, media_id: UploadId, workspace_id: WorkspaceId, deps: Deps
-    ) -> Response[bytes]:
+    @Endpoint(route="DELETE /v1/media/multipart/{mediaId}", errors=("multipartNotFound",))
+    async def abort_multipart(self, parts: OpenParts, workspace_id: str, deps: Dependencies) -> DeletedUploadView:
         """Give up an upload in parts.
 
         Deletes the parts that have come.
         """
-        read_query(request)
-        parts = await OpenParts.find(deps, workspace_id, media_id)
-        return respond_privately(await delete(deps, workspace_id, parts.upload.id))
+        return await delete(deps, workspace_id, parts.upload.id)

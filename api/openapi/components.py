@@ -13,7 +13,7 @@ from pydantic import BaseModel, TypeAdapter
 from api.bulk.bodies import PatchItemBody, PostItemBody
 from api.campaigns.bodies import NULLABLE as NULLABLE_OF_CAMPAIGNS
 from api.errors import ErrorView
-from api.events.catalogue import EVENTS
+from api.events.schemas import EVENTS
 from api.http.operation import Json
 from api.http.parameters import PLATFORM_REF
 from api.openapi.examples import PREFIX

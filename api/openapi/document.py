@@ -11,7 +11,7 @@ from pydantic import BaseModel
 from pydantic.alias_generators import to_camel
 
 from api.errors import ErrorView
-from api.events.catalogue import EVENTS
+from api.events.schemas import EVENTS
 from api.http.limit_headers import HEADER_NAMES
 from api.http.operation import Json, Operation
 from api.http.parameters import PATH_PARAMETERS

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from sqlalchemy import delete, text, update
 
-from api.events.queries import read_cursor, write_cursor
+from api.events.feed import read_cursor, write_cursor
 from domain.webhooks import KEPT
 from store.events import FeedPosition
 from store.maintenance.restores import begin_feeds_again
