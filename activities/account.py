@@ -16,8 +16,7 @@ from accounts.token_times import platform_can_renew, token_rules
 from activities.commands import AccountCommand
 from domain.audit import WORKER, AccountAction, RevocationCause, api_key
 from domain.schedule import rfc3339
-from platforms.access.connector import Connector, connectors
-from platforms.access.inspection import Inspection
+from platforms.access.connector import Connector, Inspection, connectors
 from platforms.errors import ErrorKind, PlatformError
 from platforms.registry import platforms
 from store.accounts.connected import (

@@ -8,7 +8,7 @@ from temporalio import activity
 
 from accounts.credentials.connections import AccountConnections
 from activities.commands import ChoicesCommand
-from platforms.choices import ListsChoices
+from platforms.capabilities import ListsChoices
 from platforms.errors import ErrorKind, PlatformError
 from platforms.registry import platforms
 from store.accounts.connected import find_account

@@ -14,9 +14,9 @@ from domain.schedule import rfc3339
 from domain.shares import Exhausted, Shares
 from domain.webhooks import ANSWER_WITHIN_S, LARGEST_RESPONSE, Answer, sign
 from platforms.codes import event_data
+from platforms.http.addresses import parse_url
 from platforms.http.guard import AddressForbidden, PortForbidden
 from platforms.http.shared_transport import MOST_REQUESTS, wait_for_share
-from platforms.http.urls import parse_url
 from store.models import Event
 
 _USER_AGENT = "SocialSyncerAPI-Webhooks/1"

@@ -11,9 +11,9 @@ from api.dependencies import Dependencies
 from api.endpoint import Endpoint
 from api.views import PlatformName, described, view, write_json
 from domain.post import MediaType
-from platforms.access.account_servers import FindsServer
+from platforms.access.bots import CodeConnector
 from platforms.access.connector import connectors
-from platforms.access.posted_codes import CodeConnector
+from platforms.access.consent import FindsServer
 from platforms.base import AnyPlatform
 from platforms.registry import platforms
 from platforms.rules import FileRule

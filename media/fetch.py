@@ -24,10 +24,8 @@ from media.sniff import HEAD
 from media.spool import Spool, off_the_loop
 from media.stored import StoredFile, stored
 from platforms.errors import PlatformError
-from platforms.http.addresses import is_plain_host
+from platforms.http.addresses import AllowedHosts, is_plain_host, parse_url
 from platforms.http.guard import AddressForbidden, GuardedTransport, PortForbidden
-from platforms.http.hosts import AllowedHosts
-from platforms.http.urls import parse_url
 
 MAX_BYTES = 4 * 2**30
 """The largest video that a platform here takes in chunks (TikTok's 4 GB)."""

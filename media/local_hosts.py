@@ -6,9 +6,7 @@ from ipaddress import ip_address
 import httpx
 
 from media.example_hosts import Samples
-from platforms.http.addresses import is_public, is_public_port
-from platforms.http.hosts import AllowedHosts
-from platforms.http.urls import parse_url
+from platforms.http.addresses import AllowedHosts, is_public, is_public_port, parse_url
 
 
 class LocalHosts:

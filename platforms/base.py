@@ -17,8 +17,7 @@ from pydantic import BaseModel
 from domain.post import Media
 from domain.request_limits import Quota, RateLimit
 from platforms.app_rules import AppRules
-from platforms.boundary import shield
-from platforms.errors import PlatformError
+from platforms.errors import PlatformError, shield
 from platforms.files import MediaPulls, MediaSource
 from platforms.http import timeouts
 from platforms.http.refusals import Refusals

@@ -5,8 +5,8 @@ from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import urlsplit
 
-from platforms.access.account_servers import PublishesApp
 from platforms.access.connector import connectors
+from platforms.access.consent import PublishesApp
 from platforms.access.registered_apps import RegisteredApps
 from platforms.registry import platforms
 from reconcile.rounds import BackgroundTask

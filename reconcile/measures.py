@@ -10,8 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from domain.campaigns import CampaignStatus
 from domain.pauses import PauseScope
 from domain.plan import WaitsFor
-from platforms.registry import platforms
-from platforms.versions import announced_ends
+from platforms.registry import announced_ends, platforms
 from store.accounts.renewals import ends_of_accounts
 from store.apps import refused_apps
 from store.campaigns.progress import count_by_status

@@ -38,7 +38,7 @@ from media.shared_files import SharedFiles
 from media.step_media import MediaTools
 from media.thumbnails import ThumbnailMaker
 from media.upload_fetching import UploadFetcher
-from platforms.http.hosts import AllowedHosts
+from platforms.http.addresses import AllowedHosts
 from platforms.registry import platforms
 from platforms.servers.outgoing import Outgoing
 from platforms.servers.reach import Servers

@@ -28,7 +28,7 @@ from domain.ownership import BULK_STARTS_PER_S
 from domain.post import LATE_AFTER
 from domain.workspaces import AUDIT_KEPT, Retention, checked_days
 from platforms.access.registered_apps import RegisteredApps
-from platforms.http.hosts import AllowedHosts
+from platforms.http.addresses import AllowedHosts
 from runtime.database_settings import DatabaseSettings
 from runtime.limit_settings import LimitSettings
 from runtime.media_settings import MediaSettings

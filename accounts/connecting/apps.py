@@ -7,9 +7,8 @@ from pydantic import BaseModel, SecretStr
 
 from accounts.connecting.context import ConnectContext, Secrets
 from accounts.connecting.refusals import ConnectRefused
-from platforms.access.account_servers import FindsServer, PublishesApp
 from platforms.access.connector import connectors
-from platforms.access.consent import OAuthConnector, oauth_connector
+from platforms.access.consent import FindsServer, OAuthConnector, PublishesApp, oauth_connector
 from platforms.access.registered_apps import App
 from platforms.access.token_endpoint import UNREADABLE
 from platforms.errors import PASSING, ErrorKind, PlatformError

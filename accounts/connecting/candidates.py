@@ -8,8 +8,8 @@ from accounts.connecting.refusals import ConnectRefused
 from accounts.credentials.plain import plain
 from platforms.access.connector import Candidate
 from platforms.access.consent import OAuthConnector
-from platforms.access.grants import Grant
 from platforms.access.registered_apps import App
+from platforms.access.renewal import Grant
 from platforms.base import AnyPlatform, Identity
 
 

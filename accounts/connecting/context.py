@@ -6,8 +6,8 @@ from typing import Any
 
 from accounts.credentials.connections import AccountConnections
 from domain.workspaces import MOST_ACCOUNTS
-from platforms.access.account_servers import FindsServer
 from platforms.access.connector import connectors
+from platforms.access.consent import FindsServer
 from platforms.base import AnyPlatform, Connection
 from platforms.registry import platforms
 from store.accounts.pending_connections import update_connection

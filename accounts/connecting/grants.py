@@ -23,8 +23,8 @@ from accounts.revoking import revoking_for
 from domain.audit import RevocationCause
 from platforms.access.connector import AccountAliases, Candidate
 from platforms.access.consent import OAuthConnector
-from platforms.access.grants import Grant
 from platforms.access.registered_apps import App
+from platforms.access.renewal import Grant
 from platforms.access.token_endpoint import CODE_REJECTED
 from platforms.errors import ErrorKind, PlatformError
 from store.accounts.connected import find_account, open_credentials

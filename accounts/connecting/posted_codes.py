@@ -10,8 +10,8 @@ from accounts.connecting.apps import app_begun_with
 from accounts.connecting.context import ConnectContext, Secrets
 from accounts.connecting.refusals import ConnectRefused
 from accounts.connecting.saving import save_accounts
+from platforms.access.bots import CodeConnector
 from platforms.access.connector import Candidate, Connect, connectors
-from platforms.access.posted_codes import CodeConnector
 from platforms.access.registered_apps import App
 from platforms.errors import ErrorKind, PlatformError
 from store.accounts.pending_connections import awaited_codes, find_connection, update_connection

@@ -15,9 +15,8 @@ from accounts.connecting.own_credentials import connect_with_credentials
 from accounts.connecting.posted_codes import code_connector, connect_by_code
 from accounts.connecting.refusals import ConnectRefused, consent_declined
 from accounts.connecting.saving import save_accounts
-from platforms.access.account_servers import FindsServer, PushesRequest
-from platforms.access.consent import pkce_challenge
-from platforms.access.grants import Grant
+from platforms.access.consent import FindsServer, PushesRequest, pkce_challenge
+from platforms.access.renewal import Grant
 from store.secrets.handover import new_pair
 
 _VERIFIER_BYTES = 32

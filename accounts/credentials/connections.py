@@ -20,8 +20,7 @@ from platforms.access.registered_apps import RegisteredApps
 from platforms.access.renewal import Lifetimes, Renewed, TokenRules
 from platforms.base import AnyPlatform, Connection, Identity
 from platforms.errors import ErrorKind, PlatformError
-from platforms.http.memory import ServerMemory
-from platforms.http.wire import Exchange, Wire
+from platforms.http.wire import Exchange, ServerMemory, Wire
 from platforms.registry import platforms
 from platforms.servers.reach import Reach, Servers
 from store.accounts.connected import open_credentials

@@ -15,7 +15,7 @@ from api.http.headers import HttpRequest
 from api.http.query import parse_query
 from api.http.suggest import did_you_mean
 from domain.errors import InvalidRequest, PostsError, Problem, TooManyRequests, Unavailable, Unprocessable
-from platforms.choices import ListedSetting, ListsChoices
+from platforms.capabilities import ListedSetting, ListsChoices
 from platforms.errors import ErrorKind
 from platforms.registry import platforms
 from store.accounts.pending_connections import add_choice_list, asked_since, find_choice_list

@@ -21,9 +21,9 @@ from domain.errors import InvalidRequest, Problem, TooManyRequests, Unavailable,
 from domain.ids import new_id
 from domain.schedule import rfc3339
 from domain.workspaces import SelectionBy
-from platforms.access.account_servers import FindsServer
+from platforms.access.bots import CodeConnector
 from platforms.access.connector import Connector, connectors
-from platforms.access.posted_codes import CodeConnector
+from platforms.access.consent import FindsServer
 from platforms.registry import platforms
 from store.accounts.connected import find_accounts
 from store.accounts.pending_connections import STATE_LIFETIME, add_connection, begin_of_newest

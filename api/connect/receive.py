@@ -13,8 +13,8 @@ from api.http.body import JsonObject
 from api.http.body_validation import in_contract_order, read
 from domain.audit import Actor
 from domain.errors import InvalidRequest, Problem, Unprocessable
-from platforms.access.account_servers import FindsServer
 from platforms.access.connector import connectors
+from platforms.access.consent import FindsServer
 from store.accounts.pending_connections import add_connection, digest, find_by_state, find_open
 from store.models import PendingConnection
 

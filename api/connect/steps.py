@@ -10,9 +10,9 @@ from activities.commands import ConnectStep
 from api.connect.outcomes import is_final, require_success, selection_options
 from api.dependencies import Dependencies
 from domain.errors import InvalidRequest, Problem, Unavailable, Unprocessable
-from platforms.access.account_servers import PushesRequest
+from platforms.access.bots import CodeConnector
 from platforms.access.connector import connectors
-from platforms.access.posted_codes import CodeConnector
+from platforms.access.consent import PushesRequest
 from store.accounts.pending_connections import choose, consume, find_connection, hand_over
 from store.models import PendingConnection
 from store.secrets.handover import seal_for

@@ -18,8 +18,8 @@ from cli.stack.postgres import FAST_SHUTDOWN, Postgres
 from cli.stack.process import Command
 from cli.stack.supervisor import Part
 from cli.stack.temporal import NAMESPACE, Temporal
-from platforms.access.account_servers import PublishesApp
 from platforms.access.connector import connectors
+from platforms.access.consent import PublishesApp
 
 WORKER_NICE = 5
 """On a busy machine, requests come first: accepted work can wait."""

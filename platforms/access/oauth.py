@@ -14,9 +14,8 @@ from platforms.access.registered_apps import App
 from platforms.access.renewal import Renewed, Renews, reported_lifetimes
 from platforms.access.token_endpoint import TokenEndpoint
 from platforms.base import Connection
-from platforms.boundary import shielded
 from platforms.client_model import ClientModel
-from platforms.errors import ErrorKind, PlatformError
+from platforms.errors import ErrorKind, PlatformError, shielded
 
 log = structlog.get_logger(__name__)
 

@@ -1,11 +1,13 @@
-"""The lifetimes and the renewal of tokens: each platform's rules as data, and the result of a renewal."""
+"""Grants, and the lifetimes and the renewal of their tokens: each platform's rules as data."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import Any, ClassVar, Generic
+
+from pydantic import SecretStr
 
 from platforms.base import C, Connection
 from platforms.http.untrusted import moment, number
@@ -129,3 +131,50 @@ def _scopes(reported: object) -> tuple[str, ...] | None:
         return None
     scopes = {word[:LONGEST_SCOPE] for word in words.replace(",", " ").split() if word.isprintable()}
     return tuple(sorted(scopes)[:MOST_SCOPES])
+
+
+@dataclass(frozen=True, slots=True)
+class Grant:
+    """The result of an authorization. `scopes` is None if the platform does not report what was granted."""
+
+    access_token: SecretStr
+    refresh_token: SecretStr | None = None
+    scopes: frozenset[str] | None = None
+    lifetimes: Lifetimes = field(default_factory=Lifetimes)
+    more: Mapping[str, Any] = field(default_factory=dict, repr=False)
+    """What the platform sent besides the tokens, if its candidates need it; JSON."""
+
+    def dump(self) -> dict[str, Any]:
+        """Return it as JSON with its secrets in clear; only the vault may be given this."""
+        return {
+            "access_token": self.access_token.get_secret_value(),
+            "refresh_token": self.refresh_token.get_secret_value() if self.refresh_token else None,
+            "scopes": None if self.scopes is None else sorted(self.scopes),
+            "expires_at": _text(self.lifetimes.expires_at),
+            "refresh_expires_at": _text(self.lifetimes.refresh_expires_at),
+            "more": dict(self.more),
+        }
+
+    @classmethod
+    def load(cls, dumped: Mapping[str, Any]) -> "Grant":
+        """Return the grant that `dump` has written."""
+        scopes, refresh = dumped["scopes"], dumped["refresh_token"]
+        return cls(
+            SecretStr(dumped["access_token"]),
+            SecretStr(refresh) if refresh else None,
+            None if scopes is None else frozenset(scopes),
+            Lifetimes(
+                _from_text(dumped["expires_at"]),
+                _from_text(dumped["refresh_expires_at"]),
+                None if scopes is None else tuple(scopes),
+            ),
+            dumped["more"],
+        )
+
+
+def _text(moment: datetime | None) -> str | None:
+    return moment.isoformat() if moment else None
+
+
+def _from_text(text: str | None) -> datetime | None:
+    return datetime.fromisoformat(text) if text else None

@@ -13,12 +13,10 @@ from urllib.parse import quote, urlencode, urlsplit
 import httpx
 from pydantic import SecretStr
 
-from platforms.access.account_servers import FindsServer, PublishesApp, PushesRequest
 from platforms.access.connector import Candidate, Connect, RemovalAdvice
-from platforms.access.consent import Ends, OAuthConnector
-from platforms.access.grants import Grant
+from platforms.access.consent import Ends, FindsServer, OAuthConnector, PublishesApp, PushesRequest
 from platforms.access.registered_apps import App
-from platforms.access.renewal import Lifetimes, Renewed, Renews, Reuse, TokenRules
+from platforms.access.renewal import Grant, Lifetimes, Renewed, Renews, Reuse, TokenRules
 from platforms.access.token_endpoint import UNREADABLE, TokenEndpoint, refusal_code, refuses_app
 from platforms.bluesky.identity import INDEX, Home, OpenWire, at_server, find_home, place
 from platforms.bluesky.rules import HOSTED, BlueskyConnection, BlueskyCredentials
@@ -30,8 +28,7 @@ from platforms.bluesky.session import (
     renew_authorization,
     revoke_authorization,
 )
-from platforms.boundary import shielded
-from platforms.errors import ErrorKind, PlatformError
+from platforms.errors import ErrorKind, PlatformError, shielded
 from platforms.http.wire import Wire, json_object
 
 _ABOUT_APPS = frozenset({"invalid_client_id", "invalid_client_metadata", "invalid_redirect_uri"})

@@ -8,9 +8,8 @@ import httpx
 from domain.request_limits import Quota
 from platforms.bluesky.rules import POINTS
 from platforms.errors import ErrorKind, PlatformError
-from platforms.http.quota_headers import quota_from_headers
 from platforms.http.refusals import Refusals, codes, fields, matches, repeats_status
-from platforms.http.untrusted import wait, wait_until
+from platforms.http.untrusted import quota_from_headers, wait, wait_until
 from platforms.http.wire import json_object
 
 BLOB_GONE = "BlobNotFound"

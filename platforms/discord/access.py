@@ -10,11 +10,11 @@ from pydantic import SecretStr
 from platforms.access.bots import OF_APP, require_bot_token
 from platforms.access.connector import AccountAliases, Candidate, Connect, RemovalAdvice
 from platforms.access.consent import Ends, OAuthConnector
-from platforms.access.grants import Grant
 from platforms.access.registered_apps import App
+from platforms.access.renewal import Grant
 from platforms.access.token_endpoint import ClientAuth, TokenEndpoint
 from platforms.base import Identity
-from platforms.choices import Choices, ListedSetting, bounded
+from platforms.capabilities import Choices, ListedSetting, bounded
 from platforms.discord.rules import WEBHOOK, DiscordConnection, DiscordCredentials
 from platforms.errors import ErrorKind, PlatformError, unreadable
 from platforms.http.answers import ListAt, parse

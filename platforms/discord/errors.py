@@ -7,9 +7,8 @@ import httpx
 
 from domain.request_limits import Quota
 from platforms.errors import ErrorKind, PlatformError
-from platforms.http.quota_headers import quota_from_headers
 from platforms.http.refusals import Refusals, alternatives, codes, fields, is_number
-from platforms.http.untrusted import wait
+from platforms.http.untrusted import quota_from_headers, wait
 from platforms.http.wire import json_object
 
 REQUEST_ID_HEADER = "cf-ray"

@@ -19,7 +19,7 @@ from platforms.base import (
     Published,
     Unknown,
 )
-from platforms.choices import Choices, ListsChoices
+from platforms.capabilities import Choices, ListsChoices
 from platforms.discord import errors, rules
 from platforms.discord.access import (
     LISTED,

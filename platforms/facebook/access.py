@@ -6,12 +6,10 @@ from typing import Any
 
 from pydantic import SecretStr
 
-from platforms.access.connector import Candidate, Connect
+from platforms.access.connector import Candidate, Connect, Inspection
 from platforms.access.consent import Ends
-from platforms.access.grants import Grant
-from platforms.access.inspection import Inspection
 from platforms.access.registered_apps import App
-from platforms.access.renewal import Lifetimes
+from platforms.access.renewal import Grant, Lifetimes
 from platforms.access.token_endpoint import UNREADABLE
 from platforms.errors import ErrorKind, PlatformError
 from platforms.facebook.rules import FacebookConnection, FacebookCredentials

@@ -16,8 +16,8 @@ from platforms.facebook.rules import (
 )
 from platforms.files import MediaFile
 from platforms.http import multipart
+from platforms.http.addresses import is_within
 from platforms.http.body import FileBody
-from platforms.http.hosts import is_within
 from platforms.http.wire import segment
 from platforms.meta.graph import GRAPH, Answer, Fields, required_text
 

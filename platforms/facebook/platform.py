@@ -34,7 +34,7 @@ from platforms.live import Assumption, LiveCheck, SamplePost, SampleResult, find
 from platforms.meta.graph import API, GRAPH, Fields, required_text
 from platforms.meta.platform import MetaPlatform, add_first_comment
 from platforms.rules import FileRule
-from platforms.steps.captions import add_each, video_unknown
+from platforms.steps.follow_up import add_each, video_unknown
 
 
 def feed_fields(draft: Draft[FacebookSettings], photos: list[str]) -> Fields:

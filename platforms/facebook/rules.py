@@ -14,7 +14,7 @@ from platforms.files import MediaFile
 from platforms.meta.graph import MetaCredentials
 from platforms.post_ids import PostId
 from platforms.rules import CAUTION, FileRule, MediaRule, Rules, TextRule, Violation, setting
-from platforms.steps.captions import check_languages
+from platforms.steps.follow_up import check_languages
 from platforms.texts.patterns import Digits, TextPattern, WebAddress
 
 TITLE = 255

@@ -10,9 +10,9 @@ import httpx
 
 from platforms.access import oauth
 from platforms.access.connector import Candidate, Connect
-from platforms.access.grants import Grant
 from platforms.access.registered_apps import App
-from platforms.choices import Choices, ListedSetting, bounded
+from platforms.access.renewal import Grant
+from platforms.capabilities import Choices, ListedSetting, bounded
 from platforms.errors import ErrorKind, PlatformError, unreadable
 from platforms.google.access import GoogleConnector
 from platforms.googlebusiness.rules import GoogleBusinessConnection, GoogleBusinessCredentials

@@ -21,7 +21,7 @@ from platforms.base import (
     Refused,
     Unknown,
 )
-from platforms.choices import Choices, ListsChoices
+from platforms.capabilities import Choices, ListsChoices
 from platforms.errors import ErrorKind, PlatformError, require_same, unreadable
 from platforms.files import MediaPulls
 from platforms.google.access import APP, ENDPOINT, SIGN_IN, TOKENS

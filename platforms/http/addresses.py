@@ -1,7 +1,28 @@
-"""The distinction of public internet addresses from all others; it knows nothing of names or sockets."""
+"""Untrusted addresses: those of media, redirects and responses, and which are public, allowed or this machine's own."""
 
+import re
+import socket
 from collections.abc import Collection
 from ipaddress import AddressValueError, IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
+
+import httpx
+
+
+def parse_url(address: str, base: httpx.URL | None = None) -> httpx.URL:
+    """Return an address as a URL whose host and port can be read; a relative one is resolved against `base`.
+
+    Raises httpx.InvalidURL. httpx itself accepts hosts such as `xn--a`, and raises another error when they are read.
+    """
+    try:
+        url = httpx.URL(address) if base is None else base.join(address)
+        readable = url.port is None or 0 < url.port < 2**16
+        _ = url.host
+    except ValueError as error:
+        raise httpx.InvalidURL(f"the address cannot be read: {error}") from error
+    if not readable:
+        raise httpx.InvalidURL("the address names a port that does not exist")
+    return url
+
 
 Network = IPv4Network | IPv6Network
 
@@ -93,3 +114,49 @@ def is_plain_host(host: str) -> bool:
         except AddressValueError:
             return False
     return True
+
+
+def is_within(host: str, domains: Collection[str]) -> bool:
+    """Return whether a host is one of the domains or a subdomain of one."""
+    host = host.lower()
+    return any(host == domain or host.endswith(f".{domain}") for domain in domains)
+
+
+_ENTRY = re.compile(r"(?:\[(?P<v6>[0-9A-Fa-f:.]+)\]|(?P<name>[^\s:/@?#\[\]]+)):(?P<port>[0-9]{1,5}|\*)")
+
+
+class AllowedHosts:
+    """A set of hosts, each with the port at which it is allowed.
+
+    Entries are `host:port`, written as in the URLs; an IPv6 address stands in brackets. `host:*` allows every port.
+    Raises ValueError for others: a forgotten port would open every service of that machine.
+    """
+
+    def __init__(self, entries: Collection[str]) -> None:
+        self._entries = frozenset(_host_and_port(entry) for entry in entries)
+
+    def allows(self, host: str, port: int) -> bool:
+        """Return whether a host, written as in the URL, may have a private address at this port."""
+        return not self._entries.isdisjoint({(host.lower(), str(port)), (host.lower(), "*")})
+
+
+def _host_and_port(entry: str) -> tuple[str, str]:
+    parts = _ENTRY.fullmatch(entry)
+    if parts is None or (parts["port"] != "*" and not 0 < int(parts["port"]) < 2**16):
+        raise ValueError(f"{entry!r} is not host:port; write for example nas.lan:8443, 10.0.0.7:80 or [fd00::7]:443")
+    return (parts["v6"] or parts["name"]).lower(), parts["port"].lstrip("0")
+
+
+_ANY_PORT = 9
+
+
+def is_own(address: str) -> bool:
+    """Return whether an address belongs to this machine. Nothing is sent: the system only looks up the route."""
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    try:
+        with socket.socket(family, socket.SOCK_DGRAM) as probe:
+            probe.connect((address, _ANY_PORT))
+            return bool(probe.getsockname()[0] == probe.getpeername()[0])
+    except OSError:
+        # There is no route, so a connection fails as well.
+        return False

@@ -22,7 +22,7 @@ MOST_BYTES = 4 * 2**20
 kilobytes."""
 MOST_BYTES_OF_STRANGERS = 512 * 2**10
 """The same of a server that an account, a client or another response names. The largest that such servers send are
-pages of 20 statuses of Mastodon (`platforms.mastodon.listing`), of some 5 kB each."""
+pages of 20 statuses of Mastodon (`platforms.mastodon.lookup`), of some 5 kB each."""
 MOST_VALUES = 50_000
 """Brackets and commas of one response, those in its texts included. A post of any platform has some 150 fields, with
 those of its author and its files, and a page has at most 100 posts. Parsing so many takes some 30 ms."""

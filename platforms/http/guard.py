@@ -15,11 +15,9 @@ import httpcore
 import httpx
 
 from domain.printable import error_words
-from platforms.http.addresses import Network, is_public, is_public_port
+from platforms.http.addresses import AllowedHosts, Network, is_own, is_public, is_public_port, is_within
 from platforms.http.answers import OF_PLATFORM
 from platforms.http.bounded_answers import BoundedBody, BoundedHeads, exchanging
-from platforms.http.hosts import AllowedHosts, is_within
-from platforms.http.own_addresses import is_own
 from platforms.http.resolver import Resolver, workspace
 from platforms.http.transport import Transport
 

@@ -15,7 +15,7 @@ from functools import partial
 from threading import Thread
 from weakref import WeakValueDictionary
 
-from platforms.http.hosts import is_within
+from platforms.http.addresses import is_within
 
 Lookup = Callable[[str], Sequence[str]]
 """Returns the addresses of a host. It blocks its thread. Raises OSError, or UnicodeError for an invalid host name."""

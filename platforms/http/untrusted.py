@@ -1,11 +1,15 @@
 """Functions that read numbers and times of responses within bounds, because a server may send anything.
 
-Only `moment` raises if it cannot read the value; such an error ends the step (`platforms.boundary`).
+Only `moment` raises if it cannot read the value; such an error ends the step (`platforms.errors`).
 """
 
 import math
 import re
 from datetime import UTC, datetime, timedelta
+
+import httpx
+
+from domain.request_limits import Quota
 
 LONGEST_WAIT = timedelta(days=1)
 """The longest limit of any platform here. If a server asks for a longer wait, the wait is this."""
@@ -60,3 +64,17 @@ def moment(value: object, *, per_second: int = 1) -> datetime:
     if not _FIRST.year <= read.year <= _LAST.year:
         raise ValueError("no time of our days")
     return read.replace(tzinfo=read.tzinfo or UTC).astimezone(UTC)
+
+
+def quota_from_headers(
+    response: httpx.Response, remaining: str, resets_in: timedelta | None, *, cost: int = 1
+) -> Quota | None:
+    """Return the quota by the header `remaining`, in posts of this `cost`; None if it or the time is missing.
+
+    A reported quota is better than any number of ours. Numbers may have decimals (Reddit's do). A reset in the past
+    counts as now.
+    """
+    reported = count(response.headers.get(remaining))
+    if reported is None or resets_in is None:
+        return None
+    return Quota(reported // cost, datetime.now(UTC) + max(min(resets_in, LONGEST_WAIT), timedelta(0)))

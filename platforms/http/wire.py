@@ -6,7 +6,7 @@ import time
 from collections.abc import Awaitable, Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import quote, urlsplit
 
 import httpx
@@ -14,11 +14,26 @@ import httpx
 from domain.request_limits import Quota
 from platforms.errors import ANSWER_TOO_LARGE, LONGEST_CODE, ErrorKind, PlatformError
 from platforms.http import answers, timeouts
+from platforms.http.addresses import is_within, parse_url
 from platforms.http.body import Fenced
-from platforms.http.hosts import is_within
-from platforms.http.memory import ServerMemory
 from platforms.http.refusals import NO_REFUSALS, Refusals
-from platforms.http.urls import parse_url
+
+T = TypeVar("T")
+
+
+class ServerMemory:
+    """Objects that outlive a step, one of each type. A process has one memory, and its wires refer to it."""
+
+    def __init__(self) -> None:
+        self._objects: dict[type[Any], Any] = {}
+
+    def get(self, kind: type[T]) -> T:
+        """Return the object of a type; it is made when it is first needed."""
+        if kind not in self._objects:
+            self._objects[kind] = kind()
+        known: T = self._objects[kind]
+        return known
+
 
 OF_OPERATOR = "operators_host"
 """The extension of a request that says whether the operator has set the host that it goes to."""

@@ -1,21 +1,43 @@
-"""Access to LinkedIn: the consent of a member of LinkedIn, or for the company pages that the member may post for."""
+"""Access to accounts of LinkedIn, and requests that name the version of its API."""
 
 from collections.abc import Collection, Mapping, Sequence
-from datetime import timedelta
+from datetime import date, timedelta
 from typing import Any
 
-from platforms.access.connector import Candidate, Connect
+import httpx
+
+from platforms.access import oauth
+from platforms.access.connector import Candidate, Connect, Inspection, reported_end
 from platforms.access.consent import Ends, OAuthConnector
-from platforms.access.grants import Grant
-from platforms.access.inspection import Inspection, reported_end
 from platforms.access.registered_apps import App
-from platforms.access.renewal import Reuse, TokenRules, reported_lifetimes
+from platforms.access.renewal import Grant, Reuse, TokenRules, reported_lifetimes
 from platforms.access.token_endpoint import TokenEndpoint
-from platforms.base import Connection
+from platforms.base import ApiVersion, Connection
 from platforms.errors import ErrorKind, PlatformError, unreadable
 from platforms.http.wire import json_object
-from platforms.linkedin.connection import BASE_URL, LinkedInConnection, call
-from platforms.linkedin.settings import LinkedInCredentials
+from platforms.linkedin.rules import LinkedInCredentials
+
+API = ApiVersion("202609", date(2027, 9, 1), "LinkedIn serves a version for at least a year from its month")
+"""The default version; an account's credentials may name a newer one."""
+BASE_URL = "https://api.linkedin.com"
+
+LinkedInConnection = Connection[LinkedInCredentials]
+
+
+async def call(
+    connection: LinkedInConnection, method: str, path: str, *, public: bool = False, **options: Any
+) -> httpx.Response:
+    """Return LinkedIn's response. `public` marks the request that makes something public. Raises PlatformError."""
+    return await oauth.send(connection, method, path, headers=_headers, public=public, **options)
+
+
+def _headers(credentials: LinkedInCredentials) -> dict[str, str]:
+    return {
+        **oauth.bearer(credentials),
+        "LinkedIn-Version": credentials.api_version or API.name,
+        "X-Restli-Protocol-Version": "2.0.0",
+    }
+
 
 _PUBLISHES, _PUBLISHES_FOR_PAGES = "w_member_social", "w_organization_social"
 _MEMBER_SCOPES = ("openid", "profile", _PUBLISHES)

@@ -2,8 +2,8 @@
 
 from platforms.base import PublishContext, Published
 from platforms.http.wire import segment
-from platforms.linkedin.connection import LinkedInConnection, call
-from platforms.linkedin.settings import LinkedInSettings
+from platforms.linkedin.access import LinkedInConnection, call
+from platforms.linkedin.rules import LinkedInSettings
 from platforms.live import Assumption, LiveCheck, SamplePost, SampleResult, find_answers, find_values
 
 _SPECIAL = " · (a) [b] {c} <d> @e _f_ *g* ~h~ #test"

@@ -1,5 +1,6 @@
 """Publishing to LinkedIn: upload media, make the post by one request, find it if the response was lost."""
 
+import re
 from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -9,17 +10,85 @@ import httpx
 
 from platforms.access.oauth import RenewsByRefreshToken
 from platforms.base import Absent, Draft, Finding, Identity, Platform, PublishContext, Published, Unknown
-from platforms.errors import DUPLICATE, PASSING, ErrorKind, PlatformError, require_same
+from platforms.errors import DUPLICATE, PASSING, ErrorKind, PlatformError, require_same, unreadable
+from platforms.http.answers import ListAt
+from platforms.http.untrusted import moment
 from platforms.http.wire import json_object, segment
-from platforms.linkedin import errors, lookup, rules
-from platforms.linkedin.access import ENDPOINT, TOKENS
-from platforms.linkedin.connection import API, BASE_URL, LinkedInConnection, call
-from platforms.linkedin.fields import post_body
-from platforms.linkedin.lookup import published
-from platforms.linkedin.media import Uploads, upload_kinds
-from platforms.linkedin.settings import PAGE, LinkedInCredentials, LinkedInSettings, own_page
+from platforms.linkedin import errors, rules
+from platforms.linkedin.access import API, BASE_URL, ENDPOINT, TOKENS, LinkedInConnection, call
+from platforms.linkedin.media import Uploads, post_body, upload_kinds
+from platforms.linkedin.rules import PAGE_PREFIX, RULES, LinkedInCredentials, LinkedInSettings, little, own_page
 from platforms.places import PlaceSetting
 from platforms.steps.follow_up import FIRST_COMMENT, run_once
+from platforms.steps.matching import Likeness, MatchingPost, likeness, verdict_of_newest
+
+PAGE = 50
+_BITS_OF_THE_REST = 22
+"""The bits of an id after its time."""
+_HASHTAG = re.compile(r"\{hashtag\|\\?#\|([^{}|]{1,300})\}")
+_ELSEWHERE = re.compile(r"https?://\S+|\(urn:li:\w+:[\w-]+\)")
+_SHOWN = frozenset({"PUBLISHED", "PUBLISH_REQUESTED"})
+
+
+def published(urn: str) -> Published:
+    """Return the published post with this URN and its public address."""
+    return Published(urn, RULES.post_id.page(urn))
+
+
+def is_made_since(urn: str, since: datetime | None) -> bool:
+    """Return whether a post was made since a time, by the milliseconds in its id (general knowledge, unverified)."""
+    return since is not None and int(urn.rpartition(":")[2]) >> _BITS_OF_THE_REST >= int(since.timestamp() * 1000)
+
+
+async def find(
+    connection: LinkedInConnection, context: PublishContext[LinkedInSettings], author: str, since: datetime
+) -> Finding:
+    """Look for the post among the page's newest, made since its first send. Raises PlatformError."""
+    query: dict[str, str | int] = {"q": "author", "author": author, "count": PAGE, "sortBy": "CREATED"}
+    listed_at = ListAt(("elements",))
+    posts = json_object(await call(connection, "GET", "/rest/posts", params=query, listed=listed_at)).get("elements")
+    if not isinstance(posts, list):
+        raise unreadable("LinkedIn")
+    for post in posts:
+        require_same("LinkedIn", post.get("author"), author)
+    matching = (MatchingPost(published(str(post["id"])), _made_at(post), _likeness(post, context)) for post in posts)
+    return verdict_of_newest(context, posts, matching, since=since, most=PAGE)
+
+
+def _likeness(post: dict[str, Any], context: PublishContext[LinkedInSettings]) -> Likeness:
+    """Return how like ours a post is. One that shows other media is another; one that shows none may be ours."""
+    if post.get("lifecycleState") not in _SHOWN:
+        return Likeness.OTHER
+    commentary, text = str(post.get("commentary") or ""), context.draft.text
+    uploads = {upload.get("urn") for upload in context.handles.get("media", {}).values()}
+    shown = _urns(post.get("content"))
+    if uploads and shown and not uploads & shown:
+        return Likeness.OTHER
+    if _letters(commentary) == _letters(little(text)):
+        return Likeness.SAME if bool(uploads) == bool(shown) else Likeness.RESEMBLES
+    return min(likeness(_HASHTAG.sub(r"#\1", commentary), text), Likeness.RESEMBLES)
+
+
+def _letters(commentary: str) -> str:
+    """Return only letters and digits, without links and the URNs of mentions.
+
+    Whether LinkedIn returns escapes, hashtags, mentions and links as they were sent is unproven.
+    """
+    plain = _ELSEWHERE.sub("", _HASHTAG.sub(r"#\1", commentary))
+    return "".join(sign for sign in plain if sign.isalnum())
+
+
+def _made_at(post: dict[str, Any]) -> datetime:
+    return moment(post.get("createdAt") or 0, per_second=1000)
+
+
+def _urns(content: Any) -> set[str | None]:
+    """Return the URNs of the media that a post shows."""
+    content = content if isinstance(content, dict) else {}
+    images = (content.get("multiImage") or {}).get("images") or []
+    thumbnail = (content.get("article") or {}).get("thumbnail")
+    return {thumbnail, (content.get("media") or {}).get("id"), *(image.get("id") for image in images)} - {None}
+
 
 SENT_AT = "sentAt"
 """The time of the first send, in the handles: set before the request, removed if LinkedIn surely refused it."""
@@ -88,7 +157,7 @@ class LinkedIn(Platform[LinkedInSettings, LinkedInCredentials], RenewsByRefreshT
         if not POSTING_ROLES & await _roles(connection, page):
             raise PlatformError(ErrorKind.AUTH, f"This LinkedIn member may not post for {page}.", code="no_role")
         number = page.rpartition(":")[2]
-        return Identity(f"{PAGE}{number}", await _page_name(connection, number))
+        return Identity(f"{PAGE_PREFIX}{number}", await _page_name(connection, number))
 
     def shows_posts(self, credentials: LinkedInCredentials, draft: Draft[LinkedInSettings]) -> bool:
         """Return whether it is a page's post, or a text, whose repeat LinkedIn refuses."""
@@ -144,7 +213,7 @@ class LinkedIn(Platform[LinkedInSettings, LinkedInCredentials], RenewsByRefreshT
         author, is_open = post_author(connection, context), SENT_AT in context.handles
         if ":organization:" in author:
             try:
-                finding = await lookup.find(connection, context, author, sent_at)
+                finding = await find(connection, context, author, sent_at)
             except PlatformError as error:
                 if error.status != httpx.codes.FORBIDDEN:
                     raise
@@ -240,7 +309,7 @@ async def _record_refusal(context: PublishContext[LinkedInSettings], error: Plat
     handles, urn = context.handles, errors.repeated_urn(error)
     if error.kind is ErrorKind.UNCONFIRMED:
         return error
-    was_sent = _REFUSED_AT in handles or (urn is not None and lookup.is_made_since(urn, context.started_at))
+    was_sent = _REFUSED_AT in handles or (urn is not None and is_made_since(urn, context.started_at))
     if was_sent and urn is not None and urn not in context.taken:
         handles[SENT_AT] = handles.get(_REFUSED_AT) or handles[SENT_AT]
         error = error.as_unconfirmed()

@@ -1,23 +1,105 @@
-"""Access to accounts on any Mastodon server: this service registers its app there, each time."""
+"""Access to accounts on any Mastodon server: this service registers its app there, and reads what the API promises."""
 
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any
 from urllib.parse import urlsplit
 
+import httpx
 from pydantic import SecretStr, ValidationError
 
-from platforms.access.account_servers import FindsServer
-from platforms.access.consent import Ends, OAuthConnector
-from platforms.access.grants import Grant
+from platforms.access.consent import Ends, FindsServer, OAuthConnector
 from platforms.access.registered_apps import App
+from platforms.access.renewal import Grant
 from platforms.access.token_endpoint import UNREADABLE, TokenEndpoint
-from platforms.errors import ErrorKind, PlatformError
+from platforms.base import Connection
+from platforms.errors import ErrorKind, PlatformError, unreadable
+from platforms.http.answers import ListAt, parse
 from platforms.http.wire import Wire, json_object
 from platforms.mastodon.errors import read_error
-from platforms.mastodon.settings import FLAGSHIP, MastodonCredentials
+from platforms.mastodon.limits import KnownLimits, ServerLimits, parse_limits
+from platforms.mastodon.rules import FLAGSHIP, MastodonCredentials
 from platforms.servers.address import origin
 from platforms.servers.reach import FORBIDDEN
+
+MastodonConnection = Connection[MastodonCredentials]
+
+_SERVER = "The Mastodon server"
+ENGLISH = {"lang": "en"}
+"""Asks for errors in English: Mastodon uses the account's language otherwise. Other servers ignore the parameter."""
+
+
+def authorization(connection: MastodonConnection) -> dict[str, str]:
+    """Return the header that carries the token."""
+    return {"Authorization": f"Bearer {connection.credentials.access_token.get_secret_value()}"}
+
+
+async def send(
+    connection: MastodonConnection,
+    method: str,
+    path: str,
+    *,
+    public: bool = False,
+    headers: dict[str, str] | None = None,
+    **options: Any,
+) -> httpx.Response:
+    """Return the server's unchanged response. Raises PlatformError."""
+    headers = {"Accept": "application/json", **(headers or {}), **authorization(connection)}
+    return await connection.wire.send(method, path, public=public, headers=headers, **options)
+
+
+async def read(connection: MastodonConnection, path: str, **params: str) -> dict[str, Any]:
+    """Read one object."""
+    return entity(await send(connection, "GET", path, params=params))
+
+
+async def read_list(connection: MastodonConnection, path: str, enough: int, **params: str) -> list[dict[str, Any]]:
+    """Read a list as far as it has `enough` items. Raises PlatformError if it is none: that is no empty one."""
+    items = parse(await send(connection, "GET", path, params=params, listed=ListAt(enough=enough)))
+    if isinstance(items, list) and all(isinstance(item, dict) for item in items):
+        return items
+    raise unreadable(_SERVER)
+
+
+def entity(response: httpx.Response, *, public: bool = False) -> dict[str, Any]:
+    """Return the object of a response. Raises PlatformError if it has none."""
+    body = parse(response)
+    if isinstance(body, dict):
+        return body
+    raise unreadable(_SERVER, public=public)
+
+
+def require_id(thing: dict[str, Any], *, public: bool = False) -> str:
+    """Return the id of a response's object. Raises PlatformError if it has none."""
+    identifier = thing.get("id")
+    if isinstance(identifier, str | int) and str(identifier):
+        return str(identifier)
+    raise unreadable(_SERVER, public=public)
+
+
+def is_missing(error: PlatformError) -> bool:
+    """Return whether a server does not have the requested object, or not under this path."""
+    return error.status in {404, 405, 410, 501} and error.code == f"http_{error.status}"
+
+
+async def read_limits(connection: MastodonConnection) -> ServerLimits:
+    """Return the limits of the account's server, at most one day old. Raises PlatformError."""
+    address, known = connection.wire.base_url, connection.wire.memory.get(KnownLimits)
+    if (limits := known.get(address)) is None:
+        limits = parse_limits(await _instance(connection))
+        known.remember(address, limits)
+    return limits
+
+
+async def _instance(connection: MastodonConnection) -> dict[str, Any]:
+    for path in ("/api/v2/instance", "/api/v1/instance"):
+        try:
+            return await read(connection, path)
+        except PlatformError as error:
+            if not is_missing(error):
+                raise
+    return {}
+
 
 _NAME = "SocialSyncer"
 _METADATA = "/.well-known/oauth-authorization-server"

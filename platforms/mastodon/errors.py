@@ -6,9 +6,8 @@ import httpx
 
 from domain.request_limits import Quota
 from platforms.errors import ErrorKind, PlatformError
-from platforms.http.quota_headers import quota_from_headers
 from platforms.http.refusals import Body, Refusals, fields, matches
-from platforms.http.untrusted import wait, wait_until
+from platforms.http.untrusted import quota_from_headers, wait, wait_until
 from platforms.http.wire import json_object
 
 SHORTEST_WAIT = timedelta(seconds=1)

@@ -8,9 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from domain.post import MediaType
-from platforms.errors import PlatformError
 from platforms.http.untrusted import count
-from platforms.mastodon.connection import MastodonConnection, is_missing, read
 
 LIFETIME = 86_400
 """Seconds for which a server's limits are cached."""
@@ -142,26 +140,8 @@ def stored_limits(numbers: Mapping[str, int]) -> ServerLimits:
     return ServerLimits(**known)
 
 
-async def read_limits(connection: MastodonConnection) -> ServerLimits:
-    """Return the limits of the account's server, at most one day old. Raises PlatformError."""
-    address, known = connection.wire.base_url, connection.wire.memory.get(KnownLimits)
-    if (limits := known.get(address)) is None:
-        limits = _limits(await _instance(connection))
-        known.remember(address, limits)
-    return limits
-
-
-async def _instance(connection: MastodonConnection) -> dict[str, Any]:
-    for path in ("/api/v2/instance", "/api/v1/instance"):
-        try:
-            return await read(connection, path)
-        except PlatformError as error:
-            if not is_missing(error):
-                raise
-    return {}
-
-
-def _limits(instance: Mapping[str, Any]) -> ServerLimits:
+def parse_limits(instance: Mapping[str, Any]) -> ServerLimits:
+    """Return the limits that a server reports in its description of itself."""
     configuration = instance.get("configuration")
     configuration = configuration if isinstance(configuration, dict) else {}
     numbers: dict[str, Any] = {}

@@ -3,8 +3,8 @@
 from platforms.base import PublishContext, Published
 from platforms.http.wire import segment
 from platforms.live import LiveCheck, SamplePost
-from platforms.mastodon.connection import MastodonConnection, send
-from platforms.mastodon.settings import MastodonSettings
+from platforms.mastodon.access import MastodonConnection, send
+from platforms.mastodon.rules import MastodonSettings
 
 
 async def _remove(connection: MastodonConnection, _: PublishContext[MastodonSettings], published: Published) -> None:

@@ -1,7 +1,7 @@
 """The search for a post among the account's newest statuses, which its server has converted to HTML."""
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterable, Iterator
 from datetime import datetime
 from enum import Enum, auto
 from typing import Any
@@ -9,16 +9,14 @@ from urllib.parse import quote
 
 from domain.loop_share import loop_share
 from platforms.base import Absent, Finding, PublishContext, Published, Unknown
-from platforms.errors import PlatformError
+from platforms.errors import ErrorKind, PlatformError, require_same
 from platforms.http.answers import FirstItems
 from platforms.http.untrusted import moment
-from platforms.mastodon import listing
-from platforms.mastodon.connection import MastodonConnection, read, read_list, require_id
-from platforms.mastodon.limits import DEFAULTS, ServerLimits, read_limits
+from platforms.http.wire import segment
+from platforms.mastodon.access import MastodonConnection, read, read_limits, read_list, require_id
+from platforms.mastodon.limits import DEFAULTS, ServerLimits
 from platforms.mastodon.media import media_ids
-from platforms.mastodon.post_ids import is_of_snac
-from platforms.mastodon.settings import MastodonSettings
-from platforms.mastodon.text import SentText, comparable, read_shown_text, words
+from platforms.mastodon.rules import MastodonSettings, SentText, comparable, is_of_snac, read_shown_text, words
 from platforms.steps.matching import (
     CLOCKS_APART,
     GROWTH_OF_TEXT,
@@ -28,6 +26,92 @@ from platforms.steps.matching import (
     is_too_long,
     likeness,
 )
+
+PAGE, MOST_PAGES = 20, 10
+"""Statuses per page, which every server allows, and pages. If there are more since the attempt, the search ends."""
+MOST_READ = PAGE * MOST_PAGES
+"""Statuses that are read of a page: some servers list all that they have, whatever they are asked for."""
+HIDDEN = frozenset({"private", "direct"})
+
+Status = dict[str, Any]
+
+
+def account_path(connection: MastodonConnection) -> str:
+    """Return the path of the account's own list. snac leaves private statuses out of it, Pixelfed replies."""
+    return f"/api/v1/accounts/{segment(_author(connection))}/statuses"
+
+
+async def pages(connection: MastodonConnection, path: str, **params: str) -> AsyncIterator[list[Status]]:
+    """Read a list page by page, newest first; an empty page is its end. Raises PlatformError.
+
+    A page that is cut off comes twice if the server answers with it again.
+    """
+    params = {"limit": str(PAGE), **params}
+    for _ in range(MOST_PAGES):
+        page = await read_list(connection, path, MOST_READ, **params)
+        if not page or require_id(page[-1]) == params.get("max_id"):
+            # Some servers ignore the parameters and return the same page forever.
+            yield page if isinstance(page, FirstItems) else []
+            return
+        yield page
+        params["max_id"] = require_id(page[-1])
+
+
+async def newest(connection: MastodonConnection) -> list[Status]:
+    """Read the newest statuses of the account, however old they are. Raises PlatformError."""
+    return await read_list(connection, account_path(connection), 40, limit="40")
+
+
+async def thread(connection: MastodonConnection, settings: MastodonSettings) -> list[Status]:
+    """Read all replies to the post that this one replies to, in no order; none if it is no reply.
+
+    Raises PlatformError.
+    """
+    if not settings.in_reply_to_id:
+        return []
+    try:
+        context = await read(connection, f"/api/v1/statuses/{segment(settings.in_reply_to_id)}/context")
+    except PlatformError as error:
+        if error.kind not in {ErrorKind.REJECTED, ErrorKind.AUTH}:
+            raise
+        return []
+    answers = context.get("descendants")
+    return [answer for answer in answers if isinstance(answer, dict)] if isinstance(answers, list) else []
+
+
+def home(connection: MastodonConnection) -> AsyncIterator[list[Status]]:
+    """Read the home timeline, which may have own statuses that the account's list lacks. Raises PlatformError."""
+    return pages(connection, "/api/v1/timelines/home")
+
+
+def may_be_left_out(settings: MastodonSettings) -> bool:
+    """Return whether some servers leave such a post out of the account's list, even for its author."""
+    return settings.visibility in HIDDEN or settings.in_reply_to_id is not None
+
+
+def is_of_kind(status: Status, settings: MastodonSettings) -> bool:
+    """Return whether a server that leaves out a post with these settings leaves out this status, too."""
+    hidden = settings.visibility not in HIDDEN or status.get("visibility") == settings.visibility
+    return hidden and (not settings.in_reply_to_id or bool(status.get("in_reply_to_id")))
+
+
+def is_own(connection: MastodonConnection, status: Status) -> bool:
+    """Return whether the account wrote a status."""
+    author = status.get("account")
+    return isinstance(author, dict) and str(author.get("id")) == _author(connection)
+
+
+def require_own(connection: MastodonConnection, statuses: Iterable[Status], *, public: bool = False) -> None:
+    """Raise PlatformError if another account wrote one of the statuses."""
+    for status in statuses:
+        author = status.get("account")
+        named = author.get("id") if isinstance(author, dict) else None
+        require_same(connection.wire.label, named, _author(connection), public=public)
+
+
+def _author(connection: MastodonConnection) -> str:
+    return connection.account.user_id.partition("@")[0]
+
 
 AFTER = "after"
 """The newest status before the first send, in the handles: "" if there was none, null if unknown."""
@@ -53,7 +137,7 @@ async def save_newest(connection: MastodonConnection, context: PublishContext[Ma
     if AFTER in context.handles:
         return
     try:
-        newest = await read_list(connection, listing.account_path(connection), 1, limit="1", exclude_reblogs="true")
+        newest = await read_list(connection, account_path(connection), 1, limit="1", exclude_reblogs="true")
         context.handles[AFTER] = require_id(newest[0]) if newest else ""
     except PlatformError:
         # Then the time of the attempt must decide. The token may permit writing only.
@@ -67,8 +151,8 @@ async def find(connection: MastodonConnection, context: PublishContext[MastodonS
         return Absent()
     search = _Search(connection, context, sent_at)
     since = {"since_id": context.handles[AFTER]} if context.handles[AFTER] else {}
-    async for page in listing.pages(connection, listing.account_path(connection), exclude_reblogs="true", **since):
-        listing.require_own(connection, page)
+    async for page in pages(connection, account_path(connection), exclude_reblogs="true", **since):
+        require_own(connection, page)
         # A page may be short because a server removes what the account may not see. The last page is one with nothing
         # new.
         if not await search.take(page):
@@ -77,7 +161,7 @@ async def find(connection: MastodonConnection, context: PublishContext[MastodonS
         return search.match() or Unknown()
     if search.is_cut:
         return search.match() or Unknown(is_cut=True)
-    if search.match() or not listing.may_be_left_out(context.draft.settings):
+    if search.match() or not may_be_left_out(context.draft.settings):
         return search.verdict()
     server = await _server(connection)
     return search.verdict() if server.lists_all else await _elsewhere(search, server)
@@ -98,15 +182,13 @@ async def _elsewhere(search: "_Search", server: ServerLimits) -> Finding:
     or the server is known to show all statuses in the home timeline.
     """
     connection, settings = search.connection, search.context.draft.settings
-    shows_kind = server.shows_all_at_home or any(
-        listing.is_of_kind(status, settings) for status in await listing.newest(connection)
-    )
-    await search.take_own(await listing.thread(connection, settings))
+    shows_kind = server.shows_all_at_home or any(is_of_kind(status, settings) for status in await newest(connection))
+    await search.take_own(await thread(connection, settings))
     is_cut = False
-    async for page in listing.home(connection):
+    async for page in home(connection):
         is_cut = isinstance(page, FirstItems)
         own = await search.take_own(page)
-        shows_kind |= any(listing.is_of_kind(status, settings) for status in own)
+        shows_kind |= any(is_of_kind(status, settings) for status in own)
         if not page or search.is_before(page[-1]):
             is_cut = False
             break
@@ -147,7 +229,7 @@ class _Search:
 
     async def take_own(self, statuses: list[dict[str, Any]]) -> list[dict[str, Any]]:
         """Compare the statuses of an unordered list that are new enough and the account's own; return all its own."""
-        own = [status for status in statuses if listing.is_own(self.connection, status)]
+        own = [status for status in statuses if is_own(self.connection, status)]
         for status in own:
             if require_id(status) not in self._seen and not self.is_before(status):
                 self._seen.add(require_id(status))
@@ -204,7 +286,7 @@ def published(
 ) -> Published:
     """Return the published post, with a warning for what the server lacks; a private one may have no own address."""
     status_id = require_id(status, public=public)
-    listing.require_own(connection, [status], public=public)
+    require_own(connection, [status], public=public)
     url = status.get("url") or status.get("uri")
     acct = connection.account.username.partition("@")[0]
     address = str(url) if url else f"{connection.wire.base_url}/@{acct}/{status_id}"

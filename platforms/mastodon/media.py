@@ -1,4 +1,4 @@
-"""Uploads of media to an account's server, until it can show them."""
+"""Uploads of media to an account's server, and the request body that makes a status of them."""
 
 import asyncio
 import mimetypes
@@ -10,23 +10,24 @@ from typing import Any
 import httpx
 
 from domain.post import Media
-from platforms.base import PublishContext
+from platforms.base import Draft, PublishContext
 from platforms.errors import ErrorKind, PlatformError
 from platforms.files import MediaFile
 from platforms.http.multipart import FilePart, MultipartForm, post_form
 from platforms.http.wire import segment
-from platforms.mastodon.connection import (
+from platforms.mastodon.access import (
     ENGLISH,
     MastodonConnection,
     authorization,
     entity,
     is_missing,
+    read_limits,
     require_id,
     send,
 )
 from platforms.mastodon.errors import ATTACHMENT_GONE, MEDIA_NOT_READY
-from platforms.mastodon.limits import ServerLimits, read_limits
-from platforms.mastodon.settings import MastodonSettings
+from platforms.mastodon.limits import DEFAULTS, ServerLimits
+from platforms.mastodon.rules import MastodonSettings
 
 LIFETIME = timedelta(hours=20)
 """How long an upload may wait for its post; servers delete unused ones after about a day (unverified)."""
@@ -166,3 +167,31 @@ def _check(item: Media, file: MediaFile, limits: ServerLimits) -> None:
     if file.size > most:
         message = f"This Mastodon server takes {item.type}s of up to {most:,} bytes; this has {file.size:,}."
         raise PlatformError(ErrorKind.REJECTED, message, code="media_too_large")
+
+
+def status_body(draft: Draft[MastodonSettings], uploads: list[str], limits: ServerLimits = DEFAULTS) -> dict[str, Any]:
+    """Return the body of the request that makes the status; source: docs.joinmastodon.org/methods/statuses."""
+    settings = draft.settings
+    body: dict[str, Any] = {"status": draft.text}
+    if uploads:
+        body["media_ids"] = uploads
+    if settings.poll:
+        body["poll"] = settings.poll.model_dump()
+    chosen = settings.model_dump(exclude={"poll"}, exclude_none=True)
+    if limits.is_of_pleroma:
+        chosen |= _pleroma_fields(settings)
+    return body | chosen
+
+
+def depends_on_server(settings: MastodonSettings) -> bool:
+    """Return whether the body depends on the server."""
+    return settings.quoted_status_id is not None or "-" in (settings.language or "")
+
+
+def _pleroma_fields(settings: MastodonSettings) -> dict[str, str]:
+    """Return the parameters that differ for Pleroma and Akkoma; source: Akkoma's own code.
+
+    Both name a quoted status by `quote_id`. Akkoma refuses a language of more than two letters.
+    """
+    fields = {"quote_id": settings.quoted_status_id} if settings.quoted_status_id else {}
+    return fields | ({"language": settings.language.partition("-")[0]} if settings.language else {})

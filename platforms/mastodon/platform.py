@@ -13,11 +13,10 @@ from platforms.base import AccountFacts, ApiVersion, Draft, Finding, Identity, P
 from platforms.capabilities import OwnServers
 from platforms.errors import ErrorKind, PlatformError
 from platforms.mastodon import errors, lookup, rules
-from platforms.mastodon.connection import ENGLISH, MastodonConnection, entity, read, require_id, send
-from platforms.mastodon.fields import depends_on_server, status_body
-from platforms.mastodon.limits import DEFAULTS, read_limits
-from platforms.mastodon.media import Uploads, media_ids
-from platforms.mastodon.settings import FLAGSHIP, MastodonCredentials, MastodonSettings
+from platforms.mastodon.access import ENGLISH, MastodonConnection, entity, read, read_limits, require_id, send
+from platforms.mastodon.limits import DEFAULTS
+from platforms.mastodon.media import Uploads, depends_on_server, media_ids, status_body
+from platforms.mastodon.rules import FLAGSHIP, MastodonCredentials, MastodonSettings
 from platforms.rules import FileRule
 
 REFUSALS = "refusals"

@@ -10,15 +10,13 @@ from typing import Any, ClassVar, TypeVar
 import httpx
 from pydantic import SecretStr
 
+from platforms.access.connector import Inspection, reported_end
 from platforms.access.consent import OAuthConnector
-from platforms.access.grants import Grant
-from platforms.access.inspection import Inspection, reported_end
 from platforms.access.registered_apps import App
-from platforms.access.renewal import Renewed, Renews, Reuse, TokenRules, reported_lifetimes
+from platforms.access.renewal import Grant, Renewed, Renews, Reuse, TokenRules, reported_lifetimes
 from platforms.access.token_endpoint import TokenEndpoint
 from platforms.base import C, Connection
-from platforms.boundary import shielded
-from platforms.errors import ErrorKind, PlatformError, unreadable
+from platforms.errors import ErrorKind, PlatformError, shielded, unreadable
 from platforms.http.wire import Wire, json_object
 from platforms.meta.graph import MetaCredentials, app_proof
 

@@ -1,13 +1,17 @@
-"""Access to accounts of Pinterest: consent, and tokens that are renewed for as long as they are used."""
+"""Access to accounts of Pinterest: consent, tokens that are renewed for as long as they are used, and requests."""
 
 from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
 
+from platforms.access import oauth
 from platforms.access.consent import OAuthConnector
 from platforms.access.renewal import Reuse, TokenRules
 from platforms.access.token_endpoint import ClientAuth, TokenEndpoint, refuses_grant
-from platforms.pinterest.settings import PinterestCredentials
+from platforms.base import Connection
+from platforms.http.wire import json_object
+from platforms.pinterest.errors import has_ended
+from platforms.pinterest.rules import PinterestCredentials
 
 TOKENS = TokenRules(
     lifetime=timedelta(days=30),
@@ -50,3 +54,13 @@ class PinterestConnector(OAuthConnector[PinterestCredentials]):
 
 
 CONNECTOR = PinterestConnector()
+
+
+PinterestConnection = Connection[PinterestCredentials]
+
+
+async def call(
+    connection: PinterestConnection, method: str, path: str, *, public: bool = False, **options: Any
+) -> dict[str, Any]:
+    """Return Pinterest's response. `public` marks the request that makes a pin. Raises PlatformError."""
+    return json_object(await oauth.send(connection, method, path, ended=has_ended, public=public, **options))

@@ -3,8 +3,8 @@
 from platforms.base import PublishContext, Published
 from platforms.http.wire import segment
 from platforms.live import LiveCheck, SamplePost
-from platforms.pinterest.connection import PinterestConnection, call
-from platforms.pinterest.settings import PinterestSettings
+from platforms.pinterest.access import PinterestConnection, call
+from platforms.pinterest.rules import PinterestSettings
 
 _BOARD = ("boardId",)
 

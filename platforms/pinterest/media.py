@@ -1,16 +1,17 @@
-"""The upload of a video to Pinterest: register it, stream it to the named storage, wait until it is processed."""
+"""The upload of a video to Pinterest, and the request body that makes a pin."""
 
 from datetime import timedelta
 from typing import Any
 
 import httpx
 
-from platforms.base import PublishContext
+from platforms.base import Draft, PublishContext
 from platforms.errors import ErrorKind, PlatformError
 from platforms.http.multipart import FilePart, MultipartForm, post_form
 from platforms.http.wire import segment
-from platforms.pinterest.connection import PinterestConnection, call
-from platforms.pinterest.settings import PinterestSettings
+from platforms.pinterest import rules
+from platforms.pinterest.access import PinterestConnection, call
+from platforms.pinterest.rules import PinterestSettings
 
 NEXT_CHECK = timedelta(seconds=5)
 
@@ -77,3 +78,30 @@ class Video:
     async def _keep(self, video: dict[str, Any]) -> None:
         self._context.handles["video"] = video
         await self._context.save(self._context.handles)
+
+
+def pin_body(draft: Draft[PinterestSettings], media_id: str | None) -> dict[str, Any]:
+    """Return the body of the request that makes the pin; source: Pinterest's OpenAPI document v5, PinCreate."""
+    settings = draft.settings
+    body = {
+        "board_id": settings.board_id,
+        "board_section_id": settings.board_section_id,
+        "title": settings.title,
+        "description": draft.text or None,
+        "alt_text": rules.joined_alt_text(draft),
+        "link": settings.link,
+        "media_source": _media_source(draft, media_id),
+    }
+    return {name: value for name, value in body.items() if value is not None}
+
+
+def _media_source(draft: Draft[PinterestSettings], media_id: str | None) -> dict[str, Any]:
+    settings = draft.settings
+    if media_id is not None:
+        cover: dict[str, Any] = {"cover_image_key_frame_time": settings.cover_image_key_frame_time or 0}
+        if settings.cover_image_url:
+            cover = {"cover_image_url": settings.cover_image_url}
+        return {"source_type": "video_id", "media_id": media_id, **cover}
+    if len(draft.media) > 1:
+        return {"source_type": "multiple_image_urls", "items": [{"url": item.url} for item in draft.media], "index": 0}
+    return {"source_type": "image_url", "url": draft.media[0].url}

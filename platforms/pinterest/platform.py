@@ -1,6 +1,8 @@
 """Publishing to Pinterest: upload a video, make the pin by one request, look on the board if the response was lost."""
 
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from urllib.parse import urlsplit
 
 from domain.post import MediaType
 from platforms.access.oauth import RenewsByRefreshToken
@@ -14,16 +16,100 @@ from platforms.base import (
     PublishContext,
     Published,
 )
-from platforms.choices import Choices, ListsChoices
-from platforms.errors import ErrorKind, PlatformError, require_same
+from platforms.capabilities import MOST_CHOICES, Choices, ListedSetting, ListsChoices, bounded
+from platforms.errors import ErrorKind, PlatformError, require_same, unreadable
 from platforms.files import MediaPulls
-from platforms.pinterest import choices, errors, lookup, rules
-from platforms.pinterest.access import ENDPOINT, TOKENS
-from platforms.pinterest.connection import PinterestConnection, call
-from platforms.pinterest.fields import pin_body
-from platforms.pinterest.media import Video
-from platforms.pinterest.settings import PinterestCredentials, PinterestSettings
+from platforms.http.answers import FirstItems, ListAt
+from platforms.http.untrusted import moment
+from platforms.http.wire import segment
+from platforms.pinterest import errors, rules
+from platforms.pinterest.access import ENDPOINT, TOKENS, PinterestConnection, call
+from platforms.pinterest.media import Video, pin_body
+from platforms.pinterest.rules import RULES, PinterestCredentials, PinterestSettings
 from platforms.rules import FileRule
+from platforms.steps.matching import Likeness, MatchingPost, likeness, verdict
+
+PAGE, MOST_PAGES = 100, 5
+"""Pins per page, and pages. Whether the newest pins come first is unverified, so an older pin ends no search."""
+
+
+def published(pin_id: str) -> Published:
+    """Return the published pin with its id and its address."""
+    return Published(pin_id, RULES.post_id.page(pin_id))
+
+
+async def find(
+    connection: PinterestConnection, context: PublishContext[PinterestSettings], sent_at: datetime
+) -> Finding:
+    """Look on the board for the pin among those made since shortly before `sent_at`. Raises PlatformError."""
+    query: dict[str, str | int] = {"page_size": PAGE}
+    listed: list[MatchingPost] = []
+    path, is_cut = f"/v5/boards/{segment(context.draft.settings.board_id)}/pins", False
+    for _ in range(MOST_PAGES):
+        page = await call(connection, "GET", path, params=query, listed=ListAt(("items",)))
+        pins = page.get("items")
+        if not isinstance(pins, list):
+            raise unreadable("Pinterest")
+        for pin in pins:
+            require_same("Pinterest", pin.get("board_id"), context.draft.settings.board_id)
+        likenesses = ((pin, _likeness(pin, context)) for pin in pins)
+        listed += (MatchingPost(published(str(pin["id"])), _made_at(pin), like) for pin, like in likenesses if like)
+        if is_cut := isinstance(pins, FirstItems):
+            query["page_size"] = max(1, len(pins) // 2)
+            continue
+        if not page.get("bookmark"):
+            return verdict(context, listed, since=sent_at)
+        query["bookmark"] = str(page["bookmark"])
+    return verdict(context, listed, since=sent_at, is_whole=False, is_cut=is_cut)
+
+
+def _likeness(pin: dict[str, Any], context: PublishContext[PinterestSettings]) -> Likeness:
+    settings = context.draft.settings
+    if _place(pin.get("link")) != _place(settings.link):
+        return Likeness.OTHER
+    return min(likeness(pin.get("title"), settings.title), likeness(pin.get("description"), context.draft.text))
+
+
+def _made_at(pin: dict[str, Any]) -> datetime:
+    try:
+        made_at = moment(pin.get("created_at"))
+    except ValueError as error:
+        raise PlatformError(
+            ErrorKind.TRANSIENT, "Pinterest does not say when a pin was made.", code="no_time"
+        ) from error
+    # Pinterest writes its times without a time zone.
+    return made_at if made_at.tzinfo else made_at.replace(tzinfo=UTC)
+
+
+def _place(link: str | None) -> tuple[str, str]:
+    """Return host and path of a link. Whether Pinterest keeps its scheme and query as they were sent is unproven."""
+    parts = urlsplit(link or "")
+    return (parts.hostname or "").removeprefix("www."), parts.path.rstrip("/")
+
+
+PAGE_OF_CHOICES = 250
+"""Entries per page, as many as Pinterest allows. Source: query_page_size of Pinterest's OpenAPI document v5."""
+LISTED = {
+    "boardId": ListedSetting(scope="boards:read"),
+    "boardSectionId": ListedSetting(within="boardId", scope="boards:read"),
+}
+
+
+async def choices(connection: PinterestConnection, board: str) -> Choices:
+    """Return the sections of a board; all boards if it is empty. Raises PlatformError."""
+    path = f"/v5/boards/{segment(board)}/sections" if board else "/v5/boards"
+    query: dict[str, str | int] = {"page_size": PAGE_OF_CHOICES}
+    pairs: list[tuple[object, object]] = []
+    for _ in range(MOST_CHOICES // PAGE_OF_CHOICES):
+        page = await call(connection, "GET", path, params=query)
+        if not isinstance(items := page.get("items"), list):
+            raise unreadable("Pinterest")
+        pairs += [(item["id"], item.get("name")) for item in items]
+        if not page.get("bookmark"):
+            return bounded(pairs)
+        query["bookmark"] = str(page["bookmark"])
+    return bounded(pairs, more=True)
+
 
 FETCHES = 3
 """How often Pinterest is asked to fetch media that it cannot reach, before they are at fault; working publishers ask
@@ -56,7 +142,7 @@ class Pinterest(
     credentials = PinterestCredentials
     tokens = TOKENS
     token_endpoint = ENDPOINT
-    listed = choices.LISTED
+    listed = LISTED
 
     def file_rules(self, draft: Draft[PinterestSettings], account: AccountFacts) -> tuple[FileRule, ...]:
         """Return the rules for the files of this draft: several images must have the same sides."""
@@ -68,7 +154,7 @@ class Pinterest(
 
     async def choices(self, connection: PinterestConnection, name: str, within: str) -> Choices:
         """Return the boards of the account, or the sections of a board."""
-        return await choices.choices(connection, within if name == "boardSectionId" else "")
+        return await choices(connection, within if name == "boardSectionId" else "")
 
     async def whoami(self, connection: PinterestConnection) -> Identity:
         """Ask whose token this is."""
@@ -97,13 +183,13 @@ class Pinterest(
         if not pin.get("id"):
             raise PlatformError(ErrorKind.UNCONFIRMED, "Pinterest did not name the pin.", code="no_id")
         require_same("Pinterest", pin.get("board_id"), context.draft.settings.board_id, public=True)
-        return lookup.published(str(pin["id"]))
+        return published(str(pin["id"]))
 
     async def confirm_sent(
         self, connection: PinterestConnection, context: PublishContext[PinterestSettings], sent_at: datetime
     ) -> Finding:
         """Look for the pin on its board."""
-        return await lookup.find(connection, context, sent_at)
+        return await find(connection, context, sent_at)
 
 
 def _has_video(draft: Draft[PinterestSettings]) -> bool:

@@ -1,16 +1,58 @@
-"""Access to accounts of Reddit: consent, and refresh tokens that never end."""
+"""Access to accounts of Reddit: consent, refresh tokens that never end, and requests that name the app."""
 
 from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
 
+import httpx
+
+from platforms.access import oauth
 from platforms.access.consent import OAuthConnector
-from platforms.access.grants import Grant
 from platforms.access.registered_apps import App
-from platforms.access.renewal import Reuse, TokenRules
+from platforms.access.renewal import Grant, Reuse, TokenRules
 from platforms.access.token_endpoint import ClientAuth, TokenEndpoint, refusal_code
-from platforms.reddit.connection import APP, VERSION
-from platforms.reddit.settings import RedditCredentials
+from platforms.base import Connection
+from platforms.http.wire import json_object
+from platforms.reddit.errors import error_within
+from platforms.reddit.rules import RedditCredentials
+
+BASE_URL = "https://oauth.reddit.com"
+APP, VERSION = "socialsyncer", "0.1"
+
+RedditConnection = Connection[RedditCredentials]
+
+
+async def call(
+    connection: RedditConnection, method: str, path: str, *, public: bool = False, **options: Any
+) -> dict[str, Any]:
+    """Return Reddit's response. `public` marks the request that makes a post.
+
+    Raises PlatformError, also for errors in a response with status 200.
+    """
+    response = await send(connection, method, path, public=public, **options)
+    body = json_object(response)
+    if error := error_within(body, response):
+        raise connection.wire.outcome(response, error, public=public)
+    return body
+
+
+async def send(connection: RedditConnection, method: str, path: str, **options: Any) -> httpx.Response:
+    """Return Reddit's response, whose body may still report an error. Raises PlatformError."""
+    agent = user_agent(connection)
+
+    def headers(credentials: RedditCredentials) -> dict[str, str]:
+        return {"Authorization": f"bearer {credentials.access_token.get_secret_value()}", "User-Agent": agent}
+
+    return await oauth.send(connection, method, path, headers=headers, **options)
+
+
+def user_agent(connection: RedditConnection) -> str:
+    """Return the user agent that names the app. Reddit refuses the default names of HTTP libraries."""
+    named = connection.credentials.user_agent
+    return (
+        named or f"web:{connection.credentials.client_id or APP}:{VERSION} (by /u/{connection.account.username or APP})"
+    )
+
 
 TOKENS = TokenRules(lifetime=timedelta(days=1), reuse=Reuse.HARMLESS, lead=timedelta(minutes=15))
 """Refresh tokens do not expire; general knowledge."""

@@ -10,9 +10,8 @@ import httpx
 
 from domain.request_limits import Quota
 from platforms.errors import DUPLICATE, ErrorKind, PlatformError
-from platforms.http.quota_headers import quota_from_headers
 from platforms.http.refusals import Refusals, codes
-from platforms.http.untrusted import LONGEST_WAIT, wait
+from platforms.http.untrusted import LONGEST_WAIT, quota_from_headers, wait
 from platforms.http.wire import json_object
 
 THROTTLED_WAIT = timedelta(minutes=10)

@@ -2,8 +2,8 @@
 
 from platforms.base import PublishContext, Published
 from platforms.live import LiveCheck, SamplePost
-from platforms.reddit.connection import RedditConnection, call
-from platforms.reddit.settings import RedditSettings
+from platforms.reddit.access import RedditConnection, call
+from platforms.reddit.rules import RedditSettings
 
 _PROFILE = {"subreddit": "u_{username}"}
 

@@ -2,7 +2,9 @@
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from html import unescape
 from typing import Any
+from urllib.parse import urlsplit
 
 from platforms.access.oauth import RenewsByRefreshToken
 from platforms.access.registered_apps import App
@@ -18,15 +20,87 @@ from platforms.base import (
     Published,
     Unknown,
 )
-from platforms.choices import Choices, ListsChoices
-from platforms.errors import DUPLICATE, ErrorKind, PlatformError
-from platforms.reddit import choices, errors, lookup, rules
-from platforms.reddit.access import ENDPOINT, TOKENS, USER_AGENT
-from platforms.reddit.connection import BASE_URL, RedditConnection, call, user_agent
-from platforms.reddit.fields import gallery_body, submit_fields
-from platforms.reddit.media import upload
-from platforms.reddit.rules import RedditPostType, choose_post_type
-from platforms.reddit.settings import RedditCredentials, RedditSettings
+from platforms.capabilities import Choices, ListedSetting, ListsChoices, bounded
+from platforms.errors import DUPLICATE, ErrorKind, PlatformError, require_same, unreadable
+from platforms.http.answers import ListAt, parse
+from platforms.http.untrusted import moment
+from platforms.http.wire import segment
+from platforms.reddit import errors, rules
+from platforms.reddit.access import BASE_URL, ENDPOINT, TOKENS, USER_AGENT, RedditConnection, call, send, user_agent
+from platforms.reddit.media import gallery_body, submit_fields, upload
+from platforms.reddit.rules import RedditCredentials, RedditPostType, RedditSettings, choose_post_type, title_and_text
+from platforms.steps.matching import Likeness, MatchingPost, likeness, verdict_of_newest
+
+PAGE = 100
+"""Posts per page, the most that Reddit returns."""
+_URL = "https://www.reddit.com"
+
+
+async def find(connection: RedditConnection, context: PublishContext[RedditSettings], sent_at: datetime) -> Finding:
+    """Look for the author's post of the same title in the same subreddit, made since shortly before `sent_at`.
+
+    Raises PlatformError.
+    """
+    query: dict[str, str | int] = {"sort": "new", "limit": PAGE, "raw_json": 1}
+    path, listed = f"/user/{segment(connection.account.username)}/submitted", ListAt(("data", "children"))
+    listing = await call(connection, "GET", path, params=query, listed=listed)
+    data = listing.get("data")
+    children = data.get("children") if isinstance(data, dict) else None
+    if not isinstance(children, list):
+        raise unreadable("Reddit")
+    for child in children:
+        require_same("Reddit", child["data"].get("author"), connection.account.username)
+    posts = (_matching_post(child["data"], context) for child in children)
+    return verdict_of_newest(context, children, posts, since=sent_at, most=PAGE)
+
+
+def _matching_post(post: dict[str, Any], context: PublishContext[RedditSettings]) -> MatchingPost:
+    shown = Published(str(post["name"]), _URL + post["permalink"])
+    return MatchingPost(shown, moment(post.get("created_utc") or 0), _likeness(post, context))
+
+
+def _likeness(post: dict[str, Any], context: PublishContext[RedditSettings]) -> Likeness:
+    draft = context.draft
+    title, text = title_and_text(draft)
+    post_type = choose_post_type(draft)
+    is_elsewhere = str(post.get("subreddit")).lower() != draft.settings.subreddit.lower()
+    if is_elsewhere or bool(post.get("is_self")) is not (post_type is RedditPostType.SELF):
+        return Likeness.OTHER
+    match post_type:
+        case RedditPostType.SELF:
+            body = likeness(post.get("selftext"), text)
+        case RedditPostType.LINK:
+            body = _likeness_of_links(post.get("url"), draft.settings.url)
+        case _:
+            body = Likeness.SAME
+    return min(likeness(post.get("title"), title), body)
+
+
+def _likeness_of_links(shown: object, sent: str | None) -> Likeness:
+    """Return how like two addresses are. Whether Reddit keeps an address as it was sent is unproven."""
+    (page, query), (own_page, own_query) = _address(shown), _address(sent)
+    if page != own_page:
+        return Likeness.OTHER
+    return Likeness.SAME if query == own_query else Likeness.RESEMBLES
+
+
+def _address(url: object) -> tuple[tuple[str, str], str]:
+    """Return a link's host and path, and its query."""
+    parts = urlsplit(unescape(str(url or "")))
+    return ((parts.hostname or "").removeprefix("www."), parts.path.rstrip("/")), parts.query
+
+
+LISTED = {"flairId": ListedSetting(within="subreddit", scope="flair")}
+
+
+async def flairs(connection: RedditConnection, subreddit: str) -> Choices:
+    """Return the flairs of a subreddit that its members may choose. Raises PlatformError."""
+    answer = await send(connection, "GET", f"/r/{segment(subreddit)}/api/link_flair_v2", params={"raw_json": "1"})
+    entries = parse(answer)
+    if not isinstance(entries, list):
+        raise unreadable("Reddit")
+    return bounded((item["id"], item.get("text")) for item in entries if not item.get("mod_only"))
+
 
 TAKEN_AT = "takenAt"
 """When Reddit accepted an image, in the handles. It makes the post a little later and does not return its id."""
@@ -62,7 +136,7 @@ class Reddit(
     credentials = RedditCredentials
     tokens = TOKENS
     token_endpoint = ENDPOINT
-    listed = choices.LISTED
+    listed = LISTED
 
     def renewing_app(self, connection: RedditConnection) -> App:
         """Return the app to which the tokens were issued; it names itself as in all requests of the account."""
@@ -70,7 +144,7 @@ class Reddit(
 
     async def choices(self, connection: RedditConnection, name: str, within: str) -> Choices:
         """Return the flairs of a subreddit."""
-        return await choices.flairs(connection, within)
+        return await flairs(connection, within)
 
     async def whoami(self, connection: RedditConnection) -> Identity:
         """Ask whose token this is."""
@@ -104,7 +178,7 @@ class Reddit(
         self, connection: RedditConnection, context: PublishContext[RedditSettings], sent_at: datetime
     ) -> Finding:
         """Look among the author's posts. A post that Reddit accepted is not absent, however long it takes to appear."""
-        finding = await lookup.find(connection, context, sent_at)
+        finding = await find(connection, context, sent_at)
         if not isinstance(finding, Absent):
             return finding
         taken_at = context.handles.get(TAKEN_AT)
@@ -131,7 +205,7 @@ async def _search_once(
 ) -> Published | None:
     """Look once. If the search fails, the post may be public all the same."""
     try:
-        finding = await lookup.find(connection, context, sent_at)
+        finding = await find(connection, context, sent_at)
     except PlatformError:
         return None
     return finding if isinstance(finding, Published) else None

@@ -3,8 +3,8 @@
 import httpx
 
 from platforms.base import AnyPlatform
+from platforms.http.addresses import AllowedHosts
 from platforms.http.guard import GuardedTransport
-from platforms.http.hosts import AllowedHosts
 from platforms.http.resolver import OWN_NAMES, STRANGE_NAMES, PlatformNames, Resolver
 from platforms.servers.reach import Servers, to_named_servers
 

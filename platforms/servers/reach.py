@@ -10,9 +10,8 @@ from domain.printable import error_words
 from platforms.base import AnyPlatform
 from platforms.capabilities import OwnServers
 from platforms.errors import ErrorKind, PlatformError
-from platforms.http.addresses import Network, is_plain_host
+from platforms.http.addresses import AllowedHosts, Network, is_plain_host
 from platforms.http.guard import AddressForbidden, GuardedTransport
-from platforms.http.hosts import AllowedHosts
 from platforms.http.shared_transport import SharedTransport
 from platforms.http.wire import OF_OPERATOR
 

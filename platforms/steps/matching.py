@@ -16,8 +16,7 @@ import regex
 
 from platforms.base import Absent, Finding, PublishContext, Published, Unknown
 from platforms.http.answers import FirstItems
-from platforms.texts.entities import readable
-from platforms.texts.unicode import compatible_length, nfkc
+from platforms.texts.unicode import compatible_length, nfkc, readable
 
 CLOCKS_APART = timedelta(seconds=60)
 """How far a platform's clock may be ahead of ours or behind it; our choice."""

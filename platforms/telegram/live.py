@@ -2,8 +2,8 @@
 
 from platforms.base import PublishContext, Published
 from platforms.live import LiveCheck, SamplePost
-from platforms.telegram.connection import TelegramConnection, remove
-from platforms.telegram.settings import TelegramSettings
+from platforms.telegram.access import TelegramConnection, remove
+from platforms.telegram.rules import TelegramSettings
 
 
 async def _remove(connection: TelegramConnection, _: PublishContext[TelegramSettings], published: Published) -> None:

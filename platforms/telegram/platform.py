@@ -9,10 +9,10 @@ from platforms.base import ApiVersion, Draft, Finding, Identity, Platform, Publi
 from platforms.errors import ErrorKind, PlatformError, unreadable
 from platforms.steps.write_only import confirm_from_marker, mark_sending
 from platforms.telegram import errors, rules
-from platforms.telegram.connection import TelegramConnection, ask, send
+from platforms.telegram.access import TelegramConnection, ask, send
 from platforms.telegram.errors import ChatMovedError
-from platforms.telegram.fields import Call, build_call
-from platforms.telegram.settings import TelegramCredentials, TelegramSettings
+from platforms.telegram.media import Call, build_call
+from platforms.telegram.rules import TelegramCredentials, TelegramSettings
 
 
 class Telegram(Platform[TelegramSettings, TelegramCredentials]):

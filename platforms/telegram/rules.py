@@ -1,15 +1,102 @@
-"""Telegram's limits, and what does not go together in one message."""
+"""Telegram's settings, limits and markup, and what does not go together in one message."""
 
+import html
+import re
 from datetime import timedelta
+from typing import Literal
+
+from pydantic import AliasChoices, Field, SecretStr
 
 from domain.post import MediaType
 from domain.request_limits import RateLimit
 from platforms.base import AccountFacts, Draft
+from platforms.client_model import ClientModel
 from platforms.post_ids import PostId
 from platforms.rules import FileRule, MediaRule, Rules, TextRule, Violation, setting
-from platforms.telegram.settings import TelegramSettings
-from platforms.telegram.text import visible
-from platforms.texts.unicode import utf16_length
+from platforms.texts.expensive import expensive
+from platforms.texts.unicode import readable, utf16_length
+
+
+class TelegramSettings(ClientModel):
+    """Settings of a post on Telegram."""
+
+    parse_mode: Literal["HTML", "MarkdownV2", "Markdown"] | None = Field(
+        None,
+        description="Read the text as Telegram's HTML or Markdown; left out, it is published letter by letter.",
+        examples=["HTML"],
+    )
+    disable_web_page_preview: bool = Field(
+        default=False, description="Show no preview of the first link; text posts only.", examples=[True]
+    )
+    disable_notification: bool = Field(
+        default=False, description="Deliver without a sound; also accepted as `disable_notification`.", examples=[True]
+    )
+    protect_content: bool = Field(default=False, description="Forbid forwarding and saving.", examples=[True])
+    has_spoiler: bool = Field(
+        default=False, description="Cover the media until the reader taps on them; with media only.", examples=[True]
+    )
+    show_caption_above_media: bool = Field(
+        default=False, description="Put the text above the media; with media only.", examples=[True]
+    )
+    message_thread_id: int | None = Field(
+        None, ge=1, description="The topic of a forum group to publish in.", examples=[12]
+    )
+
+
+class TelegramCredentials(ClientModel):
+    """A bot's token and the chat in which it publishes: `{"botToken": "…", "chatId": "@channel" or "-100…"}`.
+
+    `accessToken` and `userId` are other names for them.
+    """
+
+    access_token: SecretStr = Field(validation_alias=AliasChoices("botToken", "accessToken"))
+    user_id: str = Field(validation_alias=AliasChoices("chatId", "userId"), pattern=r"^(-?\d{1,20}|@[A-Za-z]\w{3,31})$")
+    client_id: str | None = Field(None, description="The app whose bot is used.")
+
+
+_TAG = re.compile(r"</?[A-Za-z][^<>]*>")
+_LINK_MARKS = re.compile(r"\\.|!?\[|\]\(?|\)", re.DOTALL)
+_ESCAPED = re.compile(r"\\([\x21-\x7e])")
+_MARKS = re.compile(r"(?<!\\)[*_~`|]|(?m:^>)")
+
+
+@expensive
+def visible(text: str, parse_mode: str | None) -> str:
+    """Return a text without its markup, never longer than what Telegram sees; the rest only Telegram can decide."""
+    if parse_mode is None:
+        return text
+    if parse_mode == "HTML":
+        return html.unescape(readable(_TAG.sub("", text)))
+    return _ESCAPED.sub(r"\1", _MARKS.sub("", _without_addresses(text)))
+
+
+def _without_addresses(text: str) -> str:
+    """Return a text with its links' words in place of the links.
+
+    It is one pass over the brackets, because a pattern for whole links would read to the end from each bracket.
+    """
+    pieces: list[str] = []
+    done = 0
+    words: tuple[int, int] | None = None
+    """The begin and the end of the last opening bracket."""
+    address: tuple[int, int, int] | None = None
+    """The same for the bracket before an address, and the end of the words in it."""
+    for mark in _LINK_MARKS.finditer(text):
+        start, end = mark.span()
+        if address is not None:
+            if mark[0] == ")":
+                pieces += (text[done : address[0]], text[address[1] : address[2]])
+                done = end
+                address = None
+        elif mark[0] in {"[", "!["}:
+            words = (start, end)
+        elif mark[0] == "](" and words is not None:
+            address = (words[0], words[1], start)
+            words = None
+        elif mark[0] == "]":
+            words = None
+    return "".join([*pieces, text[done:]])
+
 
 _API = "core.telegram.org/bots/api"
 ALBUM_ITEMS = 10

@@ -1,6 +1,6 @@
 """Access to accounts of Threads."""
 
-from platforms.access.inspection import Inspection
+from platforms.access.connector import Inspection
 from platforms.meta.access import LongLivedConnector, code_endpoint, debugged
 from platforms.threads.rules import ThreadsConnection, ThreadsCredentials
 

@@ -10,13 +10,9 @@ from platforms.base import ApiVersion, Draft, Finding, Identity, Platform, Publi
 from platforms.errors import NO_PUBLIC_URL, ErrorKind, PlatformError
 from platforms.files import MediaPulls
 from platforms.tiktok import errors, rules
-from platforms.tiktok.access import ENDPOINT, TOKENS
-from platforms.tiktok.connection import TikTokConnection, call, read
-from platforms.tiktok.fields import photo_body
-from platforms.tiktok.media import LONGEST, Upload
-from platforms.tiktok.rules import is_video
-from platforms.tiktok.settings import ONLY_SELF, PUBLIC, TikTokCredentials, TikTokSettings
-from platforms.tiktok.status import PublishVerdict
+from platforms.tiktok.access import ENDPOINT, TOKENS, TikTokConnection, call, read
+from platforms.tiktok.media import LONGEST, PublishVerdict, Upload, photo_body
+from platforms.tiktok.rules import ONLY_SELF, PUBLIC, TikTokCredentials, TikTokSettings, is_video
 
 IN_INBOX = "TikTok has put this into the inbox of the app, where the account's owner finishes the post."
 NEXT_CHECK = timedelta(minutes=2)

@@ -9,9 +9,8 @@ import httpx
 
 from domain.request_limits import Quota
 from platforms.errors import ACCOUNT_LOCKED, DUPLICATE, ErrorKind, PlatformError
-from platforms.http.quota_headers import quota_from_headers
 from platforms.http.refusals import Refusals, alternatives, codes, fields, is_numbered, matches
-from platforms.http.untrusted import wait_until
+from platforms.http.untrusted import quota_from_headers, wait_until
 from platforms.http.wire import json_object
 
 REQUEST_ID_HEADER = "x-transaction-id"

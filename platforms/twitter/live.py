@@ -3,8 +3,8 @@
 from platforms.base import PublishContext, Published
 from platforms.http.wire import segment
 from platforms.live import Assumption, LiveCheck, SamplePost, SampleResult, find_answers
-from platforms.twitter.connection import TwitterConnection, call
-from platforms.twitter.settings import TwitterSettings
+from platforms.twitter.access import TwitterConnection, call
+from platforms.twitter.rules import TwitterSettings
 
 
 async def _remove(connection: TwitterConnection, _: PublishContext[TwitterSettings], published: Published) -> None:

@@ -1,11 +1,12 @@
 """Publishing to X: upload media, make the post by one request and each post of its thread by one, confirm, edit."""
 
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from platforms.access.oauth import RenewsByRefreshToken
 from platforms.base import (
+    Absent,
     AccountFacts,
     ApiVersion,
     Draft,
@@ -17,15 +18,136 @@ from platforms.base import (
     Published,
 )
 from platforms.capabilities import Editable
-from platforms.errors import PlatformError
+from platforms.errors import DUPLICATE, ErrorKind, PlatformError
 from platforms.rules import FileRule
-from platforms.steps.thread import ended_early
-from platforms.twitter import edits, errors, lookup, posts, rules, thread
-from platforms.twitter.access import ENDPOINT, TOKENS
-from platforms.twitter.captions import add_captions
-from platforms.twitter.connection import TwitterConnection, call, require_object
-from platforms.twitter.media import Uploads
-from platforms.twitter.settings import TwitterCredentials, TwitterSettings
+from platforms.steps.thread import ended_early, unconfirmed_item
+from platforms.twitter import errors, lookup, rules
+from platforms.twitter.access import ENDPOINT, TOKENS, TwitterConnection, call, require_object
+from platforms.twitter.media import Uploads, add_captions, media_ids
+from platforms.twitter.rules import TwitterCredentials, TwitterSettings
+
+
+async def send(connection: TwitterConnection, context: PublishContext[TwitterSettings]) -> str:
+    """Make the post and return its id. Raises PlatformError, `unconfirmed` if it may have been made."""
+    body = post_body(context.draft, media_ids(context.handles) if context.draft.media else [])
+    try:
+        answer = await call(connection, "POST", "/2/tweets", public=True, json=body)
+    except PlatformError as error:
+        if error.kind is ErrorKind.REJECTED and "media" in error.message.lower():
+            # X does not accept these uploads, so the next attempt must upload again.
+            context.handles.pop("media", None)
+            await context.save(context.handles)
+        raise
+    post_id: str = require_object(answer, public=True)["id"]
+    return post_id
+
+
+def post_body(draft: Draft[TwitterSettings], uploads: list[str]) -> dict[str, Any]:
+    """Return the body of the request that makes the post; source: X API v2 OpenAPI document, CreatePostsRequest."""
+    settings = draft.settings
+    body: dict[str, Any] = {"text": draft.text} if draft.text or not uploads else {}
+    if uploads:
+        body["media"] = {"media_ids": uploads}
+    if settings.reply_to_tweet_id:
+        body["reply"] = {"in_reply_to_tweet_id": settings.reply_to_tweet_id}
+    if settings.quote_tweet_id:
+        body["quote_tweet_id"] = settings.quote_tweet_id
+    if settings.reply_settings:
+        body["reply_settings"] = settings.reply_settings
+    if settings.poll:
+        body["poll"] = {"options": settings.poll.options, "duration_minutes": settings.poll.duration_minutes}
+    return body
+
+
+async def upload(connection: TwitterConnection, context: PublishContext[TwitterSettings]) -> None:
+    """Upload the media of the thread's posts, so that X refuses a bad file before anything is public."""
+    for number, item in enumerate(context.draft.settings.thread_items):
+        if item.media:
+            await Uploads(connection, _as_post(context, number)).run()
+
+
+async def follow(
+    connection: TwitterConnection,
+    context: PublishContext[TwitterSettings],
+    number: int,
+    parent: str,
+    absent_after: timedelta,
+) -> str:
+    """Make one post of the thread unless it is public already; return its id.
+
+    The send, and the post that it replies to, are noted before the request. If the response is lost, the post is sent
+    again only once X has not shown it for `absent_after`.
+
+    Raises PlatformError: `not_ready` if the post must be looked for.
+    """
+    # An edit of the first post after that changes its id, but not the post that the reply was sent to.
+    parent = _item_handles(context, number).get("parent", parent)
+    post = _as_post(context, number, parent)
+    note = post.handles
+    if "id" in note:
+        return str(note["id"])
+    sent_before = note.get("sentAt")
+    if sent_before is not None:
+        sent_at = datetime.fromisoformat(sent_before)
+        finding = await lookup.find(connection, post, sent_at, since_id=parent)
+        if isinstance(finding, Published):
+            return await _save_id(post, finding.platform_post_id)
+        if not isinstance(finding, Absent):
+            raise unconfirmed_item("X", number, sent_at)
+        if (remaining := absent_after - (datetime.now(UTC) - sent_at)) > timedelta(0):
+            raise unconfirmed_item("X", number, sent_at, longest_wait=remaining)
+    if post.draft.media:
+        await Uploads(connection, post).run()
+    note |= {"parent": parent, "sentAt": datetime.now(UTC).isoformat()}
+    await post.save(note)
+    try:
+        return await _save_id(post, await send(connection, post))
+    except PlatformError as error:
+        if error.kind is ErrorKind.UNCONFIRMED:
+            raise unconfirmed_item("X", number, datetime.now(UTC), error.code) from error
+        if error.code == DUPLICATE and sent_before is not None and not note.get("wasDouble"):
+            # The first send may have been published late. If it still cannot be found, the duplicate is another post.
+            note["wasDouble"] = True
+            await post.save(note)
+            raise unconfirmed_item("X", number, datetime.now(UTC), error.code) from error
+        await _forget_send(post, sent_before)
+        raise
+
+
+async def _save_id(post: PublishContext[TwitterSettings], post_id: str) -> str:
+    post.handles["id"] = post_id
+    await post.save(post.handles)
+    return post_id
+
+
+async def _forget_send(post: PublishContext[TwitterSettings], sent_before: str | None) -> None:
+    """Remove the note of a send that surely had no effect; an earlier send stays noted."""
+    if sent_before is None:
+        del post.handles["sentAt"], post.handles["parent"]
+    else:
+        post.handles["sentAt"] = sent_before
+    await post.save(post.handles)
+
+
+def _as_post(
+    context: PublishContext[TwitterSettings], number: int, parent: str | None = None
+) -> PublishContext[TwitterSettings]:
+    """Return one post of the thread as if it were sent by itself; its handles are a part of the thread's."""
+
+    async def save(_: Handles) -> None:
+        await context.save(context.handles)
+
+    settings = context.draft.settings
+    item = settings.thread_items[number]
+    own_settings = TwitterSettings(reply_to_tweet_id=parent, long_video=settings.long_video)
+    draft = Draft(item.content, item.media, own_settings)
+    return replace(context, draft=draft, handles=_item_handles(context, number), save=save)
+
+
+def _item_handles(context: PublishContext[TwitterSettings], number: int) -> Handles:
+    """Return the stored data of one post of the thread: media, parent, sentAt, wasDouble, id."""
+    note: Handles = context.handles.setdefault("thread", {}).setdefault(str(number), {})
+    return note
 
 
 class Twitter(
@@ -76,11 +198,11 @@ class Twitter(
     async def prepare(self, connection: TwitterConnection, context: PublishContext[TwitterSettings]) -> None:
         """Upload and describe the media, including those of the thread. Repeatable: continues from the handles."""
         await Uploads(connection, context).run()
-        await thread.upload(connection, context)
+        await upload(connection, context)
 
     async def publish(self, connection: TwitterConnection, context: PublishContext[TwitterSettings]) -> Published:
         """Make the post. `editable_until` stays unknown, which means an hour: asking for it would cost another read."""
-        return lookup.published(await posts.send(connection, context))
+        return lookup.published(await send(connection, context))
 
     async def confirm_sent(
         self, connection: TwitterConnection, context: PublishContext[TwitterSettings], sent_at: datetime
@@ -102,18 +224,18 @@ class Twitter(
         parent = published.platform_post_id
         for number in range(len(context.draft.settings.thread_items)):
             try:
-                parent = await thread.follow(connection, context, number, parent, self.read_lag)
+                parent = await follow(connection, context, number, parent, self.read_lag)
             except PlatformError as error:
                 return ended_early(published, number, error)
         return published
 
     async def edit(self, connection: TwitterConnection, published: Published, text: str, handles: Handles) -> Published:
         """Replace the text; the new version has a new id, and the same media."""
-        return await edits.edit(connection, published, text, handles)
+        return await lookup.edit(connection, published, text, handles)
 
     async def confirm_edit(self, connection: TwitterConnection, published: Published, text: str) -> Finding:
         """Look among the versions of the post for the new text."""
-        return await edits.confirm(connection, published, text)
+        return await lookup.confirm(connection, published, text)
 
 
 def _is_premium(user: dict[str, Any]) -> bool:

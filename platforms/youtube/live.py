@@ -2,8 +2,8 @@
 
 from platforms.base import PublishContext, Published
 from platforms.live import FILE, Assumption, LiveCheck, SamplePost, SampleResult, find_answers
-from platforms.youtube.connection import YouTubeConnection, send
-from platforms.youtube.settings import YouTubeSettings
+from platforms.youtube.access import YouTubeConnection, send
+from platforms.youtube.rules import YouTubeSettings
 
 _PRIVATE = {"visibility": "private"}
 

@@ -9,7 +9,7 @@ from activities.options import POSTS_QUEUE, platform_queue
 from domain.ids import workflow_id
 from domain.post import LATE_AFTER
 from domain.schedule import rfc3339
-from platforms.versions import EndingVersion, ending_versions
+from platforms.registry import EndingVersion, ending_versions
 from reconcile.clock import ahead_of_database
 from reconcile.doctor.findings import Finding, FindingKind, FixedBy, Subject
 from reconcile.doctor.operator_causes import OPERATOR_CAUSES, OperatorCause

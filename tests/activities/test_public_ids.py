@@ -17,8 +17,8 @@ from tests.stack import Stack
 
 
 async def test_late_public_id_is_saved(stack: Stack, parts: WorkerParts, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("platforms.tiktok.status.CHECK_PAUSES", (0,))
-    monkeypatch.setattr("platforms.tiktok.status.CHECKS_FOR_ID", 1)
+    monkeypatch.setattr("platforms.tiktok.media.CHECK_PAUSES", (0,))
+    monkeypatch.setattr("platforms.tiktok.media.CHECKS_FOR_ID", 1)
     account = await stack.connect("tiktok", refreshToken="r", clientKey="k", clientSecret="s")
     settings = {"privacyLevel": "PUBLIC_TO_EVERYONE", "contentPreviewConfirmed": True, "expressConsentGiven": True}
     video = ("https://example.com/late.mp4",)

@@ -18,8 +18,8 @@ from activities import webhook_requests
 from activities.webhook_requests import NoConnection, WebhookSender
 from domain.webhooks import LARGEST_RESPONSE, Answer, new_secret
 from platforms.http import shared_transport
+from platforms.http.addresses import AllowedHosts
 from platforms.http.guard import GuardedTransport
-from platforms.http.hosts import AllowedHosts
 from store.models import Event
 from tests.activities.receivers import Behave, Receiver, answer, drip, drop, flood, hang, receiving
 

@@ -14,8 +14,8 @@ from activities.webhook_requests import WebhookSender
 from activities.webhooks import DeliverCommand, DeliveryRound, WebhookSteps
 from domain.ids import first_id, new_id
 from domain.webhooks import new_secret
+from platforms.http.addresses import AllowedHosts
 from platforms.http.guard import GuardedTransport
-from platforms.http.hosts import AllowedHosts
 from store.models import Delivery, DeliveryAttempt, Event, Webhook
 from store.secrets.vault import Vault
 from store.webhooks.deliveries import make_deliveries

@@ -75,7 +75,7 @@ from domain.workspaces import (
 from media.bandwidth import PER_SECOND
 from media.fetch import MAX_BYTES as MOST_FETCHED_BYTES
 from media.fetch import MinimumSpeed
-from platforms.choices import MOST_CHOICES
+from platforms.capabilities import MOST_CHOICES
 from reconcile.upload_fetches import MOST_AT_ONCE as MOST_FETCHED_AT_ONCE
 from storage.parts import MOST_PARTS, PART
 from store.accounts.pending_connections import KEPT as CHOICES_KEPT

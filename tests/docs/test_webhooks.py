@@ -24,8 +24,8 @@ from domain.webhooks import (
     new_secret,
     sign,
 )
+from platforms.http.addresses import AllowedHosts
 from platforms.http.guard import GuardedTransport
-from platforms.http.hosts import AllowedHosts
 from store.models import Event
 
 ROOT = Path(__file__).parents[2]

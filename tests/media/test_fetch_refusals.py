@@ -15,8 +15,8 @@ from media import download
 from media.fetch import MediaFetcher, MinimumSpeed
 from media.spool import Spool
 from platforms.errors import ErrorKind
+from platforms.http.addresses import AllowedHosts
 from platforms.http.guard import GuardedTransport
-from platforms.http.hosts import AllowedHosts
 from tests.media.fetching import Make, refusal
 from tests.media.hostile import (
     JPEG,

@@ -8,11 +8,10 @@ from urllib.parse import parse_qsl, urlsplit
 
 import httpx
 
-from platforms.access.account_servers import FindsServer, PublishesApp, PushesRequest
 from platforms.access.connector import Candidate
-from platforms.access.consent import OAuthConnector, pkce_challenge
-from platforms.access.grants import Grant
+from platforms.access.consent import FindsServer, OAuthConnector, PublishesApp, PushesRequest, pkce_challenge
 from platforms.access.registered_apps import App
+from platforms.access.renewal import Grant
 from platforms.base import AccountFacts, Connection
 from platforms.http.wire import Wire
 from tests.platforms.rig import Through

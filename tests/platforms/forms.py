@@ -13,7 +13,6 @@ from platforms.googlebusiness import platform as googlebusiness
 from platforms.linkedin import media as linkedin
 from platforms.registry import platforms
 from platforms.tiktok import media as tiktok
-from platforms.tiktok import status
 from platforms.youtube import media as youtube
 from tests.platforms.discord.rig import as_webhook
 from tests.platforms.rig import Connect, Rig
@@ -147,5 +146,5 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(youtube, "PIECE_BYTES", PIECE)
     monkeypatch.setattr(tiktok, "CHUNK_BYTES", 5_000_000)
     monkeypatch.setattr(linkedin, "GRACE", timedelta())
-    for module in (videos, status, googlebusiness):
+    for module in (videos, tiktok, googlebusiness):
         monkeypatch.setattr(module, "CHECK_PAUSES", (0, 0.01))

@@ -17,8 +17,7 @@ import httpx
 from domain.post import Media, MediaType
 from platforms.access.renewal import Renews
 from platforms.base import AccountFacts, AnyPlatform, Connection, Draft, Handles, PublishContext
-from platforms.http.memory import ServerMemory
-from platforms.http.wire import Exchange, Wire
+from platforms.http.wire import Exchange, ServerMemory, Wire
 from platforms.registry import platforms
 from tests.platforms.sources import MediaFromUrl
 

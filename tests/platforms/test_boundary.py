@@ -8,9 +8,9 @@ from platforms.base import Identity, PublishContext, Published
 from platforms.errors import ErrorKind, PlatformError
 from platforms.http.wire import json_object
 from platforms.registry import platforms
-from platforms.twitter.connection import TwitterConnection
+from platforms.twitter.access import TwitterConnection
 from platforms.twitter.platform import Twitter
-from platforms.twitter.settings import TwitterSettings
+from platforms.twitter.rules import TwitterSettings
 from tests.platforms.rig import Rig, Sandbox, open_account
 
 

@@ -8,8 +8,8 @@ import pytest
 from benchmarks.abuse.texts import NAMES, text
 from domain.workspaces import MAX_TEXT
 from platforms.bluesky.rules import facets, mentions
-from platforms.linkedin.little import little
-from platforms.mastodon.text import readings, words
+from platforms.linkedin.rules import little
+from platforms.mastodon.rules import readings, words
 from platforms.steps.matching import likeness
 from platforms.tiktok.rules import photo_title
 from tests.cpu import cpu_seconds

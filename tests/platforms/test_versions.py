@@ -2,8 +2,7 @@
 
 from datetime import date, timedelta
 
-from platforms.registry import platforms
-from platforms.versions import WARN_AHEAD, announced_ends, ending_versions
+from platforms.registry import WARN_AHEAD, announced_ends, ending_versions, platforms
 
 
 def test_every_platform_names_the_version_it_speaks() -> None:

@@ -128,7 +128,7 @@ async def test_refused_app_without_posts_is_forgotten_at_its_probe(stack: Stack)
 
 
 async def test_doctor_warns_of_a_version_of_an_api_that_ends(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("platforms.versions.WARN_AHEAD", timedelta(days=36_500))
+    monkeypatch.setattr("platforms.registry.WARN_AHEAD", timedelta(days=36_500))
     report = await Doctor(stack.database, Runs(stack.client), stack.workspace_id).diagnose()
     ending = {finding.subject.platform: finding for finding in report.findings if finding.kind == "api_version_ends"}
     assert ending["linkedin"].what == (

@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import func, select, update
 
 from api.accounts import choices
-from platforms.choices import MOST_CHOICES, bounded
+from platforms.capabilities import MOST_CHOICES, bounded
 from reconcile.expiry import expire
 from store.accounts.connected import change_places
 from store.models import Account, ChoiceList
@@ -48,11 +48,11 @@ async def test_a_listed_board_takes_a_pin(api: Client, stack: Stack) -> None:
 
 
 async def test_pages_are_followed(api: Client, stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("platforms.pinterest.choices.PAGE", 2)
-    monkeypatch.setattr("platforms.pinterest.choices.MOST_CHOICES", 4)
+    monkeypatch.setattr("platforms.pinterest.platform.PAGE_OF_CHOICES", 2)
+    monkeypatch.setattr("platforms.pinterest.platform.MOST_CHOICES", 4)
     account = await stack.connect("pinterest")
     assert labels(await listed(api, account, "boardId")) == ["Sandbox", "Recipes", "Knots"]
-    monkeypatch.setattr("platforms.pinterest.choices.MOST_CHOICES", 2)
+    monkeypatch.setattr("platforms.pinterest.platform.MOST_CHOICES", 2)
     cut = await listed(api, account, "boardId")
     assert (labels(cut), cut["more"]) == (["Sandbox", "Recipes"], True)
 

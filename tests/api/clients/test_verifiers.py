@@ -12,8 +12,8 @@ import pytest
 from activities.webhook_requests import WebhookSender, write_body
 from cli.stack.ports import free_port
 from domain.webhooks import new_secret, sign
+from platforms.http.addresses import AllowedHosts
 from platforms.http.guard import GuardedTransport
-from platforms.http.hosts import AllowedHosts
 from store.models import Event
 from tests.api.clients.tools import installed_from_npm, run
 

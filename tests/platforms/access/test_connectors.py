@@ -11,9 +11,8 @@ import httpx
 import pytest
 from pydantic import SecretStr
 
-from platforms.access.account_servers import FindsServer
 from platforms.access.connector import connectors
-from platforms.access.consent import OAuthConnector
+from platforms.access.consent import FindsServer, OAuthConnector
 from platforms.access.oauth import RenewsByRefreshToken
 from platforms.access.registered_apps import App
 from platforms.access.token_endpoint import UNREADABLE, ClientAuth

@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 from pydantic import SecretStr
 
-from platforms.access.grants import Grant
 from platforms.access.registered_apps import App
+from platforms.access.renewal import Grant
 from platforms.access.token_endpoint import CODE_REJECTED
 from platforms.errors import ErrorKind, PlatformError
 from platforms.registry import platforms

@@ -16,7 +16,7 @@ from platforms.bluesky.access import AUTHORIZATION_TOKENS, CONNECTOR, LOCAL_APP_
 from platforms.bluesky.identity import INDEX, PLC
 from platforms.bluesky.session import app_jwk
 from platforms.errors import ErrorKind, PlatformError
-from platforms.http.memory import ServerMemory
+from platforms.http.wire import ServerMemory
 from tests.platforms.authorizing import BACK, Authorization, query
 from tests.platforms.post_steps import publish, refused
 from tests.platforms.rig import Rig, Sandbox

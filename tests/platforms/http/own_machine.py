@@ -14,8 +14,8 @@ from unittest.mock import patch
 
 import httpcore
 
+from platforms.http.addresses import AllowedHosts
 from platforms.http.guard import AddressForbidden, GuardedBackend
-from platforms.http.hosts import AllowedHosts
 from tests.media.hostile import PUBLIC, PUBLIC_V6
 
 NO_NAMESPACE = 77

@@ -1,6 +1,6 @@
 import pytest
 
-from platforms.http.hosts import AllowedHosts
+from platforms.http.addresses import AllowedHosts
 
 
 @pytest.mark.parametrize(

@@ -16,9 +16,9 @@ from activities.options import STEP_TIMEOUT
 from domain.loop_share import HEAVY
 from platforms.errors import ErrorKind, PlatformError
 from platforms.http import timeouts
+from platforms.http.addresses import AllowedHosts
 from platforms.http.answers import MOST_BYTES, MOST_BYTES_OF_STRANGERS, MOST_VALUES, FirstItems, ListAt, parse, read
 from platforms.http.guard import GuardedTransport
-from platforms.http.hosts import AllowedHosts
 from platforms.http.transport import Transport
 from platforms.http.wire import Wire, json_object
 from tests.media.hostile import gzip_bomb

@@ -7,9 +7,9 @@ import httpcore
 import httpx
 import pytest
 
+from platforms.http.addresses import AllowedHosts
 from platforms.http.bounded_answers import MOST_HEAD_BYTES, BoundedBody
 from platforms.http.guard import GuardedTransport
-from platforms.http.hosts import AllowedHosts
 from tests.media.hostile import Answer, HostileServer, answer
 
 

@@ -4,8 +4,8 @@ import httpcore
 import httpx
 import pytest
 
+from platforms.http.addresses import AllowedHosts
 from platforms.http.guard import AddressForbidden, GuardedBackend, GuardedTransport
-from platforms.http.hosts import AllowedHosts
 from tests.media.hostile import JPEG, PUBLIC, PUBLIC_V6, HostileServer, Internet, answer
 
 

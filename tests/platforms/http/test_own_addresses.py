@@ -6,9 +6,8 @@ from ipaddress import ip_network
 
 import pytest
 
+from platforms.http.addresses import AllowedHosts, is_own
 from platforms.http.guard import AddressForbidden, GuardedBackend, PortForbidden
-from platforms.http.hosts import AllowedHosts
-from platforms.http.own_addresses import is_own
 from tests.media.hostile import PUBLIC, PUBLIC_V6, Internet
 from tests.platforms.http.own_machine import NO_NAMESPACE
 

@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 import httpx
 import pytest
 
-from platforms.http import pool
+from platforms.http import transport
 from platforms.http.transport import Transport
 from tests.platforms.http.loops import Run
 
@@ -74,7 +74,7 @@ def test_a_burst_uses_the_connections_of_the_burst_before(run: Run) -> None:
 def test_a_request_waits_for_room_and_a_cancelled_one_leaves_its_room(
     run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(pool, "_MOST_REQUESTS", 2)
+    monkeypatch.setattr(transport, "_MOST_REQUESTS", 2)
 
     async def work(server: Server, client: httpx.AsyncClient) -> None:
         first, second = (asyncio.create_task(client.get(server.url)) for _ in range(2))
@@ -99,12 +99,12 @@ def test_connections_end_when_they_were_idle_for_long_or_are_too_many(
     async def work(server: Server, client: httpx.AsyncClient) -> None:
         server.gate.set()
         with monkeypatch.context() as patch:
-            patch.setattr(pool, "_IDLE_FOR_S", 0.0)
+            patch.setattr(transport, "_IDLE_FOR_S", 0.0)
             for number in (1, 2):
                 await client.get(server.url)
                 assert server.connections == number
             await until(lambda: server.ended >= 1)
-        monkeypatch.setattr(pool, "_MOST_IDLE", 3)
+        monkeypatch.setattr(transport, "_MOST_IDLE", 3)
         await asyncio.gather(*(client.get(server.url) for _ in range(8)))
         await until(lambda: server.connections - server.ended == 3)
 

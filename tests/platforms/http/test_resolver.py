@@ -17,8 +17,8 @@ from media.fetch import MediaFetcher
 from media.spool import Spool
 from platforms.errors import PlatformError
 from platforms.http import resolver
+from platforms.http.addresses import AllowedHosts
 from platforms.http.guard import GuardedTransport
-from platforms.http.hosts import AllowedHosts
 from platforms.http.resolver import OWN_NAMES, Bounds, Resolver, workspace
 from platforms.http.wire import Wire
 from platforms.registry import platforms

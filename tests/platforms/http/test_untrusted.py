@@ -7,8 +7,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from platforms.http.quota_headers import quota_from_headers
-from platforms.http.untrusted import LONGEST_WAIT, MOST, count, moment, wait, wait_until
+from platforms.http.untrusted import LONGEST_WAIT, MOST, count, moment, quota_from_headers, wait, wait_until
 
 ANYTHING = st.one_of(
     st.none(),

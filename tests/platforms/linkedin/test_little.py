@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from platforms.linkedin.little import little
+from platforms.linkedin.rules import little
 from sandbox.platforms.linkedin import shown
 
 PAGE = "urn:li:organization:5515715"

@@ -11,7 +11,7 @@ import pytest
 from platforms.base import Absent, PublishContext, Published, Unknown
 from platforms.errors import ErrorKind
 from platforms.mastodon import PLATFORM, lookup
-from platforms.mastodon.text import SentText
+from platforms.mastodon.rules import SentText
 from platforms.steps.matching import CLOCKS_APART
 from tests.platforms.mastodon.test_platform import status
 from tests.platforms.post_steps import confirm, publish, refused_send, resumed

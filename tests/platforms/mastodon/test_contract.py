@@ -9,9 +9,9 @@ import pytest
 
 from platforms.base import Draft, Published
 from platforms.mastodon import PLATFORM
-from platforms.mastodon.fields import status_body
 from platforms.mastodon.limits import _PLACES
-from platforms.mastodon.settings import MastodonSettings
+from platforms.mastodon.media import status_body
+from platforms.mastodon.rules import MastodonSettings
 from tests.platforms.mastodon.test_confirm import prepared
 from tests.platforms.rig import Connect, Rig, noting
 from tests.platforms.specs import document, read_form, validate

@@ -10,9 +10,9 @@ import httpx
 import pytest
 
 from platforms.errors import ErrorKind
-from platforms.http.memory import ServerMemory
-from platforms.mastodon import PLATFORM, limits, media
-from platforms.mastodon.settings import MastodonCredentials
+from platforms.http.wire import ServerMemory
+from platforms.mastodon import PLATFORM, access, limits, media
+from platforms.mastodon.rules import MastodonCredentials
 from tests.platforms.post_steps import publish, refused
 from tests.platforms.rig import NO_TLS, Clock, Rig, noting
 from tests.platforms.sources import Large, MediaFromUrl
@@ -175,20 +175,20 @@ async def test_a_servers_limits_are_asked_for_once_a_day(rig: Rig, monkeypatch: 
 
 async def test_limits_are_read_from_servers_of_every_kind(rig: Rig) -> None:
     async with without("/api/v2/instance") as client:
-        known = await limits.read_limits(rig.connection(client))
+        known = await access.read_limits(rig.connection(client))
     assert replace(known, types=(), version="") == limits.DEFAULTS
     assert known.is_mastodon
     odd = {"max_toot_chars": 5000, "configuration": {"polls": [], "statuses": {"max_media_attachments": "4"}}}
     for body, characters in ((odd, 5000), ({"configuration": {"statuses": {"max_characters": 11_000}}}, 11_000)):
         rig.memory = ServerMemory()
         await rig.sandbox.fault("mastodon", "reject", "prepare", status=200, body=body)
-        assert (await limits.read_limits(rig.connection())).characters == characters
+        assert (await access.read_limits(rig.connection())).characters == characters
     rig.memory = ServerMemory()
     await rig.sandbox.fault("mastodon", "reject", "prepare", status=404, times=2)
-    assert await limits.read_limits(rig.connection()) == limits.DEFAULTS
+    assert await access.read_limits(rig.connection()) == limits.DEFAULTS
     rig.memory = ServerMemory()
     await rig.sandbox.fault("mastodon", "reject", "prepare", status=502)
-    assert (await refused(limits.read_limits(rig.connection()))).kind is ErrorKind.TRANSIENT
+    assert (await refused(access.read_limits(rig.connection()))).kind is ErrorKind.TRANSIENT
 
 
 @pytest.mark.parametrize("value", [10**10, 10**400, -1, 0, True, "500", None, [], 1.5])
@@ -200,7 +200,7 @@ async def test_impossible_limits_of_a_server_are_not_used(rig: Rig, value: objec
     rig.memory = ServerMemory()
     body = {"configuration": configuration, "max_toot_chars": value}
     await rig.sandbox.fault("mastodon", "reject", "prepare", status=200, body=body)
-    numbers = (await limits.read_limits(rig.connection())).numbers()
+    numbers = (await access.read_limits(rig.connection())).numbers()
     rig.memory = ServerMemory()
     assert numbers.keys() == {*limits._MOST, "polls_with_media"}
     assert all(0 < numbers[name] <= most for name, most in limits._MOST.items())
@@ -212,7 +212,7 @@ async def test_limits_are_remembered_of_so_many_servers_only(rig: Rig, monkeypat
         connection = rig.connection()
         connection.wire.base_url = f"https://server{number}.example"
         connection.wire.transport = httpx.MockTransport(lambda _: httpx.Response(200, json={}))
-        await limits.read_limits(connection)
+        await access.read_limits(connection)
     assert list(rig.memory.get(limits.KnownLimits)._known) == ["https://server2.example", "https://server3.example"]
 
 

@@ -8,8 +8,7 @@ import pytest
 from platforms.base import Absent, Published
 from platforms.errors import ErrorKind
 from platforms.mastodon import PLATFORM
-from platforms.mastodon.settings import MastodonSettings
-from platforms.mastodon.text import shown_text
+from platforms.mastodon.rules import MastodonSettings, shown_text
 from tests.platforms.mastodon.test_confirm import prepared
 from tests.platforms.mastodon.test_platform import status
 from tests.platforms.post_steps import confirm, publish, refused, refused_send, resumed

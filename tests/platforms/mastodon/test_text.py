@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from platforms.mastodon.text import comparable, length, shown_text
+from platforms.mastodon.rules import comparable, length, shown_text
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ import pytest
 from platforms.base import Absent, PublishContext
 from platforms.errors import ErrorKind
 from platforms.pinterest import PLATFORM
-from platforms.pinterest.connection import call
+from platforms.pinterest.access import call
 from platforms.pinterest.errors import UNFETCHED
 from tests.platforms.post_steps import publish, refused
 from tests.platforms.rig import NO_TLS, Clock, Connect, Rig

@@ -8,7 +8,7 @@ import pytest
 from platforms.errors import ErrorKind, PlatformError
 from platforms.http.guard import GuardedTransport
 from platforms.http.wire import Wire
-from platforms.mastodon.settings import FLAGSHIP, MastodonCredentials
+from platforms.mastodon.rules import FLAGSHIP, MastodonCredentials
 from platforms.registry import platforms
 from platforms.servers.outgoing import Outgoing
 from platforms.servers.reach import FORBIDDEN, Reach, Servers, to_named_servers

@@ -12,8 +12,8 @@ from platforms.base import Draft, Published, Unknown
 from platforms.errors import ErrorKind
 from platforms.files import MediaFile
 from platforms.telegram import PLATFORM
-from platforms.telegram.fields import build_call
-from platforms.telegram.settings import TelegramCredentials
+from platforms.telegram.media import build_call
+from platforms.telegram.rules import TelegramCredentials
 from tests.platforms.post_steps import refused
 from tests.platforms.rig import Connect, Rig
 

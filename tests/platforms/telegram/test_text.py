@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from platforms.telegram.text import visible
+from platforms.telegram.rules import visible
 from platforms.texts.unicode import utf16_length
 
 

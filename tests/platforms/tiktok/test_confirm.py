@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 from platforms.base import Absent, Published, Unknown
 from platforms.errors import ErrorKind
 from platforms.tiktok import PLATFORM
-from platforms.tiktok.status import COUNT_LAGS
+from platforms.tiktok.media import COUNT_LAGS
 from tests.platforms.post_steps import publish, refused, resumed
 from tests.platforms.rig import Rig
 from tests.platforms.tiktok.test_platform import prepared, rig

@@ -14,7 +14,7 @@ from domain.post import Media
 from platforms.base import PublishContext, Published, Unknown
 from platforms.errors import NO_PUBLIC_URL, ErrorKind
 from platforms.files import MediaFile, MediaSource
-from platforms.tiktok import PLATFORM, media, status
+from platforms.tiktok import PLATFORM, media
 from platforms.tiktok.errors import ADDRESS_UNVERIFIED, NOT_AUDITED
 from tests.media.files import photo
 from tests.platforms.post_steps import publish, refused
@@ -27,7 +27,7 @@ FORMS = [["a.mp4"], ["a.jpg"], ["a.jpg", "b.jpg", "c.jpg"]]
 
 @pytest.fixture
 async def rig(connect: Connect, monkeypatch: pytest.MonkeyPatch) -> Rig:
-    monkeypatch.setattr(status, "CHECK_PAUSES", (0, 0.01))
+    monkeypatch.setattr(media, "CHECK_PAUSES", (0, 0.01))
     monkeypatch.setattr(media, "CHUNK_BYTES", 5_000_000)
     return await connect("tiktok", credentials={"refreshToken": "r1", "clientKey": "key", "clientSecret": "secret"})
 
@@ -94,7 +94,7 @@ async def test_an_upload_that_expired_begins_again(rig: Rig) -> None:
     assert (await refused(PLATFORM.publish(rig.connection(), context))).kind is ErrorKind.UNCONFIRMED, (
         "it may have arrived"
     )
-    context.started_at = datetime.now(UTC) - status.COUNT_LAGS - timedelta(seconds=1)
+    context.started_at = datetime.now(UTC) - media.COUNT_LAGS - timedelta(seconds=1)
     assert (await refused(PLATFORM.publish(rig.connection(), context))).kind is ErrorKind.TRANSIENT
     await PLATFORM.prepare(rig.connection(), context)
     assert context.handles["upload"]["publishId"] != first
@@ -109,8 +109,8 @@ async def test_an_upload_that_expired_begins_again(rig: Rig) -> None:
 async def test_a_post_that_waits_for_its_id_is_published_before(
     monkeypatch: pytest.MonkeyPatch, slow: Rig, clock: Clock
 ) -> None:
-    monkeypatch.setattr(status, "CHECK_PAUSES", (0, 0))
-    monkeypatch.setattr(status, "CHECKS_FOR_ID", 1)
+    monkeypatch.setattr(media, "CHECK_PAUSES", (0, 0))
+    monkeypatch.setattr(media, "CHECKS_FOR_ID", 1)
     context = await prepared(slow, ["a.mp4"])
     error = await refused(PLATFORM.publish(slow.connection(), context))
     assert (error.kind, error.code) == (ErrorKind.UNCONFIRMED, "processing")

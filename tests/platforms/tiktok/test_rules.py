@@ -8,9 +8,8 @@ from domain.content import merge_settings
 from platforms.base import AccountFacts
 from platforms.texts.unicode import utf16_length
 from platforms.tiktok import PLATFORM
-from platforms.tiktok.fields import photo_body, video_body
-from platforms.tiktok.rules import TITLE, photo_title
-from platforms.tiktok.settings import TikTokSettings
+from platforms.tiktok.media import photo_body, video_body
+from platforms.tiktok.rules import TITLE, TikTokSettings, photo_title
 from tests.platforms.drafts import draft
 
 

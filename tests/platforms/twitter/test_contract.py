@@ -10,7 +10,7 @@ import pytest
 
 from domain.post import Media
 from platforms.twitter import PLATFORM
-from platforms.twitter.connection import call
+from platforms.twitter.access import call
 from platforms.twitter.lookup import FIELDS
 from tests.platforms.post_steps import publish
 from tests.platforms.rig import Connect, Sandbox, noting

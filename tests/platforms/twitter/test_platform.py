@@ -10,7 +10,7 @@ from platforms.base import Identity
 from platforms.errors import ErrorKind
 from platforms.twitter import PLATFORM
 from platforms.twitter.lookup import published
-from platforms.twitter.posts import post_body
+from platforms.twitter.platform import post_body
 from tests.platforms.post_steps import publish, refused
 from tests.platforms.rig import Connect, Rig, Sandbox
 

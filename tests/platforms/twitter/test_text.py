@@ -11,8 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from platforms import texts
-from platforms.twitter.links import link_spans
-from platforms.twitter.text import weighted_length
+from platforms.twitter.rules import link_spans, weighted_length
 from tests.cpu import cpu_seconds
 from tests.platforms.specs import document
 

@@ -7,7 +7,7 @@ import pytest
 
 from platforms.base import Published
 from platforms.youtube import PLATFORM
-from platforms.youtube.connection import BASE_URL
+from platforms.youtube.access import BASE_URL
 from tests.platforms.post_steps import every_step
 from tests.platforms.rig import Connect, noting
 from tests.platforms.specs import document as read

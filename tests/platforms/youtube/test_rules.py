@@ -1,6 +1,6 @@
 """The metadata of a video at YouTube."""
 
-from platforms.youtube.fields import video_body
+from platforms.youtube.media import video_body
 from platforms.youtube.rules import tags_length, video_title
 from tests.platforms.drafts import draft
 

@@ -7,7 +7,7 @@ from domain.post import Media, MediaType
 from platforms.base import Draft
 from platforms.files import MediaFile
 from platforms.http.multipart import FilePart, name_in
-from platforms.telegram.settings import TelegramSettings
+from platforms.telegram.rules import TelegramSettings
 
 _SINGLE = {
     MediaType.IMAGE: ("sendPhoto", "photo"),
