@@ -184,7 +184,7 @@ def attempt(rig: Rig, text: str, *names: str, **settings: Any) -> PublishContext
 
 @pytest.mark.parametrize(
     ("platform", "module", "names"),
-    [("mastodon", "listing", ()), ("pinterest", "lookup", ("a.jpg",)), ("twitter", "lookup", ())],
+    [("mastodon", "lookup", ()), ("pinterest", "platform", ("a.jpg",)), ("twitter", "lookup", ())],
 )
 async def test_a_busy_account_is_searched_page_by_page_and_not_without_end(
     connect: Connect, monkeypatch: pytest.MonkeyPatch, platform: str, module: str, names: tuple[str, ...]
