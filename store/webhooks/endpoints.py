@@ -12,6 +12,7 @@ from sqlalchemy.orm import defer
 
 from domain.ids import new_id
 from domain.webhooks import DeliveryState, DisabledReason
+from store.announcer import announce
 from store.models import Delivery, DeliveryAttempt, HandoverKey, Listener, Webhook
 from store.rows import lock
 from store.secrets.handover import new_pair, open_handover, seal_for
@@ -67,7 +68,6 @@ def _context(key_id: str) -> str:
 
 _TEST = text("SELECT test_webhook_v1(:workspace_id, :webhook_id)")
 _ROTATE = text("SELECT rotate_webhook_v1(:workspace_id, :webhook_id, :secret, :key_id, :overlap)")
-_NOTIFY = text("SELECT pg_notify('webhook_due', :webhook_id)")
 _NOW = func.clock_timestamp()
 _COUNTED = 10_000
 """Waiting events are counted up to this number."""
@@ -109,7 +109,7 @@ async def create_endpoint(session: AsyncSession, endpoint: NewEndpoint, most: in
     )
     await session.execute(upsert(Listener).values(workspace_id=endpoint.workspace_id).on_conflict_do_nothing())
     # Names no endpoint: nothing waits for this one, but the listener looks again whether there are any.
-    await session.execute(_NOTIFY, {"webhook_id": ""})
+    announce(session, "")
     return True
 
 
@@ -130,7 +130,7 @@ async def change_endpoint(session: AsyncSession, workspace_id: str, webhook_id: 
     own = (Webhook.workspace_id == workspace_id, Webhook.id == webhook_id)
     without_session = {"synchronize_session": False}
     await session.execute(update(Webhook).where(*own).values(**values), execution_options=without_session)
-    await session.execute(_NOTIFY, {"webhook_id": webhook_id})
+    announce(session, webhook_id)
 
 
 def switched(enabled: bool) -> dict[str, object]:
@@ -167,7 +167,7 @@ async def add_test(session: AsyncSession, workspace_id: str, webhook_id: str) ->
     """Add a test event for one endpoint, enabled or not; return its delivery's id, None if there is none."""
     delivery_id: str | None = await session.scalar(_TEST, {"workspace_id": workspace_id, "webhook_id": webhook_id})
     if delivery_id is not None:
-        await session.execute(_NOTIFY, {"webhook_id": webhook_id})
+        announce(session, webhook_id)
     return delivery_id
 
 

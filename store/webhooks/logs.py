@@ -10,10 +10,10 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from domain.ids import first_id, last_id
 from domain.webhooks import KEPT, DeliveryCause, DeliveryState
+from store.announcer import announce
 from store.models import Delivery, DeliveryAttempt, Event, Webhook
 from store.rows import delete_rows
 
-_NOTIFY = text("SELECT pg_notify('webhook_due', id) FROM unnest(CAST(:webhook_ids AS text[])) AS id")
 _AGAIN = {"state": DeliveryState.WAITING.value, "attempts": 0}
 
 
@@ -101,7 +101,7 @@ async def redeliver(
         execution_options={"synchronize_session": False},
     )
     webhooks = {row[0]: row[1] for row in rows}
-    await session.execute(_NOTIFY, {"webhook_ids": sorted(set(webhooks.values()))})
+    announce(session, *sorted(set(webhooks.values())))
     return set(webhooks)
 
 
@@ -145,7 +145,7 @@ async def recover(session: AsyncSession, webhook: Webhook, since: datetime, unti
         set_={**_AGAIN, "next_at": func.clock_timestamp(), "cause": DeliveryCause.RECOVERY.value},
     )
     recovered = len((await session.execute(again.returning(Delivery.event_id))).all())
-    await session.execute(_NOTIFY, {"webhook_ids": [webhook.id]})
+    announce(session, webhook.id)
     return recovered
 
 

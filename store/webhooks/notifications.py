@@ -1,8 +1,8 @@
 """Functions that find endpoints which have something new to get, for the one worker that looks for them.
 
 Events send no notification (ADR 49). The worker makes their deliveries twice a second (make_deliveries_v1), and once a
-minute while there are no endpoints. When it hears that a post has settled, that an endpoint was created, or that a
-client wants something delivered (a test, or past events), it does so at once.
+minute while there are no endpoints. When a post has settled, an endpoint was created, or a client wants something
+delivered (a test, or past events), that is announced (`store.announcer`), and the worker does so at once.
 """
 
 import asyncio
@@ -13,8 +13,8 @@ from typing import Any
 from store.announcer import CHANNEL
 from store.database import Database
 
-_ASKED = "webhook_due"
-"""The channel of endpoints for which a client wants something delivered."""
+_ENDPOINT = "wh_"
+"""The beginning of an endpoint's id: a client wants something delivered to it."""
 _EVERY_S, _EVERY_IDLE_S = 0.5, 60.0
 _ONE_LISTENS = "SELECT pg_try_advisory_lock(hashtextextended('socialsyncer.webhook_due', 0))"
 _ENDPOINTS = """
@@ -49,18 +49,15 @@ async def endpoints_to_wake(database: Database, apart_s: float) -> AsyncGenerato
     asked, served, heard = set[str](), set[str](), asyncio.Event()
     pause_s = _EVERY_S
 
-    def ask(_connection: Any, _pid: int, _channel: str, webhook_id: object) -> None:
-        asked.add(str(webhook_id))
-        heard.set()
-
-    def hear(*_: object) -> None:
+    def hear(_connection: Any, _pid: int = 0, _channel: str = "", payload: object = "") -> None:
+        if str(payload).startswith(_ENDPOINT):
+            asked.add(str(payload))
         heard.set()
 
     try:
         connection.add_termination_listener(hear)
         if not await connection.fetchval(_ONE_LISTENS):
             return
-        await connection.add_listener(_ASKED, ask)
         await connection.add_listener(CHANNEL, hear)
         while True:
             with contextlib.suppress(TimeoutError):

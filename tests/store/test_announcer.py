@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import re
+from pathlib import Path
 
 import asyncpg
 from sqlalchemy import text
@@ -12,6 +13,8 @@ from store.announcer import Announcer, announce
 from store.database import Database
 from store.publishing import sending, targets
 from tests.store.publishing.sends import announcements
+
+SERVING = ("store", "api", "activities", "accounts", "media", "reconcile", "runtime", "workflows")
 
 
 def test_no_statement_of_a_step_notifies() -> None:
@@ -33,6 +36,12 @@ async def test_no_function_notifies(database: Database) -> None:
         query = text("SELECT proname FROM pg_proc WHERE prosrc LIKE '%PERFORM pg_notify%' ORDER BY proname")
         names = list(await session.scalars(query))
     assert names == []
+
+
+def test_only_the_announcer_notifies() -> None:
+    root = Path(functions.__file__).parents[2]
+    sources = (path for folder in SERVING for path in (root / folder).rglob("*.*") if path.suffix in {".py", ".sql"})
+    assert [path.name for path in sources if re.search("pg_notify|NOTIFY ", path.read_text())] == ["announcer.py"]
 
 
 async def test_a_rolled_back_change_is_not_announced(database: Database) -> None:
