@@ -1,6 +1,5 @@
 """Blobs, videos and records: the effect of writing a record under a known key."""
 
-from itertools import islice
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -158,17 +157,6 @@ class RecordRoutes(FakeAT):
         return Answer.json(
             {"posts": [{"uri": described["uri"], "cid": described["cid"], "record": described["value"]}]}
         )
-
-    @route("GET", "/xrpc/com.atproto.repo.listRecords", "confirm")
-    async def list_records(self, request: Request) -> Answer:
-        """List an account's records, newest first."""
-        account = self.find_account(text_field(dict(request.query), "repo"))
-        if account is None:
-            raise invalid("Could not find repo")
-        limit = request.query.get("limit", "50")
-        if not limit.isdecimal() or not 1 <= int(limit) <= 100:
-            raise invalid("Error: limit can not be greater than 100")
-        return Answer.json({"records": [_described(post) for post in islice(self.visible_posts(account), int(limit))]})
 
     def find_record(self, repo: str, rkey: str) -> PublicPost | None:
         """Return a post by its account and key."""

@@ -6,8 +6,6 @@ from urllib.parse import urlsplit
 
 from sandbox.accounts import Account
 from sandbox.fake_platform import route
-from sandbox.faults import Operation
-from sandbox.fetching import Fetched, FetchError
 from sandbox.graph import flag, invalid, json_parameter, parameters, refused
 from sandbox.platforms.facebook.base import Photo
 from sandbox.platforms.facebook.videos import VideoRoutes
@@ -33,10 +31,6 @@ CONTENT_TYPES = {
 }
 
 _ATTACHED = re.compile(r"attached_media\[\d+\]")
-
-
-def _photo_operation(_fake: object, request: Request) -> Operation:
-    return "prepare" if str(parameters(request).get("published", "true")).lower() in ("false", "0") else "publish"
 
 
 class Facebook(VideoRoutes):
@@ -74,24 +68,18 @@ class Facebook(VideoRoutes):
         post = self.make_public(account, post_id, message, "post", media, photos=ids, link=link)
         return Answer.json({"id": post_id} | _read_after_write(request, {"permalink_url": post.url}))
 
-    @route("POST", "/{id}/photos", _photo_operation)
+    @route("POST", "/{id}/photos", "prepare")
     async def photo(self, request: Request) -> Answer:
-        """Store a photo, from bytes or an address; publish it alone unless `published` is false."""
+        """Store the bytes of a photo for a post or a story."""
         account, values = self.owner(request), parameters(request)
         alt = str(values.get("alt_text_custom") or "")
         if len(alt) > ALT_TEXT_LENGTH:
             raise invalid(f"param alt_text_custom must be no longer than {ALT_TEXT_LENGTH} characters.")
-        shown = await self._photo_shown(request, values, alt or None)
-        photo = Photo(self.ids.next(), account.account_id, shown)
+        if flag(values, "published") is not False:
+            raise invalid("The sandbox takes photos with published=false only")
+        photo = Photo(self.ids.next(), account.account_id, self._photo_shown(values.get("source"), alt or None))
         self.photos.put(photo.id, photo)
-        if flag(values, "published") is False:
-            return Answer.json({"id": photo.id})
-        photo.used = True
-        self.photos.put(photo.id, photo)
-        text = str(values.get("caption") or values.get("message") or "")
-        post_id = f"{account.user_id}_{self.ids.next()}"
-        self.make_public(account, post_id, text, "post", [shown], photos=[photo.id])
-        return Answer.json({"id": photo.id, "post_id": post_id})
+        return Answer.json({"id": photo.id})
 
     @route("POST", "/{id}/photo_stories", "publish")
     async def photo_story(self, request: Request) -> Answer:
@@ -111,15 +99,6 @@ class Facebook(VideoRoutes):
         """Write a comment below a post."""
         _, post = self.own_post(request)
         return self.write_comment(request, f"{post.platform_post_id.rpartition('_')[2]}_")
-
-    @route("POST", "/{id}", "edit")
-    async def update(self, request: Request) -> Answer:
-        """Replace the text of a post."""
-        _, post = self.own_post(request)
-        post.text = str(parameters(request).get("message") or post.text)
-        post.edits += 1
-        self.world.posts.changed(post)
-        return Answer.json({"success": True})
 
     @route("DELETE", "/{id}", "delete")
     async def delete(self, request: Request) -> Answer:
@@ -154,16 +133,11 @@ class Facebook(VideoRoutes):
             return False
         return (newest.text, newest.detail.get("link", "")) == (message, link)
 
-    async def _photo_shown(self, request: Request, values: dict[str, Any], alt: str | None) -> ShownMedia:
-        file: Fetched | bytes = values.get("source") or b""
-        if not isinstance(file, bytes) or not file:
-            try:
-                file = await self.fetched(request, values.get("url"))
-            except FetchError as error:
-                raise refused("Missing or invalid image file", 324, 2069019, str(error)) from error
-        content = file if isinstance(file, bytes) else file.content or b""
+    def _photo_shown(self, content: object, alt: str | None) -> ShownMedia:
+        if not isinstance(content, bytes) or not content:
+            raise refused("Missing or invalid image file", 324, 2069019)
         most = GIF_BYTES if content.startswith(b"GIF8") else PHOTO_BYTES
-        shown = self.shown(file, "image", alt) if len(content) <= most else None
+        shown = self.shown(content, "image", alt) if len(content) <= most else None
         if shown is None:
             raise refused(
                 "Invalid parameter", 100, 1366046, "Photos should be smaller than 4 MB and saved as JPG, PNG."

@@ -10,7 +10,7 @@ from sandbox.accounts import Account
 from sandbox.authorization import ConsentRules, OAuthError
 from sandbox.fake_platform import own, route
 from sandbox.faults import Operation
-from sandbox.fetching import Fetched, probe
+from sandbox.fetching import probe
 from sandbox.graph import FakeGraph, graph_error, invalid, missing_object, parameters, selected, timestamp
 from sandbox.ids import Scrambled
 from sandbox.journal import Collection
@@ -113,13 +113,12 @@ class FakePage(FakeGraph, ABC):
         video = self.videos.get(str(post_id))
         return super().visible_post((video and video.post_id) or post_id)
 
-    def shown(
-        self, file: Fetched | bytes, kind: Literal["image", "video"], alt: str | None = None
-    ) -> ShownMedia | None:
+    def shown(self, content: bytes, kind: Literal["image", "video"], alt: str | None = None) -> ShownMedia | None:
         """Return a file as a post shows it; None if it is not of this kind."""
-        file_format = probe(file) if isinstance(file, bytes) else file.format
-        is_of_kind = file_format is not None and file_format.is_image == (kind == "image")
-        return self.shown_file(kind, file, alt) if is_of_kind or (isinstance(file, Fetched) and file.sample) else None
+        file_format = probe(content)
+        if file_format is None or file_format.is_image != (kind == "image"):
+            return None
+        return self.shown_file(kind, content, alt)
 
     def make_public(
         self, account: Account, post_id: str, text: str, kind: str, media: list[ShownMedia], **detail: Any

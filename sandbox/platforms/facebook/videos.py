@@ -8,10 +8,9 @@ from sandbox import media as samples
 from sandbox.accounts import Account
 from sandbox.fake_platform import own, route
 from sandbox.faults import Operation
-from sandbox.fetching import FetchError, probe
+from sandbox.fetching import probe
 from sandbox.graph import graph_error, invalid, missing_object, parameters, refused
 from sandbox.platforms.facebook.base import FakePage, Video
-from sandbox.posts import ShownMedia
 from sandbox.wire import Answer, RefusedError, Request
 from sandbox.world import World
 
@@ -51,7 +50,7 @@ class VideoRoutes(FakePage):
 
     @route("POST", "/{id}/videos", _operation)
     async def video(self, request: Request) -> Answer:
-        """Receive a video in pieces of a session, or fetch it from an address."""
+        """Receive a video in pieces of a session."""
         account, values = self.owner(request), parameters(request)
         match str(values.get("upload_phase", "")):
             case "start":
@@ -68,8 +67,6 @@ class VideoRoutes(FakePage):
                 video = self._in_session(account, values)
                 self._finish(account, video, values, "video")
                 return Answer.json({"success": True})
-            case "":
-                return await self._from_address(request, account, values)
         raise invalid("param upload_phase must be one of start, transfer, finish, cancel.")
 
     @route("POST", "/{id}/video_reels", _operation)
@@ -98,21 +95,17 @@ class VideoRoutes(FakePage):
 
     @route("POST", "/video-upload/{version}/{video}", "prepare")
     async def upload(self, request: Request) -> Answer:
-        """Receive the missing bytes of a reel or story from an offset on, or fetch it from an address."""
+        """Receive the missing bytes of a reel or story from an offset on."""
         account = self.account(request)
         video = self._uploaded_video(account, request.params["video"])
-        if request.header("file_url"):
-            video.shown, video.complete = await self._fetched(request, request.header("file_url")), True
-            self.videos.put(video.id, video)
-        else:
-            content = self.received.setdefault(video.id, bytearray())
-            offset, size = request.header("offset"), request.header("file_size")
-            if not size.isdecimal() or offset != str(len(content)):
-                raise refused("The offset or file_size does not fit this upload", 6000)
-            content += request.body
-            if len(content) < int(size):
-                raise refused("Partial upload", 6001)
-            self._whole(video)
+        content = self.received.setdefault(video.id, bytearray())
+        offset, size = request.header("offset"), request.header("file_size")
+        if not size.isdecimal() or offset != str(len(content)):
+            raise refused("The offset or file_size does not fit this upload", 6000)
+        content += request.body
+        if len(content) < int(size):
+            raise refused("Partial upload", 6001)
+        self._whole(video)
         return Answer.json({"success": True})
 
     @route("POST", "/{id}/captions", "edit")
@@ -222,22 +215,6 @@ class VideoRoutes(FakePage):
             post.note = str(values["title"]) if values.get("title") else None
             self.world.posts.changed(post)
         self.videos.put(video.id, video)
-
-    async def _from_address(self, request: Request, account: Account, values: dict[str, Any]) -> Answer:
-        shown = await self._fetched(request, str(values.get("file_url") or ""))
-        video = self._begin(account, "videos")
-        video.complete, video.shown = True, shown
-        self._finish(account, video, values, "video")
-        return Answer.json({"id": video.id})
-
-    async def _fetched(self, request: Request, url: str) -> ShownMedia:
-        try:
-            shown = self.shown(await self.fetched(request, url), "video")
-        except FetchError as error:
-            raise refused("Unable to fetch video file from URL.", 389) from error
-        if shown is None:
-            raise refused("Unable to fetch video file from URL.", 389)
-        return shown
 
 
 def _number(values: dict[str, Any], name: str) -> int:

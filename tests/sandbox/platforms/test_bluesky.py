@@ -75,24 +75,6 @@ def error(answer: httpx.Response) -> tuple[int, str]:
     return answer.status_code, answer.json()["error"]
 
 
-async def test_logging_in_takes_the_password_of_that_account(server: Bluesky) -> None:
-    session = server.session
-    assert (session["did"], session["handle"], session["active"]) == (DID, "tester-1.bsky.social", True)
-    assert (await server.get("com.atproto.server.getSession")).json()["did"] == DID
-    for password, identifier in (("nope", DID), ("app-password-2", DID), ("app-password-1", "x.bsky.social")):
-        assert error(await server.log_in(password, identifier)) == (401, "AuthenticationRequired")
-    assert (await server.log_in(identifier="tester-1.bsky.social")).status_code == 200
-
-
-async def test_a_refresh_token_is_traded_once(server: Bluesky) -> None:
-    old = server.session
-    headers = {"authorization": f"Bearer {old['refreshJwt']}"}
-    renewed = await server.post("com.atproto.server.refreshSession", headers=headers)
-    assert renewed.json()["did"] == DID
-    assert renewed.json()["accessJwt"] != old["accessJwt"]
-    assert error(await server.post("com.atproto.server.refreshSession", headers=headers)) == (400, "ExpiredToken")
-
-
 async def test_only_the_access_token_of_a_session_opens_anything(server: Bluesky) -> None:
     for token in ("app-password-1", server.session["refreshJwt"], "nonsense"):
         server.client.headers["authorization"] = f"Bearer {token}"
@@ -120,24 +102,6 @@ async def test_same_record_changes_nothing_and_another_replaces_it(server: Blues
     [post] = await server.posts()
     assert (post["text"], post["platformPostId"], post["accountId"]) == ("Ho", first["uri"], "bs_1")
     assert (await server.operations())[:4] == ["edit", "publish", "publish", "auth"]
-
-
-async def test_records_are_read_listed_and_deleted(server: Bluesky) -> None:
-    uri = (await server.put()).json()["uri"]
-    del server.client.headers["authorization"]
-    record_answer = (await server.get("com.atproto.repo.getRecord", repo=DID, collection=POSTS, rkey=KEY)).json()
-    assert (record_answer["uri"], record_answer["value"]["text"]) == (uri, "Hi")
-    by_handle = await server.get("com.atproto.repo.getRecord", repo="tester-1.bsky.social", collection=POSTS, rkey=KEY)
-    assert by_handle.json() == record_answer
-    listed = (await server.get("com.atproto.repo.listRecords", repo=DID, collection=POSTS, limit=10)).json()
-    assert listed["records"] == [record_answer]
-    missing = await server.get("com.atproto.repo.getRecord", repo=DID, collection=POSTS, rkey="3kabcdefghi2z")
-    assert error(missing) == (400, "RecordNotFound")
-    await server.log_in()
-    body = {"repo": DID, "collection": POSTS, "rkey": KEY}
-    for _ in range(2):
-        assert (await server.post("com.atproto.repo.deleteRecord", body)).status_code == 200
-    assert (await server.posts())[0]["deleted"] is True
 
 
 async def test_creating_under_a_key_that_is_taken_is_an_error_of_the_server(server: Bluesky) -> None:
@@ -218,12 +182,6 @@ async def test_an_image_that_is_too_large_is_reported_when_the_record_names_it(s
     assert error(await server.put(embed=images)) == (400, "BlobTooLarge")
 
 
-async def test_handles_are_resolved(server: Bluesky) -> None:
-    answer = await server.get("com.atproto.identity.resolveHandle", handle="tester-2.bsky.social")
-    assert answer.json() == {"did": "did:plc:17841400000000002"}
-    assert error(await server.get("com.atproto.identity.resolveHandle", handle="x.example")) == (400, "InvalidRequest")
-
-
 async def service_token(server: Bluesky, **params: str) -> httpx.Response:
     allowed = {"aud": "did:web:sandbox.host.bsky.network", "lxm": "com.atproto.repo.uploadBlob", **params}
     return await server.get("com.atproto.server.getServiceAuth", **allowed)
@@ -259,14 +217,6 @@ async def test_the_video_service_wants_a_token_of_its_own(server: Bluesky) -> No
     assert (await upload(server, other, video)).status_code == 401
     assert error(await service_token(server, exp="1")) == (400, "BadExpiration")
     assert error(await service_token(server, aud="nobody")) == (400, "InvalidRequest")
-
-
-async def test_invalid_video_fails_in_processing(server: Bluesky) -> None:
-    token = (await service_token(server)).json()["token"]
-    job = (await upload(server, token, b"no video")).json()["jobStatus"]["jobId"]
-    state = (await server.get("app.bsky.video.getJobStatus", jobId=job)).json()["jobStatus"]
-    assert (state["state"], state["failureCode"]) == ("JOB_STATE_FAILED", "validation_failure")
-    assert (await server.get("app.bsky.video.getUploadLimits")).status_code == 401
 
 
 async def test_realistic_servers_count_logins_and_writes(clock: Clock) -> None:

@@ -34,15 +34,6 @@ async def post(client: httpx.AsyncClient, **body: Any) -> httpx.Response:
     return await client.post(f"{PARENT}/localPosts", json={"languageCode": "en", "summary": "Hi", **body})
 
 
-async def test_places(shared: httpx.AsyncClient) -> None:
-    [account] = (await shared.get("/googlebusiness/v1/accounts")).json()["accounts"]
-    path = f"/googlebusiness/v1/{account['name']}/locations"
-    assert (await shared.get(path)).status_code == 400
-    locations = (await shared.get(path, params={"readMask": "name,title"})).json()["locations"]
-    assert locations == [{"name": f"locations/{LOCATION}", "title": "Cafe"}]
-    assert (await shared.get("/googlebusiness/v1/accounts/7/locations")).status_code == 404
-
-
 @pytest.mark.parametrize(
     ("path", "status"),
     [

@@ -26,50 +26,6 @@ async def read(sandbox: Sandbox, path: str, fields: str = "") -> dict[str, Any]:
     return dict(answer.json())
 
 
-async def test_an_image_is_published_once(shared: Sandbox) -> None:
-    container = await shared.container(image_url=IMAGE, caption="Hi #there", alt_text="A photo")
-    assert re.fullmatch(r"1(78|79|80)\d{14}", container)
-    assert (await read(shared, container, "status_code,status"))["status_code"] == "FINISHED"
-    medium = await shared.publish(container)
-    assert (await read(shared, container, "status_code"))["status_code"] == "PUBLISHED"
-    shown = await read(shared, medium, "id,permalink,shortcode,timestamp,media_product_type,media_type,caption")
-    assert shown["permalink"] == f"https://www.instagram.com/p/{shown['shortcode']}/"
-    assert re.fullmatch(r"[\w-]{11}", shown["shortcode"])
-    assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\+0000", shown["timestamp"])
-    assert (shown["caption"], shown["media_product_type"], shown["media_type"]) == ("Hi #there", "FEED", "IMAGE")
-    count = len(await shared.posts())
-    again = await shared.ig.post(f"/{IG_USER}/media_publish", data={"creation_id": container})
-    assert again.status_code == 400
-    assert len(await shared.posts()) == count
-
-
-async def test_parameters_and_token_may_come_any_way(shared: Sandbox) -> None:
-    plain, body = shared.control, {"image_url": IMAGE, "access_token": "ig-token"}
-    for answer in (
-        await plain.post(f"/instagram/v25.0/{IG_USER}/media", params=body),
-        await plain.post(f"/instagram/v25.0/{IG_USER}/media", data=body),
-        await plain.post("/instagram/v25.0/me/media", json=body),
-    ):
-        assert answer.status_code == 200, answer.text
-    for params in ({}, {"access_token": "nope"}, {"access_token": "x-premium"}):
-        answer = await plain.get("/instagram/v25.0/me", params=params)
-        assert (answer.status_code, answer.json()["error"]["code"]) == (400, 190)
-
-
-async def test_reels(shared: Sandbox) -> None:
-    container = await shared.container(
-        media_type="REELS",
-        video_url=VIDEO,
-        caption="film",
-        share_to_feed="true",
-        trial_params='{"graduation_strategy":"MANUAL"}',
-        collaborators='["one","two"]',
-    )
-    shown = await read(shared, await shared.publish(container), "permalink,shortcode,media_product_type,media_type")
-    assert shown["permalink"] == f"https://www.instagram.com/reel/{shown['shortcode']}/"
-    assert (shown["media_product_type"], shown["media_type"]) == ("REELS", "VIDEO")
-
-
 async def test_stories_are_listed_apart_and_for_a_day(timed: Sandbox, clock: Clock) -> None:
     story = await timed.publish(await timed.container(media_type="STORIES", image_url=IMAGE))
     post = await timed.publish(await timed.container(image_url=IMAGE))
@@ -78,15 +34,6 @@ async def test_stories_are_listed_apart_and_for_a_day(timed: Sandbox, clock: Clo
     assert "/stories/studio/" in (await read(timed, story, "permalink"))["permalink"]
     clock.now += 86_500
     assert (await read(timed, f"{IG_USER}/stories"))["data"] == []
-
-
-async def test_carousels(shared: Sandbox) -> None:
-    children = [await shared.container(image_url=IMAGE, is_carousel_item="true") for _ in range(2)]
-    children.append(await shared.container(video_url=VIDEO, media_type="VIDEO", is_carousel_item="true"))
-    parent = await shared.container(media_type="CAROUSEL", children=",".join(children), caption="three")
-    medium = await shared.publish(parent)
-    assert (await read(shared, medium, "media_type"))["media_type"] == "CAROUSEL_ALBUM"
-    assert (await shared.posts())[0]["mediaCount"] == 3
 
 
 async def test_carousels_need_two_to_ten_children_of_their_own(shared: Sandbox) -> None:
@@ -132,15 +79,6 @@ async def test_invalid_requests_are_refused(
     assert await refusal(shared, **parameters) == expected
 
 
-async def test_invalid_video_fails_in_processing(shared: Sandbox) -> None:
-    container = await shared.container(media_type="REELS", video_url=IMAGE)
-    status = await read(shared, container, "status_code,status")
-    assert status["status_code"] == "ERROR"
-    assert "2207026" in status["status"]
-    answer = await shared.ig.post(f"/{IG_USER}/media_publish", data={"creation_id": container})
-    assert answer.json()["error"]["error_subcode"] == 2207053
-
-
 async def test_other_addresses_are_really_fetched(shared: Sandbox) -> None:
     image = media.sample("served", "jpg")
     pages = {
@@ -182,19 +120,6 @@ def _sized(jpeg: bytes, width: int, height: int) -> bytes:
     return jpeg[: start.end()] + struct.pack(">HH", height, width) + jpeg[start.end() + 4 :]
 
 
-async def test_the_sandboxes_own_samples_are_known(shared: Sandbox) -> None:
-    await shared.publish(await shared.container(image_url=f"{shared.url}/_/media/own.jpg"))
-    assert await refusal(shared, image_url=f"{shared.url}/_/media/own.png") == (36001, 2207005)
-
-
-async def test_containers_expire_after_a_day(timed: Sandbox, clock: Clock) -> None:
-    container = await timed.container(image_url=IMAGE)
-    clock.now += 86_401
-    assert (await read(timed, container, "status_code"))["status_code"] == "EXPIRED"
-    answer = await timed.ig.post(f"/{IG_USER}/media_publish", data={"creation_id": container})
-    assert answer.json()["error"]["error_subcode"] == 2207020
-
-
 async def test_realistic_containers_take_their_time_and_days_have_limits(clock: Clock) -> None:
     async with sandbox_with_accounts(realistic=True, clock=clock) as sandbox:
         container = await sandbox.container(media_type="REELS", video_url=VIDEO)
@@ -213,63 +138,3 @@ async def test_realistic_containers_take_their_time_and_days_have_limits(clock: 
         clock.now += 2
         over = await sandbox.ig.post(f"/{IG_USER}/media_publish", data={"creation_id": container})
         assert (over.json()["error"]["code"], over.json()["error"]["error_subcode"]) == (9, 2207042)
-
-
-async def test_without_realism_no_quota_is_used(shared: Sandbox) -> None:
-    await shared.publish(await shared.container(image_url=IMAGE))
-    assert (await read(shared, f"{IG_USER}/content_publishing_limit"))["data"][0]["quota_usage"] == 0
-
-
-async def test_media_are_listed_newest_first_in_pages(sandbox: Sandbox) -> None:
-    ids = [await sandbox.publish(await sandbox.container(image_url=IMAGE, caption=f"c{n}")) for n in range(3)]
-    first = await read(sandbox, f"{IG_USER}/media?limit=2&fields=id,caption")
-    assert first["data"] == [{"caption": "c2", "id": ids[2]}, {"caption": "c1", "id": ids[1]}]
-    after = first["paging"]["cursors"]["after"]
-    assert (await read(sandbox, f"{IG_USER}/media?limit=2&after={after}"))["data"] == [{"id": ids[0]}]
-
-
-async def test_comments(shared: Sandbox) -> None:
-    medium = await shared.publish(await shared.container(image_url=IMAGE, caption="commented"))
-    answer = await shared.ig.post(f"/v25.0/{medium}/comments", data={"message": "First!"})
-    (comment,) = (await read(shared, f"{medium}/comments"))["data"]
-    assert (comment["id"], comment["text"]) == (answer.json()["id"], "First!")
-    assert (await shared.ig.post(f"/v25.0/{medium}/comments", data={"message": ""})).status_code == 400
-    assert (await shared.ig.post(f"/v25.0/{medium}", data={"comment_enabled": "false"})).json() == {"success": True}
-    assert (await read(shared, medium, "is_comment_enabled"))["is_comment_enabled"] is False
-
-
-async def test_nothing_can_be_deleted_and_strangers_see_nothing(shared: Sandbox) -> None:
-    medium = await shared.publish(await shared.container(image_url=IMAGE))
-    for answer in (
-        await shared.ig.delete(f"/v25.0/{medium}"),
-        await shared.ig.get("/v25.0/17800000000000000"),
-        await shared.ig.get("/v25.0/17841400000000002/media"),
-        await shared.ig.post("/v25.0/17800000000000000/comments", data={"message": "a"}),
-    ):
-        error = answer.json()["error"]
-        assert (answer.status_code, error["code"], error["error_subcode"]) == (400, 100, 33)
-    answer = await shared.ig.get(f"/v25.0/{medium}", params={"fields": "likes_by_bots"})
-    assert "nonexisting field (likes_by_bots)" in answer.json()["error"]["message"]
-
-
-async def test_reading_a_container_prepares_until_publishing_was_tried(sandbox: Sandbox) -> None:
-    container = await sandbox.container(image_url=IMAGE)
-    await read(sandbox, container)
-    await sandbox.fault("instagram", "reject", operation="publish", status=503)
-    publishing = await sandbox.ig.post(f"/{IG_USER}/media_publish", data={"creation_id": container})
-    assert publishing.status_code == 503
-    assert (await read(sandbox, container, "status_code"))["status_code"] == "FINISHED"
-    await read(sandbox, f"{IG_USER}/content_publishing_limit")
-    operations = [entry["operation"] for entry in await sandbox.requests()]
-    assert operations == ["confirm", "confirm", "publish", "prepare", "prepare"]
-
-
-async def test_profile_and_token_renewal(sandbox: Sandbox) -> None:
-    me = await read(sandbox, "me", "user_id,username")
-    assert (me["user_id"], me["username"]) == (IG_USER, "studio")
-    answer = await sandbox.ig.get("/refresh_access_token", params={"grant_type": "ig_refresh_token"})
-    renewed = answer.json()
-    assert renewed["expires_in"] > 5_000_000
-    for token in ("ig-token", renewed["access_token"]):
-        answer = await sandbox.ig.get("/me", headers={"authorization": f"Bearer {token}"})
-        assert answer.status_code == 200

@@ -8,7 +8,6 @@ from typing import Any
 import httpx
 import pytest
 
-from sandbox.platforms.threads import length
 from tests.sandbox.conftest import Clock
 from tests.sandbox.servers import Server, account, serving
 
@@ -65,42 +64,6 @@ def error(answer: httpx.Response) -> tuple[int, int, int | None]:
     return answer.status_code, problem["code"], problem.get("error_subcode")
 
 
-async def test_a_text_is_published_once(server: Threads) -> None:
-    container = await server.container(media_type="TEXT", text="Hello", reply_control="everyone")
-    assert (await server.read(container, fields="status,error_message"))["status"] == "FINISHED"
-    post = (await server.publish(container)).json()["id"]
-    assert (await server.read(container, fields="status"))["status"] == "PUBLISHED"
-    assert error(await server.publish(container))[:2] == (400, 100)
-    shown = await server.read(post, fields="id,permalink,text,timestamp,media_type,username")
-    assert (shown["text"], shown["media_type"], shown["username"]) == ("Hello", "TEXT_POST", "ann")
-    assert shown["permalink"].startswith("https://www.threads.com/@ann/post/")
-    [listed] = await server.posts()
-    assert (listed["platformPostId"], listed["accountId"]) == (post, "th_1")
-
-
-async def test_the_token_may_come_any_way(server: Threads) -> None:
-    assert (await server.read("me", fields="id,username"))["id"] == USER
-    del server.client.headers["authorization"]
-    assert (await server.read("me", access_token="token"))["id"] == USER
-    body = {"media_type": "TEXT", "text": "Hi", "access_token": "token"}
-    assert (await server.client.post(f"/{USER}/threads", data=body)).status_code == 200
-    assert error(await server.client.get("/me"))[:2] == (400, 190)
-
-
-async def test_images_videos_and_carousels(server: Threads) -> None:
-    image = await server.published(media_type="IMAGE", image_url=IMAGE, text="one", alt_text="a photo")
-    assert (await server.read(image, fields="media_type,alt_text"))["alt_text"] == "a photo"
-    await server.published(media_type="VIDEO", video_url=VIDEO)
-    children = [
-        await server.container(media_type="IMAGE", image_url=IMAGE, is_carousel_item="true"),
-        await server.container(media_type="VIDEO", video_url=VIDEO, is_carousel_item="true"),
-    ]
-    assert error(await server.publish(children[0])) == (400, 24, 4279009)
-    carousel = await server.published(media_type="CAROUSEL", children=",".join(children), text="both")
-    assert (await server.read(carousel, fields="media_type"))["media_type"] == "CAROUSEL_ALBUM"
-    assert [post["mediaCount"] for post in await server.posts()] == [2, 1, 1]
-
-
 @pytest.mark.parametrize(
     ("parameters", "expected"),
     [
@@ -142,16 +105,6 @@ async def test_videos_fail_in_their_containers(server: Threads) -> None:
         assert (await server.publish(container)).status_code == 400
 
 
-async def test_replies_are_listed_apart_from_posts(server: Threads) -> None:
-    first = await server.published(media_type="TEXT", text="first")
-    second = await server.published(media_type="TEXT", text="second", reply_to_id=first)
-    quote = await server.published(media_type="TEXT", text="quoted", quote_post_id=first)
-    assert [post["id"] for post in (await server.read("me/threads"))["data"]] == [quote, first]
-    replies = (await server.read("me/replies", fields="id,replied_to,is_reply"))["data"]
-    assert replies == [{"id": second, "replied_to": {"id": first}, "is_reply": True}]
-    assert (await server.read(quote, fields="is_quote_post"))["is_quote_post"] is True
-
-
 async def test_lists_begin_at_a_time_and_have_an_end(timed: Threads, clock: Clock) -> None:
     await text_post(timed, "old")
     clock.now += 100
@@ -168,26 +121,6 @@ async def text_post(server: Threads, text: str) -> str:
     return await server.published(media_type="TEXT", text=text)
 
 
-async def test_posts_are_deleted(server: Threads) -> None:
-    post = await text_post(server, "Hi")
-    answer = await server.client.delete(f"/{post}")
-    assert answer.json() == {"success": True, "deleted_id": post}
-    for gone in (await server.client.delete(f"/{post}"), await server.client.get(f"/{post}")):
-        assert error(gone) == (400, 24, 4279009)
-    assert (await server.read("me/threads"))["data"] == []
-    assert (await server.posts())[0]["deleted"] is True
-
-
-async def test_containers_take_their_time_and_expire(timed: Threads, clock: Clock) -> None:
-    container = await timed.container(media_type="VIDEO", video_url=VIDEO)
-    assert (await timed.read(container, fields="status"))["status"] == "IN_PROGRESS"
-    assert (await timed.publish(container)).status_code == 400
-    clock.now += 10
-    assert (await timed.read(f"{container}/", fields="status"))["status"] == "FINISHED"
-    clock.now += 86_400
-    assert (await timed.read(container, fields="status"))["status"] == "EXPIRED"
-
-
 async def test_a_carousel_finds_only_items_that_are_finished(timed: Threads, clock: Clock) -> None:
     names = {"media_type": "IMAGE", "image_url": IMAGE, "is_carousel_item": "true"}
     children = ",".join([await timed.container(**names) for _ in range(2)])
@@ -195,15 +128,6 @@ async def test_a_carousel_finds_only_items_that_are_finished(timed: Threads, clo
     assert error(await timed.client.post("/me/threads", data=carousel)) == (400, 100, 4279004)
     clock.now += 10
     assert (await timed.client.post("/me/threads", data=carousel)).status_code == 200
-
-
-async def test_days_have_their_number_of_posts(timed: Threads) -> None:
-    for number in range(250):
-        await text_post(timed, f"{number}")
-    [quota] = (await timed.read("me/threads_publishing_limit", fields="quota_usage,config"))["data"]
-    assert quota == {"quota_usage": 250, "config": {"quota_total": 250, "quota_duration": 86_400}}
-    container = await timed.container(media_type="TEXT", text="over")
-    assert error(await timed.publish(container))[:2] == (400, 100)
 
 
 async def test_reading_a_container_prepares_until_publishing_was_tried(server: Threads) -> None:
@@ -216,21 +140,9 @@ async def test_reading_a_container_prepares_until_publishing_was_tried(server: T
     assert await server.operations() == ["confirm", "confirm", "publish", "prepare", "prepare"]
 
 
-async def test_tokens_are_renewed(server: Threads) -> None:
-    renewed = await server.read("refresh_access_token", grant_type="th_refresh_token")
-    assert renewed["expires_in"] > 5_000_000
-    server.client.headers["authorization"] = f"Bearer {renewed['access_token']}"
-    assert (await server.read("me"))["id"] == USER
-    assert (await server.client.get("/refresh_access_token", params={"grant_type": "x"})).status_code == 400
-
-
 async def test_other_accounts_see_nothing(server: Threads) -> None:
     for path in ("17841400000000001/threads", "17841400000000001/replies"):
         assert error(await server.client.get(f"/{path}")) == (400, 100, 33)
-
-
-def test_an_emoji_costs_its_bytes() -> None:
-    assert (length("abc"), length("🌊"), length("日本")) == (3, 4, 2)
 
 
 async def test_published_posts_survive_a_restart(tmp_path: Path) -> None:
