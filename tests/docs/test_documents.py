@@ -165,9 +165,11 @@ def test_uv_is_installed_in_the_same_way_everywhere() -> None:
     """Systems that manage their Python themselves (Debian, Ubuntu, Homebrew) let pip install into a folder only."""
     install = "python3 -m pip install --upgrade --target .uv uv"
     commands = re.findall(r"^.*pip install.*$", (ROOT / "README.md").read_text(), re.MULTILINE)
-    assert commands == [f"{install} && .uv/bin/uv run {command}" for command in ("socialsyncer dev", "pytest")]
+    assert commands == [
+        f"{install} && .uv/bin/uv run {command}" for command in ("socialsyncer dev", "--group test pytest")
+    ]
     assert f"{install} && " in (ROOT / "CONTRIBUTING.md").read_text()
     checks = (ROOT / ".ci/run").read_text().replace(" --quiet", "")
     assert install in checks.splitlines()
-    assert checks.index("uv run pytest") > checks.index(install)
+    assert checks.index("uv run --group test pytest") > checks.index(install)
     assert not re.search(r"^\s*(?:uv )?pip install", "\n".join(page.read_text() for page in DOCUMENTS), re.MULTILINE)
