@@ -103,9 +103,9 @@ class Page:
         named = [{"name": name.replace("_", "-"), "value": value} for name, value in features.items()]
         await self._do("Emulation.setEmulatedMedia", features=named)
 
-    async def picture(self, width: int, height: int) -> bytes:
-        """Return a PNG of the page in a window of this size, in CSS pixels."""
-        await self.resize(width, height)
+    async def picture(self, width: int, height: int, *, dark: bool = False) -> bytes:
+        """Return a PNG of the page in a window of this size, in CSS pixels, light or dark."""
+        await self.resize(width, height, dark=dark)
         return base64.b64decode((await self._do("Page.captureScreenshot", format="png"))["data"])
 
     async def _do(self, method: str, **parameters: Any) -> dict[str, Any]:

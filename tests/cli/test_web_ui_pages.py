@@ -69,12 +69,12 @@ async def publish(dev: DevStack, text: str, *platforms: str, status: str) -> str
     return post_id
 
 
-async def keep(picture: bytes, name: str, folder: Path, cut_off: int = MENU) -> None:
+async def keep(picture: bytes, name: str, folder: Path, cut_off: int = MENU, colours: int = COLOURS) -> None:
     """Write a picture without its first `cut_off` columns; into the documentation only if SCREENSHOTS names it."""
     image = Image.open(io.BytesIO(picture)).convert("RGB")
     image = image.crop((cut_off, 0, image.width, image.height))
     assert len(image.getcolors(2**24) or ()) > 10, "the page is blank"
-    small = image.quantize(COLOURS, dither=Image.Dither.NONE)
+    small = image.quantize(colours, dither=Image.Dither.NONE)
     to = Path(os.environ.get("SCREENSHOTS") or folder) / f"{name}.png"
     small.save(to, optimize=True)
     assert to.stat().st_size < LARGEST_PICTURE
