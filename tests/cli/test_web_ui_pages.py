@@ -28,7 +28,7 @@ WIDTH, HEIGHT = 1440, 800
 MENU = 256
 """Pixels of the Web UI's menu on the left, without which the rest is larger on a page."""
 COLOURS = 48
-LARGEST_PICTURE = 60_000
+LARGEST_PICTURE = 100_000
 """Bytes; small, because the pictures are kept in the repository."""
 
 

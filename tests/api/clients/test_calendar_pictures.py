@@ -44,7 +44,7 @@ async def test_the_calendar_has_its_pictures(app: Litestar, stack: Stack, strang
         for name, dark in (("calendar-month", False), ("calendar-month-dark", True)):
             await calendar.page.resize(WIDTH, HEIGHT, dark=dark)
             await calendar.open(f"view=month&{query}")
-            await keep(await calendar.page.picture(WIDTH, HEIGHT, dark=dark), name, tmp_path, cut_off=0, colours=96)
+            await keep(await calendar.page.picture(WIDTH, HEIGHT, dark=dark), name, tmp_path, cut_off=0, colours=256)
         await calendar.page.resize(*PHONE)
         await calendar.open(f"view=list&{query}")
-        await keep(await calendar.page.picture(*PHONE), "calendar-phone", tmp_path, cut_off=0, colours=96)
+        await keep(await calendar.page.picture(*PHONE), "calendar-phone", tmp_path, cut_off=0, colours=256)
