@@ -38,7 +38,8 @@ class Endpoint(Operation):
         view, body, names = hints.pop("return"), hints.pop("body", None), tuple(hints)
         factories = {name: kind for name, kind in hints.items() if hasattr(kind, "from_request")}
         takes_no_body = not (body or self.body or self.files or self.method == "GET")
-        readers, status = self.readers if self.reads_query and not (body or self.body) else None, self.status
+        readers = self.readers if self.reads_query and not (body or self.body) else None
+        parameters, status = self.query, self.status
 
         async def serve(self: Any, request: HttpRequest, workspace_id: WorkspaceId, deps: Deps) -> Response[bytes]:
             values = {"request": request, "workspace_id": workspace_id, "deps": deps, **request.path_params}
@@ -48,7 +49,7 @@ class Endpoint(Operation):
             if takes_no_body:
                 await read_bare_request(request)
             if readers is not None:
-                values["query"] = read_values(request, readers)
+                values["query"] = read_values(request, parameters, readers)
             result = await handler(self, **{name: values[name] for name in names}, **read)
             return result if isinstance(result, Response) else respond_privately(result, status)
 

@@ -81,18 +81,20 @@ def convert_parameter(
         return None
 
 
-def read_values(request: HttpRequest, readers: Mapping[str, Callable[[str], Any]] | None = None) -> Query:
-    """Return the query's values, read by their schemas or by `readers` of some. Raises InvalidRequest."""
+def read_values(
+    request: HttpRequest, parameters: Mapping[str, Json], readers: Mapping[str, Callable[[str], Any]]
+) -> Query:
+    """Return the query's values, read by the schemas of its parameters, or by `readers`. Raises InvalidRequest."""
+    values: Query = {name: parameter["schema"].get("default") for name, parameter in parameters.items()}
+    if not request.scope["query_string"]:
+        return values
     lists, query_problems = parse_lists(request)
     problems: list[Problem] = []
-    values: Query = {}
-    for name, parameter in served_operation(request).query.items():
-        schema = parameter["schema"]
-        items = [
-            convert_parameter({name: text}, problems, name, (readers or {}).get(name) or partial(_read_value, schema))
-            for text in lists.get(name, ())
-        ]
-        values[name] = items if schema.get("type") == "array" else items[0] if items else schema.get("default")
+    for name, texts in lists.items():
+        schema = parameters[name]["schema"]
+        read = readers.get(name) or partial(_read_value, schema)
+        items = [convert_parameter({name: text}, problems, name, read) for text in texts]
+        values[name] = items if schema.get("type") == "array" else items[0]
     if problems or query_problems:
         raise InvalidRequest([*dict.fromkeys(problems), *query_problems])
     return values
