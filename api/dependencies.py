@@ -7,7 +7,6 @@ from datetime import timedelta
 from litestar.di import NamedDependency
 from litestar.params import SkipValidation
 
-from api.http.rates import Rates
 from api.shared.campaign_progress import CampaignProgress
 from api.shared.closed_gates import ClosedGates
 from api.shared.delivery import Delivery
@@ -34,6 +33,7 @@ from api.shared.waiting import (
 from api.shared.workspace_usage import WorkspaceLimits, WorkspaceUsage
 from domain.errors import Problem
 from domain.post import LATE_AFTER
+from domain.rates import Rates
 from domain.uploads import MEDIA_KEPT, UPLOAD_QUOTA
 from media.local_hosts import LocalHosts
 from reconcile.readiness import Readiness

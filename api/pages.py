@@ -1,4 +1,4 @@
-"""Serve what people and tools read about this API. Nothing here loads anything from elsewhere."""
+"""Serve what people, tools and monitors read without a key. No page here loads anything from elsewhere."""
 
 import base64
 import hashlib
@@ -7,15 +7,73 @@ import re
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote
 
 from litestar import Controller, Response, get
-from litestar.params import FromPath
+from litestar.params import FromPath, FromQuery
 from litestar.response import Redirect
 
-from api.http.etags import entity_tag, has_current
-from api.http.headers import HttpRequest
+from api.dependencies import Deps
+from api.http.headers import HttpRequest, entity_tag, has_current
 from api.openapi.document import document, servers
+from domain.errors import InvalidRequest, NotFound, Problem
+from reconcile.readiness import Parts, ready
+from store.apps import app_document
+
+PATH = "/apps"
+_MISSING = Problem("There is no such app", "not_found")
+
+
+class AppDocuments(Controller):
+    """Route to the metadata of apps."""
+
+    @get(PATH + "/{name:str}")
+    async def app_metadata(self, name: FromPath[str], deps: Deps) -> Response[str]:
+        """Return the metadata of an app; nothing in it is secret."""
+
+        async def look_up() -> dict[str, Any] | None:
+            async with deps.database.reading() as session:
+                return await app_document(session, path)
+
+        path = f"{PATH}/{name}"
+        document = await deps.strangers.find(path, look_up) if name.isascii() and "\0" not in name else None
+        if document is None:
+            raise NotFound(_MISSING)
+        headers = {"Cache-Control": "public, max-age=300", "X-Content-Type-Options": "nosniff"}
+        return Response(json.dumps(document), media_type="application/json", headers=headers)
+
+
+_FLAGS = {"true": True, "1": True, "false": False, "0": False}
+
+
+class HealthEndpoints(Controller):
+    """Endpoints for monitors and balancers; no API key is needed."""
+
+    @get("/healthz")
+    async def live(self) -> dict[str, str]:
+        """Answer that the process lives."""
+        return {"status": "ok"}
+
+    @get("/readyz")
+    async def takes_requests(self, request: HttpRequest, deps: Deps) -> Response[Parts]:
+        """Return each part by name; 503 if this process takes no requests: without the database, or because it ends.
+
+        Without Temporal or a worker it stays ready: posts are accepted, and are published later (ADR 1).
+        """
+        parts = await deps.readiness.parts_soon()
+        if is_draining := bool(request.scope["state"].get("draining")):
+            parts["draining"] = True
+        return Response(parts, status_code=200 if parts["database"] and not is_draining else 503)
+
+    @get("/statusz")
+    async def status(self, deps: Deps, strict: FromQuery[str] = "false") -> Response[Parts]:
+        """Return each part by name; with `strict`, 503 unless all are available. Raises InvalidRequest."""
+        if strict.lower() not in _FLAGS:
+            raise InvalidRequest(Problem("strict must be true or false", "invalid_field_value", "strict"))
+        parts = await deps.readiness.parts()
+        return Response(parts, status_code=200 if ready(parts) or not _FLAGS[strict.lower()] else 503)
+
 
 _DOCS = Path(__file__).with_name("docs.html")
 _CONNECT = Path(__file__).with_name("connect.html")

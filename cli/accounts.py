@@ -14,9 +14,8 @@ from pydantic.alias_generators import to_camel
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from accounts.credentials.plain import plain
-from api.accounts.account_history import event_view
-from api.accounts.schemas import AccountHealthView
-from api.accounts.views import health_view
+from api.accounts.actions import event_view
+from api.accounts.schemas import AccountHealthView, health_view
 from cli.current_operator import current_operator
 from cli.environment import find_environment, open_database
 from cli.errors import UserError

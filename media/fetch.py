@@ -12,10 +12,10 @@ from typing import ClassVar
 import httpx
 
 from domain.post import Media
+from domain.rates import Rates
 from domain.shares import Shares
 from media.admission import MOST_FETCHES
 from media.any_file import AnyFile
-from media.bandwidth import Bandwidth
 from media.download import Download
 from media.example_hosts import Samples
 from media.local_hosts import LocalHosts, url_port
@@ -33,6 +33,9 @@ MAX_REDIRECTS = 5
 _PROBE_S = 15.0
 """The time limit for the first bytes of a file; our choice."""
 _LONGEST_LENGTH = 20
+PER_SECOND = 32 * 2**20
+"""Bytes of a workspace's files that a worker reads in a second for long, and in a burst after a pause. They take some
+2.5 ms of the processor for each MiB, so one workspace can take a twelfth of a core."""
 _BATCH = 256 * 1024
 """Bytes that are gathered for one write: a thread is asked once for several reads of the socket."""
 
@@ -75,7 +78,7 @@ class MediaFetcher:
         samples_url: str | None = None,
         max_bytes: int = MAX_BYTES,
         speed: MinimumSpeed = MinimumSpeed(),
-        bandwidth: Bandwidth | None = None,
+        bandwidth: Rates | None = None,
         transport: Callable[[AllowedHosts], httpx.AsyncBaseTransport] = GuardedTransport,
     ) -> None:
         self._samples = Samples(samples_url) if samples_url else None
@@ -83,7 +86,7 @@ class MediaFetcher:
         self._local = LocalHosts(private_hosts, samples_url)
         self.max_bytes = max_bytes
         self._speed = speed
-        self._bandwidth = bandwidth or Bandwidth()
+        self._bandwidth = bandwidth or Rates(PER_SECOND, PER_SECOND)
         self._hosts = Shares(MOST_FETCHES)
         # No client on top: it would keep cookies between owners, follow the environment's proxies and decode bodies.
         self._transport = transport(self._local.allowed)

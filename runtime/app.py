@@ -8,8 +8,7 @@ from litestar import Litestar
 
 from api.app import create_app
 from api.dependencies import Dependencies
-from api.shared.limit_meters import LimitMeters
-from api.shared.request_limits import RequestLimits
+from api.shared.request_limits import LimitMeters, RequestLimits
 from api.shared.workspace_usage import WorkspaceLimits
 from media.local_hosts import LocalHosts
 from reconcile.gauges import Gauges

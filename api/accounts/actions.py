@@ -1,6 +1,6 @@
-"""The work on accounts that the api leaves to workers: asking the platform about one, and removing one."""
+"""The work on accounts: their history, and what the api leaves to workers, to ask the platform and to remove one."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Self
@@ -9,11 +9,12 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from structlog.contextvars import get_contextvars
 
 from activities.commands import AccountStep
-from api.accounts.schemas import RemovedAccountView, WaitingPostsView
+from api.accounts.schemas import AccountEventView, AccountHistoryView, RemovedAccountView, WaitingPostsView
 from api.dependencies import Dependencies
 from api.http.headers import HttpRequest
 from api.http.query import known_platform
-from domain.audit import Access, Actor
+from api.posts.answers.actors import actor_view, actor_words
+from domain.audit import NEEDED, Access, AccountAction, Actor, RevocationCause
 from domain.errors import NotFound, Problem, TooManyRequests, Unavailable
 from domain.schedule import rfc3339
 from platforms.access.connector import Connector, connectors
@@ -25,9 +26,24 @@ from store.accounts.connected import (
     posts_waiting_for,
     request_removal,
 )
-from store.audit import ended_since, last_removal
+from store.audit import account_events, ended_since, last_removal, names_of_keys
 from store.models import AccountEvent, ConnectedAccount
 from workflows.account import AccountPlan
+
+MOST_EVENTS = 100
+_DID = {
+    AccountAction.CONNECTED: "connected {name}",
+    AccountAction.RECONNECTED: "connected {name} again",
+    AccountAction.REMOVED: "removed {name}",
+    AccountAction.REVOKED: "ended {access}",
+    AccountAction.NOT_REVOKED: "could not end {access}",
+}
+_ACCESS = {
+    RevocationCause.REMOVED: "its access at {label}",
+    RevocationCause.REPLACED: "its earlier access at {label}, which a new connection has replaced",
+    RevocationCause.REFUSED: "the access at {label} that a refused connection had obtained",
+}
+
 
 MOST_CHECKS = 60
 """Checks of a workspace's accounts at their platforms in a minute; our choice."""
@@ -162,4 +178,37 @@ def _view(named: AccountName, removed: AccountEvent, access: Access, waiting: Se
         access=access,
         waitingPosts=WaitingPostsView(count=count, more=more, first=list(waiting[:MOST_NAMED])),
         message=" ".join(consequences),
+    )
+
+
+async def account_history(deps: Dependencies, named: AccountName) -> AccountHistoryView:
+    """Return the newest events of an account, also if it is removed. Raises NotFound."""
+    async with deps.database.reading() as session:
+        events = await account_events(session, named.workspace_id, named.platform, named.account_id, MOST_EVENTS)
+        names = await names_of_keys(session, (event.actor_id for event in events))
+        if (
+            not events
+            and await find_connected_account(session, named.workspace_id, named.platform, named.account_id) is None
+        ):
+            raise named.unknown
+    return AccountHistoryView(events=[event_view(event, names) for event in events])
+
+
+def event_view(event: AccountEvent, names: Mapping[str, str], *, identities: bool = False) -> AccountEventView:
+    """Return a line as clients read it; with `identities` as operators do, who see each other's names."""
+    action, key_name = AccountAction(event.action), names.get(event.actor_id or "")
+    who = actor_words(event.actor_type, event.actor_id, key_name, identities=identities)
+    label = platforms()[event.platform].label
+    access = _ACCESS[RevocationCause(event.details.get("cause", RevocationCause.REMOVED))].format(label=label)
+    did = _DID[action].format(name=event.details.get("username") or event.account_id, access=access)
+    if NEEDED.items() <= event.details.items():
+        did = f"did not end {access}: a connected account needs it"
+    if event.details.get("hosted"):
+        did += " on a page of this service"
+    return AccountEventView(
+        at=rfc3339(event.at),
+        action=action,
+        actor=actor_view(event.actor_type, event.actor_id, key_name, identities=identities),
+        connectionId=event.details.get("connection_id"),
+        summary=f"{who} {did}.",
     )

@@ -4,8 +4,7 @@ from datetime import UTC, datetime
 
 from litestar import Controller
 
-from api.accounts.account_history import account_history
-from api.accounts.actions import AccountName, check_account, remove_account, require_account
+from api.accounts.actions import AccountName, account_history, check_account, remove_account, require_account
 from api.accounts.choices import MOST_LISTS, list_choices, read_choices_query, settings_listed
 from api.accounts.schemas import (
     AccountBody,
@@ -18,8 +17,9 @@ from api.accounts.schemas import (
     AccountView,
     ChoicesView,
     RemovedAccountView,
+    account_view,
+    health_view,
 )
-from api.accounts.views import account_view, health_view
 from api.auth import AUTHENTICATED, request_actor
 from api.dependencies import Dependencies
 from api.endpoint import Endpoint

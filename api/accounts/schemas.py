@@ -1,16 +1,21 @@
-"""The answers about connected accounts. They hold no credentials: the api cannot read any."""
+"""The bodies and answers about connected accounts. They hold no credentials: the api cannot read any."""
 
+from collections.abc import Mapping
+from datetime import datetime
 from typing import Annotated, Literal
 
 from pydantic import ConfigDict, Field
 from typing_extensions import TypedDict
 
+from accounts.facts import AnyAccount, token_facts
 from api.posts.answers.actors import ActorView
 from api.posts.bodies.schemas import RequestModel
 from api.views import HasMore, Moment, NextCursor, PlatformName, described, view
-from domain.account_health import Health, HealthReason
+from domain.account_health import Health, HealthReason, HealthReport, TokenFacts, report_on
 from domain.attempts import WhenUnreadable
 from domain.audit import Access, AccountAction
+from domain.schedule import rfc3339
+from store.accounts.connected import AppKey
 
 _MEANINGS = (
     "For a post that its platform refused and cannot show (Telegram, Discord's webhooks, media of members on LinkedIn, "
@@ -202,3 +207,38 @@ class ChoicesView(TypedDict):
     setting: Annotated[str, described("The setting.", "boardId")]
     choices: Annotated[list[ChoiceView], described("In the platform's order; at most 1,000.")]
     more: Annotated[bool, described("Whether there are others, which are not listed.", False)]
+
+
+def account_view(account: AnyAccount, refused_apps: Mapping[AppKey, str], now: datetime) -> AccountView:
+    """Return an account as lists show it."""
+    facts = token_facts(account, refused_apps, now)
+    return _account(account, facts, report_on(facts, now))
+
+
+def health_view(account: AnyAccount, refused_apps: Mapping[AppKey, str], now: datetime) -> AccountHealthView:
+    """Return the health of an account."""
+    facts = token_facts(account, refused_apps, now)
+    report = report_on(facts, now)
+    checks = [check for check in (account.last_ok_at, account.inspected_at) if check is not None]
+    return {
+        **_account(account, facts, report),
+        "reason": report.reason,
+        "permissions": sorted(account.scopes or []),
+        "missingPermissions": [*facts.missing, *facts.declined],
+        "checkedAt": rfc3339(max(checks)) if checks else None,
+        "recommendations": list(report.recommendations),
+    }
+
+
+def _account(account: AnyAccount, facts: TokenFacts, report: HealthReport) -> AccountView:
+    ends = facts.connection_ends_at
+    return {
+        "platform": account.platform,
+        "accountId": account.id,
+        "username": account.username,
+        "connectedAt": rfc3339(account.connected_at),
+        "health": report.health,
+        "tokenValid": report.token_valid,
+        "expiresAt": rfc3339(ends) if ends else None,
+        "whenUnreadable": WhenUnreadable(account.when_unreadable) if account.when_unreadable else None,
+    }

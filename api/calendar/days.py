@@ -1,20 +1,99 @@
-"""The posts of some days."""
+"""The posts of some days, as much of them as a calendar view shows, and again as soon as they have changed."""
 
+import asyncio
+import random
+from collections.abc import Collection
+from contextlib import suppress
+from dataclasses import replace
 from functools import partial
+from typing import cast
 
-from api.calendar.plans import read_plans
-from api.calendar.queries import PLANS, CalendarQuery
-from api.calendar.rendering import render_calendar
-from api.calendar.restricting import hide, restrict
-from api.calendar.views import CalendarView
+from api.auth import readmit, request_viewer
+from api.calendar.plans import PLANS, CalendarQuery, read_plans
+from api.calendar.views import CalendarPauseView, CalendarPostView, CalendarView, render_calendar
 from api.dependencies import Dependencies
-from api.http.headers import HttpRequest
+from api.events.feed import listen
+from api.http.body import JsonObject
+from api.http.headers import HttpRequest, entity_tag, has_current
 from api.posts.addresses import thumbnail_url
 from api.posts.counts import MOST_COUNTED
-from domain.errors import InvalidRequest, Problem
+from api.shared.waiting import Deadline
+from api.views import write_json
+from domain.errors import InvalidRequest, Problem, TooManyRequests, Unavailable
+from domain.pauses import PauseScope
+from domain.workspaces import ViewDetail
 from store.pauses.pauses import list_pauses_under_way
 from store.posts.calendar import read_calendar
+from store.posts.list_filters import Filter
 from store.workspaces.calendar_views import Viewer
+
+_SHOWN = {ViewDetail.TITLE: {"dueAt", "waitsFor", "moreTargets"}, ViewDetail.BUSY: {"dueAt"}}
+"""What a view shows of a post beside the fields that every post has."""
+
+
+def restrict(conditions: Filter, viewer: Viewer) -> Filter:
+    """Return conditions that select only what a view shows. Raises InvalidRequest if they ask for something else."""
+    problems = [
+        Problem("This calendar view does not show that", "invalid_field_value", name)
+        for name, asked, shown in (
+            ("campaignId", conditions.campaign_id, viewer.campaign_id),
+            ("accountId", conditions.account_id, viewer.account_id),
+        )
+        if asked and shown and asked != shown
+    ]
+    if viewer.detail is ViewDetail.BUSY and (
+        conditions.platform
+        or conditions.tags
+        or conditions.account_id
+        or conditions.import_id
+        or conditions.campaign_id not in (None, viewer.campaign_id)
+    ):
+        # The answers would say which posts have that.
+        problems += [Problem("This calendar view shows times only", "invalid_field_value")]
+    if problems:
+        raise InvalidRequest(problems)
+    return replace(
+        conditions,
+        campaign_id=viewer.campaign_id or conditions.campaign_id,
+        account_id=viewer.account_id or conditions.account_id,
+    )
+
+
+def hide(calendar: CalendarView, viewer: Viewer) -> CalendarView:
+    """Return a calendar without what a view does not show."""
+    pauses = [
+        pause
+        for pause in calendar["pauses"]
+        if pause["scope"] == PauseScope.WORKSPACE
+        or (viewer.account_id and pause.get("accountId") == viewer.account_id)
+        or (viewer.campaign_id and pause.get("campaignId") == viewer.campaign_id)
+    ]
+    calendar["pauses"] = pauses
+    if viewer.detail is ViewDetail.CONTENT:
+        return calendar
+    for pause in pauses:
+        pause["reason"] = None
+        if viewer.detail is ViewDetail.BUSY:
+            _keep(pause, CalendarPauseView.__required_keys__)
+    for post in (post for day in calendar["days"] for post in day["posts"]):
+        _keep(post, CalendarPostView.__required_keys__ | _SHOWN[viewer.detail])
+        if viewer.detail is ViewDetail.BUSY:
+            post["text"], post["targets"] = "", []
+        post["text"] = first_line(post["text"])
+        for target in post["targets"]:
+            target["username"], target["accountId"] = None, ""
+    return calendar
+
+
+def _keep(view: CalendarPostView | CalendarPauseView, names: Collection[str]) -> None:
+    for name in set(view) - set(names):
+        cast("JsonObject", view).pop(name)
+
+
+def first_line(text: str) -> str:
+    """Return the first line of a text that is not empty."""
+    return text.strip().partition("\n")[0].strip()
+
 
 MOST_OF_DAY = 50
 """Posts of a day that are shown: more than a person reads at a glance."""
@@ -57,3 +136,49 @@ async def read_days(
         for day, plans in zip(calendar["days"], await read_plans(deps, workspace_id, query), strict=True):
             day["slots"], day["planned"], day["blackouts"] = plans.slots, plans.planned, plans.blackouts
     return hide(calendar, viewer) if viewer else calendar
+
+
+MOST_FOLLOWERS = 50
+"""Requests of one workspace that wait for its calendar in one process, and as many by its views; our choice."""
+_APART_S = 1.0
+"""About how many seconds lie between two reads of a calendar by one request: many events are seen by one of them."""
+
+
+async def read_changed_days(
+    deps: Dependencies, request: HttpRequest, workspace_id: str, query: CalendarQuery, deadline: Deadline
+) -> bytes:
+    """Return a calendar as soon as it is not the one that the caller has, or at the deadline.
+
+    The caller learns of no event, only whether what it may see has changed. Raises as `read_days`, and Unauthorized
+    if the caller's token is revoked meanwhile.
+    """
+    viewer = request_viewer(request)
+    body = b""
+
+    async def has_changed() -> bool:
+        nonlocal body
+        if body:
+            await _pause(deadline)
+            await readmit(request)
+        while True:
+            try:
+                body = write_json(await read_days(deps, request, workspace_id, viewer, query))
+            except TooManyRequests:
+                # The same event has woken others, who read first.
+                if not body or not deadline.seconds_left:
+                    raise
+                await _pause(deadline)
+            else:
+                return not has_current(request, entity_tag(body))
+
+    if deadline.seconds_left:
+        # If a long transaction or a restore is under way, the calendar is read again at the deadline alone.
+        with suppress(Unavailable):
+            await listen(deps, workspace_id)
+    await deps.feeds.wait_for_event(workspace_id, has_changed, deadline.seconds_left)
+    return body
+
+
+async def _pause(deadline: Deadline) -> None:
+    # Not all at the same moment.
+    await asyncio.sleep(min(random.uniform(0.5, 1.5) * _APART_S, deadline.seconds_left))  # noqa: S311 no secret

@@ -10,14 +10,13 @@ from api.calendar.calendar_views import (
     CalendarViewsView,
     DeletedCalendarViewView,
 )
-from api.calendar.following import MOST_FOLLOWERS, read_changed_days
-from api.calendar.queries import FULL, MOST_DAYS, PLANS, read_calendar_query, read_zone
+from api.calendar.days import MOST_FOLLOWERS, read_changed_days
+from api.calendar.plans import FULL, MOST_DAYS, PLANS, read_calendar_query, read_zone
 from api.calendar.timeline import TimelineView, read_timeline
 from api.calendar.views import CalendarView
 from api.dependencies import Dependencies
 from api.endpoint import Endpoint
-from api.http.etags import respond_tagged
-from api.http.headers import HttpRequest, preferred_wait
+from api.http.headers import HttpRequest, preferred_wait, respond_tagged
 from api.http.operation import Json
 from api.http.parameters import IF_NONE_MATCH, prefer_wait, query, required
 from api.http.query import Query

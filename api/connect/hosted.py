@@ -18,9 +18,16 @@ from litestar.params import FromPath
 
 from api.connect import hosted_pages as pages
 from api.connect.begin import CALLBACK, START, ticket_state
-from api.connect.outcomes import connection_error, is_final, selection_options
 from api.connect.schemas import LONGEST_CODE
-from api.connect.steps import connect_selected, consent_url, consume_and_finish, finish
+from api.connect.steps import (
+    connect_selected,
+    connection_error,
+    consent_url,
+    consume_and_finish,
+    finish,
+    is_final,
+    selection_options,
+)
 from api.dependencies import Dependencies, Deps
 from api.http.headers import HttpRequest
 from domain.errors import PostsError

@@ -5,9 +5,8 @@ from datetime import UTC, datetime
 from typing import Any
 
 from api.connect.begin import require_connections_left, require_known_account
-from api.connect.outcomes import is_final
 from api.connect.schemas import ConnectBody
-from api.connect.steps import EXPIRED, consume_and_finish, finish, step
+from api.connect.steps import EXPIRED, consume_and_finish, finish, is_final, step
 from api.dependencies import Dependencies
 from api.http.body import JsonObject
 from api.http.body_validation import in_contract_order, read

@@ -12,8 +12,7 @@ from litestar import Controller, Response
 
 from api.auth import AUTHENTICATED, request_actor
 from api.connect.begin import begin
-from api.connect.outcomes import connected_accounts, selection_options
-from api.connect.page import replace_page, show_page
+from api.connect.hosted_pages import replace_page, show_page
 from api.connect.receive import connect, read_connect
 from api.connect.schemas import (
     ConnectBody,
@@ -25,7 +24,7 @@ from api.connect.schemas import (
     SelectBody,
     SelectedView,
 )
-from api.connect.steps import connect_selected
+from api.connect.steps import connect_selected, connected_accounts, selection_options
 from api.connect.views import connected_view, progress_view, selection_view
 from api.dependencies import Dependencies
 from api.endpoint import Endpoint

@@ -1,14 +1,19 @@
-"""Steps of connecting accounts that a worker takes: finish with what a platform sent back, and choose."""
+"""Steps of connecting accounts that a worker takes, and their results in the connection's row.
+
+`outcome` is the result of the authorization or of the credentials, `selection_result` that of a choice from the
+selection. Each has one of `accounts`, `selection` and `error`. An error that is not `final` may go away if the step is
+repeated.
+"""
 
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, cast
 
 from structlog.contextvars import get_contextvars
 
 from activities.commands import ConnectStep
-from api.connect.outcomes import is_final, require_success, selection_options
 from api.dependencies import Dependencies
+from domain.codes import PROBLEM_CODES, ProblemCode
 from domain.errors import InvalidRequest, Problem, Unavailable, Unprocessable
 from platforms.access.bots import CodeConnector
 from platforms.access.connector import connectors
@@ -17,6 +22,44 @@ from store.accounts.pending_connections import choose, consume, find_connection,
 from store.models import PendingConnection
 from store.secrets.handover import seal_for
 from workflows.connect import ConnectPlan
+
+
+def connected_accounts(row: PendingConnection) -> Sequence[Mapping[str, Any]]:
+    """Return the accounts that were connected."""
+    return (row.selection_result or {}).get("accounts") or (row.outcome or {}).get("accounts") or []
+
+
+def selection_options(row: PendingConnection) -> Sequence[Mapping[str, Any]] | None:
+    """Return the options from which the person chooses; None if there is nothing to choose, or not yet."""
+    return (row.outcome or {}).get("selection")
+
+
+def connection_error(row: PendingConnection) -> Mapping[str, Any] | None:
+    """Return why nothing was connected, or why the connection does not continue for now."""
+    return (row.selection_result or {}).get("error") or (row.outcome or {}).get("error")
+
+
+def is_final(result: Mapping[str, Any] | None) -> bool:
+    """Return whether a step has a result that a repeat of the step cannot change."""
+    return result is not None and bool(result.get("final", True))
+
+
+def require_success(result: Mapping[str, Any] | None) -> None:
+    """Raise the error of a result as the API answers it; a step without a result has none."""
+    if result is None or "error" not in result:
+        return
+    error = result["error"]
+    code = error_code(error)
+    problem = Problem(error["message"], code, error["param"])
+    if code == "unavailable":
+        raise Unavailable(problem)
+    raise InvalidRequest(problem) if code == "invalid_field_value" else Unprocessable(problem)
+
+
+def error_code(error: Mapping[str, Any]) -> ProblemCode:
+    """Return the code of an error; one that this release does not know is `unavailable`."""
+    return cast("ProblemCode", error["code"]) if error["code"] in PROBLEM_CODES else "unavailable"
+
 
 _KEPT = timedelta(minutes=10)
 """How long a repeat of the request that connected an account is answered as the first."""

@@ -7,7 +7,6 @@ from typing import Any, Literal, get_origin
 from pydantic import AliasChoices, BaseModel, SecretStr
 from pydantic.fields import FieldInfo
 
-from api.connect.outcomes import connected_accounts, connection_error, error_code, is_final, selection_options
 from api.connect.schemas import (
     ConnectedView,
     CredentialFieldView,
@@ -16,6 +15,7 @@ from api.connect.schemas import (
     RefusalView,
     SelectionView,
 )
+from api.connect.steps import connected_accounts, connection_error, error_code, is_final, selection_options
 from domain.schedule import rfc3339
 from platforms.base import AnyPlatform
 from store.models import ConnectedAccount, PendingConnection

@@ -1,12 +1,17 @@
-"""The request headers that this API reads."""
+"""The headers of requests that this API reads, and entity tags (RFC 9110, section 13.1.2)."""
 
+import hashlib
 import re
+from collections.abc import Mapping
 from typing import Any
 
-from litestar import Request
+from litestar import Request, Response
 from litestar.types import HTTPScope
 
 from domain.errors import InvalidRequest, Problem
+
+_TAGS = re.compile(r'"[^"]*"|\*')
+
 
 HttpRequest = Request[Any, Any, Any]
 """A request as handlers get it. Its state, in which `authenticate` stores the key, is `Any` to Litestar."""
@@ -62,3 +67,26 @@ def preferred_wait(request: HttpRequest) -> int | None:
 def valid_request_id(request_id: str | None) -> str | None:
     """Return the caller's X-Request-Id if it can be sent back and logged as it is."""
     return request_id if request_id is not None and _REQUEST_ID.fullmatch(request_id) else None
+
+
+def entity_tag(*parts: bytes) -> str:
+    """Return the tag of some content."""
+    digest = hashlib.sha256()
+    for part in parts:
+        digest.update(part)
+    return f'"{digest.hexdigest()[:32]}"'
+
+
+def has_current(request: HttpRequest, tag: str) -> bool:
+    """Return whether the caller says that it has the content of this tag."""
+    tags = _TAGS.findall(request.headers.get("if-none-match", ""))
+    return tag in tags or "*" in tags
+
+
+def respond_tagged(request: HttpRequest, body: bytes, media_type: str, headers: Mapping[str, str]) -> Response[bytes]:
+    """Write an answer with its tag; 304 without content if the caller has it."""
+    tag = entity_tag(body)
+    tagged = {"ETag": tag, **headers}
+    if has_current(request, tag):
+        return Response(b"", status_code=304, headers=tagged, media_type=media_type)
+    return Response(body, headers=tagged, media_type=media_type)

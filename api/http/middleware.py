@@ -2,10 +2,11 @@
 
 import asyncio
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from datetime import UTC, datetime
 from http import HTTPStatus
 from typing import Any, cast
+from urllib.parse import urlsplit
 
 import structlog
 import uuid_utils
@@ -16,11 +17,37 @@ from structlog.contextvars import bind_contextvars, reset_contextvars, unbind_co
 from api.errors import error_response, error_type
 from api.http.answer_transport import AnswerTransport
 from api.http.headers import first_header, valid_request_id
-from api.http.hosts import MISDIRECTED, HostNames
 from api.http.limit_headers import Header, ToldLimits
-from api.http.unread import Unread
+from api.http.sockets import Unread
 from api.http.uploads import media_headers
 from domain.errors import Problem, TooManyRequests
+
+MISDIRECTED = 421
+"""The status of a request for a host that this server is not (RFC 9110, 15.5.20)."""
+
+_UNKNOWN = Problem("The API is not called by this host name; see SOCIALSYNCER_API_HOST_NAMES", "unknown_host")
+
+
+class HostNames:
+    """The names that the header Host may hold; any if there are none.
+
+    A web page may make its own name resolve to the address of an API that only this machine reaches (DNS rebinding).
+    Its requests carry that name.
+    """
+
+    def __init__(self, names: Collection[str] = ()) -> None:
+        self._names = frozenset(name.strip("[]").lower() for name in names)
+
+    def refusal(self, scope: HTTPScope) -> Problem | None:
+        """Return why a request is not taken, None if it is."""
+        if not self._names:
+            return None
+        try:
+            name = urlsplit(f"//{first_header(scope, b'host') or ''}").hostname
+        except ValueError:
+            name = None
+        return None if name in self._names else _UNKNOWN
+
 
 log = structlog.get_logger("api.access")
 

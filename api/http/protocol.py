@@ -13,8 +13,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from api.errors import error_response, error_type
 from api.http.answer_transport import AnswerTransport
-from api.http.sockets import Admission, OpenSockets, arrival_time
-from api.http.unread import Unread
+from api.http.sockets import Admission, OpenSockets, Unread, arrival_time
 from api.http.uploads import SLOWEST_UPLOAD, is_upload
 from domain.errors import Problem
 

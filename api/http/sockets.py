@@ -1,15 +1,148 @@
-"""Limits on the sockets that the API holds open, in all and for each peer, so that one peer cannot use them up."""
+"""The sockets that the API holds open, in all and for each peer, and the answers that their clients have not read.
 
+Without a budget and a slowest speed, clients that ask and do not read would fill the memory of the process and of the
+system's kernel.
+"""
+
+import fcntl
+import socket
+import struct
 import sys
-from asyncio import BaseTransport
+import termios
+from asyncio import AbstractEventLoop, BaseTransport, TimerHandle, Transport
 from collections import Counter
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from enum import Enum, auto
 from ipaddress import IPv6Address, ip_address
 from socket import IPPROTO_TCP
 
-from api.http.unread import MOST_UNREAD
-from domain.shares import Shares
+from domain.shares import Exhausted, Share, Shares
+
+MOST_UNREAD = 256 * 2**20
+"""Bytes of answers that the clients of one process have not read. Clients of one workspace get half of them at most."""
+LARGE = 64 * 1024
+"""Bytes. A smaller answer does not count: the number of connections limits those."""
+SEND_BUFFER = 256 * 1024
+"""Bytes of answers, with the kernel's own data about them, that the kernel keeps for a connection."""
+PIECE = 256 * 1024
+"""Bytes of a file that are read from the database at a time."""
+_STREAMED = SEND_BUFFER + 2 * PIECE
+"""Bytes that an answer takes at most if it is sent in pieces: in the kernel, in the transport, and the next piece."""
+SLOWEST = 16 * 1024
+"""Bytes a second that a client must read while a large answer waits for it."""
+SILENT_S = 30
+"""Seconds after which the kernel drops a client whose system takes nothing of an answer."""
+_TCP_USER_TIMEOUT = getattr(socket, "TCP_USER_TIMEOUT", None)
+"""Linux only (tcp(7)). There it also ends connections whose reader has closed its window."""
+
+
+class Unread:
+    """The bytes that the client of one connection has not read; all connections of a process share the `budget`."""
+
+    check_s = 5.0
+    """Seconds over which a client's speed is measured."""
+
+    def __init__(self, transport: Transport, loop: AbstractEventLoop, budget: Shares) -> None:
+        self._transport = transport
+        self._socket: socket.socket | None = transport.get_extra_info("socket")
+        self._loop = loop
+        self._budget = budget
+        self._share: Share | None = None
+        self._is_complete = True
+        self._written = 0
+        self._taken = 0
+        self._timer: TimerHandle | None = None
+        if self._socket is not None:
+            # Linux doubles the number, for its own data (socket(7)).
+            self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER // 2)
+            if _TCP_USER_TIMEOUT is not None:
+                with suppress(OSError):
+                    self._socket.setsockopt(socket.IPPROTO_TCP, _TCP_USER_TIMEOUT, SILENT_S * 1000)
+
+    @property
+    def size(self) -> int:
+        """Return how many bytes the client's system has not taken."""
+        return self._transport.get_write_buffer_size() + self._size_in_kernel()
+
+    def begin(self, holder: str, size: int, *, is_complete: bool) -> bool:
+        """Take what an answer needs; False if `holder` has its share of the budget.
+
+        `size` is that of the first piece, which is the whole answer if it `is_complete`.
+        """
+        amount = size if is_complete else _STREAMED
+        if amount <= LARGE:
+            return True
+        try:
+            if self._share is not None and self._share.holder == holder:
+                self._share.resize(amount + self.size)
+            else:
+                share = self._budget.take(holder, amount + self.size)
+                self._release()
+                self._share = share
+        except Exhausted:
+            # The share of an earlier answer stays: its client has not read that.
+            return False
+        self._is_complete = False
+        self.watch()
+        return True
+
+    def add(self, size: int, *, is_complete: bool) -> None:
+        """Record that a piece is written; the last piece of a stream is empty."""
+        self._written += size
+        if is_complete:
+            self._is_complete = True
+            if not size:
+                self.shrink()
+
+    def watch(self) -> None:
+        """Begin to measure the client's speed, unless that has begun."""
+        if self._timer is None:
+            self._taken = self._written - self.size
+            self._timer = self._loop.call_later(self.check_s, self._check)
+
+    def shrink(self) -> None:
+        """Release the part of the share that the answer needs no more, once the transport has passed most of it on."""
+        if self._share is not None and self._is_complete:
+            if (size := self.size) <= LARGE:
+                self._release()
+            elif size < self._share.amount:
+                self._share.resize(size)
+
+    def close(self) -> None:
+        """Give everything back: the connection is closed."""
+        self._release()
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def _check(self) -> None:
+        self._timer = None
+        if self._transport.is_closing() and not self._transport.get_write_buffer_size():
+            return
+        size = self.size
+        taken, self._taken = self._taken, self._written - size
+        if size > LARGE and self._taken - taken < SLOWEST * self.check_s:
+            self._transport.abort()
+            return
+        self.shrink()
+        if size > LARGE or self._share is not None:
+            self._timer = self._loop.call_later(self.check_s, self._check)
+
+    def _release(self) -> None:
+        if self._share is not None:
+            self._share.release()
+            self._share = None
+
+    def _size_in_kernel(self) -> int:
+        """Return how many bytes the kernel keeps, also those whose receipt the client's system has not confirmed."""
+        if self._socket is None:
+            return 0
+        try:
+            return int(struct.unpack("i", fcntl.ioctl(self._socket.fileno(), termios.TIOCOUTQ, b"\0\0\0\0"))[0])
+        except (OSError, ValueError):
+            return 0
+
 
 MOST_CONNECTIONS = 2_000
 MOST_PER_ADDRESS = 1_000

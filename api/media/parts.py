@@ -11,7 +11,7 @@ from api.dependencies import Dependencies
 from api.http.headers import HttpRequest
 from api.media.errors import OVER, MediaRejected, differs, require_storage, storage_errors
 from api.media.schemas import MultipartView, PartView, ReceivedPartView
-from api.media.urls import signed_secret, signing_keys, upload_public_url, upload_url
+from api.media.views import signed_secret, signing_keys, upload_public_url, upload_url
 from domain.errors import Conflict, NotFound, Problem, Unprocessable
 from domain.schedule import rfc3339
 from domain.uploads import PARTS_WITHIN, UploadState

@@ -1,7 +1,10 @@
 """Serve uploads at their public addresses. Platforms that fetch them have no API key; tokens cannot be guessed."""
 
+import re
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing, suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime
 from functools import partial
 from typing import cast
 
@@ -10,18 +13,122 @@ from litestar.params import FromPath
 from litestar.response import Stream
 
 from api.dependencies import Dependencies, Deps
-from api.http.etags import has_current
-from api.http.headers import HttpRequest
+from api.http.headers import HttpRequest, has_current, respond_tagged
 from api.http.middleware import HEAD_ONLY
+from api.http.sockets import PIECE
 from api.media.errors import require_storage, storage_errors
-from api.media.ranges import ByteRange, Unsatisfiable, parse_range
+from api.posts.addresses import THUMBNAIL_PATH
 from domain.errors import NotFound, Problem
 from domain.uploads import PUBLIC_PATH, safe_name
 from media.upload_types import is_shown_inline
 from storage.errors import StorageError
+from store.media import FilePiece, open_file, read_piece
 from store.uploads.rows import PublicUpload, find_public
+from store.uploads.thumbnails import find_thumbnail
+
+_ONE_RANGE = re.compile(r"bytes[ \t]*=[ \t]*(?:(\d{1,18})-(\d{0,18})|-(\d{1,18}))[ \t]*", re.IGNORECASE | re.ASCII)
+
+
+class Unsatisfiable(Exception):
+    """A range that begins behind the end of the file."""
+
+
+@dataclass(frozen=True, slots=True)
+class ByteRange:
+    """A part of a file, from `start` to before `end`."""
+
+    start: int
+    end: int
+
+
+def parse_range(request: HttpRequest, tag: str, size: int) -> ByteRange | None:
+    """Return the part of a file that a request asks for; None for the whole. Raises Unsatisfiable.
+
+    Several ranges, and what cannot be read, mean the whole file, as RFC 9110 allows. So does an `If-Range` that names
+    anything but `tag`, the file's own.
+    """
+    match = _ONE_RANGE.fullmatch(request.headers.get("range", ""))
+    if match is None or request.headers.get("if-range", tag).strip() != tag:
+        return None
+    first, last, suffix = match.groups()
+    if first is None:
+        start, end = max(0, size - int(suffix)), size
+    else:
+        start, end = int(first), min(int(last) + 1 if last else size, size)
+        if last and int(last) < start:
+            return None
+    if start >= size or start >= end:
+        raise Unsatisfiable
+    return ByteRange(start, end)
+
 
 _MISSING = NotFound(Problem("There is no such file", "not_found"))
+
+
+class ConvertedFileEndpoints(Controller):
+    """Endpoints that serve files by their tokens."""
+
+    @get("/media/{name:str}")
+    async def media_file(self, request: HttpRequest, name: FromPath[str], deps: Deps) -> Stream | Response[bytes]:
+        """Return a file; the ending behind its token is for platforms that derive a file's type from its address.
+
+        It is always the whole file, whatever part the request asks for (RFC 9110, 14.2).
+        """
+        if (text := deps.verification_files.get(name)) is not None:
+            return Response(text.encode(), media_type="text/plain", headers={"X-Content-Type-Options": "nosniff"})
+        token = name.partition(".")[0]
+        look_up = partial(open_file, deps.database, token, datetime.now(UTC), PIECE)
+        file = await deps.strangers.find(token, look_up) if token.isascii() and "\0" not in token else None
+        if file is None:
+            raise _MISSING
+        request.state.unread_of = f"files of {file.workspace_id}"
+        headers = {
+            "Cache-Control": "private, max-age=86400",
+            "Content-Length": str(file.size),
+            # A stranger's picture at our own address: browsers must not interpret it as any other type.
+            "X-Content-Type-Options": "nosniff",
+        }
+        content = iter(()) if request.scope.get(HEAD_ONLY) else _pieces(deps, token, file)
+        return Stream(content, media_type=file.content_type, headers=headers)
+
+
+async def _pieces(deps: Dependencies, token: str, file: FilePiece) -> AsyncIterator[bytes]:
+    """Yield a file's content. It ends early, which closes the connection, if the file is deleted meanwhile."""
+    yield file.content
+    for start in range(len(file.content), file.size, PIECE):
+        async with deps.strangers.turn():
+            piece = await read_piece(deps.database, token, start, PIECE)
+        if piece is None:
+            return
+        yield piece
+
+
+_THUMBNAIL_HEADERS = {
+    # A picture never changes. A deleted file's is gone from all caches after a day, as the file is.
+    "Cache-Control": "public, max-age=86400, immutable",
+    # Made from a stranger's file, and served at our own address: browsers must not interpret it as any other type.
+    "Content-Security-Policy": "sandbox",
+    "X-Content-Type-Options": "nosniff",
+    "X-Robots-Tag": "noindex",
+}
+
+
+class ThumbnailEndpoints(Controller):
+    """Endpoints that serve thumbnails by their tokens."""
+
+    @get(f"{THUMBNAIL_PATH}{{name:str}}")
+    async def thumbnail(self, request: HttpRequest, name: FromPath[str], deps: Deps) -> Response[bytes]:
+        """Return a thumbnail; the ending behind its token is for programs that derive types from addresses."""
+        token = name.partition(".")[0]
+        if not token.isascii() or not token.isprintable():
+            raise _MISSING
+        thumbnail = await deps.strangers.find(token, partial(find_thumbnail, deps.database, token))
+        if thumbnail is None:
+            raise _MISSING
+        request.state.unread_of = f"files of {thumbnail.workspace_id}"
+        return respond_tagged(request, thumbnail.content, "image/jpeg", _THUMBNAIL_HEADERS)
+
+
 _TOKEN_LENGTH = 32
 
 

@@ -13,12 +13,12 @@ from api.http.operation import WITH_BODY, Json, served_operation
 from api.http.parameters import KEY, page, query
 from api.http.query import Query
 from api.media.beginning import begin, begin_once, begin_parts, sign
-from api.media.direct import upload_form
+from api.media.direct import FIELD, FRAMING, LARGEST_FORM_FILE, upload_form
 from api.media.errors import require_storage
 from api.media.fetching import begin_fetch
-from api.media.forms import FIELD, FRAMING, LARGEST_FORM_FILE
 from api.media.library import complete, delete, list_page, upload_view
 from api.media.parts import OpenParts
+from api.media.receiving import body_pieces
 from api.media.schemas import (
     DeletedUploadView,
     FetchBody,
@@ -30,8 +30,7 @@ from api.media.schemas import (
     UploadListView,
     UploadView,
 )
-from api.media.stream import body_pieces
-from api.media.urls import signed_secret, signing_keys, upload_public_url, upload_url
+from api.media.views import signed_secret, signing_keys, upload_public_url, upload_url
 from api.posts.answers.response import respond
 from api.posts.changes.idempotency import keyed_request
 from api.views import respond_privately

@@ -12,10 +12,8 @@ from api.http.body import content_type
 from api.http.headers import HttpRequest
 from api.media.errors import NO_ADDRESS
 from api.media.parts import OpenParts
-from api.media.receiving import receive
-from api.media.stream import body_pieces
-from api.media.urls import UPLOAD_PATH, signed_secret, signing_keys
-from api.media.views import upload_views
+from api.media.receiving import body_pieces, receive
+from api.media.views import UPLOAD_PATH, signed_secret, signing_keys, upload_views
 from api.views import respond_privately
 from domain.errors import Problem
 from store.models import Upload

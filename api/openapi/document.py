@@ -16,8 +16,7 @@ from api.http.limit_headers import HEADER_NAMES
 from api.http.operation import Json, Operation
 from api.http.parameters import PATH_PARAMETERS
 from api.openapi.components import ref, schema_name, schemas
-from api.openapi.errors import ERRORS
-from api.openapi.examples import example
+from api.openapi.examples import ERRORS, example
 from api.openapi.operations import OPERATIONS
 from api.shared.scopes import required_scope
 from domain.webhooks import EventType

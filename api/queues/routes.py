@@ -13,7 +13,7 @@ from api.http.headers import HttpRequest
 from api.http.parameters import query
 from api.http.query import Query
 from api.posts.bodies.blackouts import blackout_view
-from api.queues.actions import change_queue, create_queue, delete_queue, require_queue
+from api.queues.actions import change_queue, create_queue, delete_queue, list_slots, read_range, require_queue
 from api.queues.schemas import (
     DeletedQueueView,
     QueueAccountView,
@@ -24,7 +24,6 @@ from api.queues.schemas import (
     SlotListView,
     SlotRuleView,
 )
-from api.queues.slot_lists import list_slots, read_range
 from domain.queues import MOST_DAYS
 from domain.schedule import rfc3339
 from store.models import Queue

@@ -1,16 +1,17 @@
 """The limits of requests and posts, held over all processes; a process takes several uses in one statement."""
 
 import asyncio
+import random
 import time
 from collections import OrderedDict
 from contextvars import Context
 
 import structlog
+from temporalio.common import MetricMeter
 
 from api.http.limit_headers import template, told_limits
-from api.shared.limit_meters import LimitMeters
-from api.shared.refusal_pace import RefusalPace
 from domain.errors import Problem, TooManyRequests
+from domain.rates import Rates
 from domain.request_limits import Allowance, Policy, PolicyName, Standing, posts_policy, requests_policy
 from store.database import Database
 from store.workspaces.keys import Caller
@@ -22,6 +23,12 @@ _NO_REQUESTS, _NO_POSTS = requests_policy(0), posts_policy(0)
 UNCOUNTED_S = 1.0
 """Seconds for which requests of a holder are let through after the database could not count one."""
 LOGGED_EVERY_S = 1.0
+REFUSALS_PER_S, REFUSALS_AT_ONCE = 20, 10
+"""Refusals of one workspace that an API process sends in a second, and as many as wait for nothing; our choice. A
+client that keeps to `Retry-After` needs no more. One that asks again as soon as it is refused, on as many connections
+as it has, waits with all of them, and the process has time for others."""
+LONGEST_WAIT_S = 4.0
+"""Seconds that a refusal waits at most: less than clients wait for an answer (httpx: 5 s)."""
 _MOST_HOLDERS = 10_000
 """Most holders that are remembered. Beyond that the one that asked longest ago is forgotten, and asked for again."""
 _REFUSALS = {
@@ -30,10 +37,34 @@ _REFUSALS = {
 }
 
 
+class LimitMeters:
+    """The metrics of limits."""
+
+    def __init__(self, meter: MetricMeter = MetricMeter.noop) -> None:
+        self._refused = meter.create_counter(
+            "socialsyncer_requests_refused", "Requests that were refused because a limit was used up, by policy"
+        )
+        self._uncounted = meter.create_counter(
+            "socialsyncer_requests_uncounted",
+            "Requests that were let through because the database could not count them",
+        )
+        for policy in PolicyName:
+            self._refused.add(0, {"policy": policy.value})
+        self._uncounted.add(0)
+
+    def refused(self, policy: PolicyName) -> None:
+        """Count a refusal."""
+        self._refused.add(1, {"policy": policy.value})
+
+    def uncounted(self) -> None:
+        """Count a statement that failed."""
+        self._uncounted.add(1)
+
+
 class _Holder:
     """A key or a workspace as this process knows it, with the lock by which one request asks for all others."""
 
-    __slots__ = ("allowance", "lock", "policies", "policy", "refusals", "template", "uncounted_until", "unlogged")
+    __slots__ = ("allowance", "lock", "policies", "policy", "template", "uncounted_until", "unlogged")
 
     def __init__(self) -> None:
         self.allowance = Allowance()
@@ -42,7 +73,6 @@ class _Holder:
         self.policies: tuple[Policy, ...] = ()
         self.template = ""
         self.lock = asyncio.Lock()
-        self.refusals = RefusalPace()
         self.uncounted_until = 0.0
         self.unlogged = 0
         """Refusals of which no line of the log tells yet."""
@@ -73,6 +103,7 @@ class RequestLimits:
         self._database = database
         self._meters = meters or LimitMeters()
         self._holders: OrderedDict[str, _Holder] = OrderedDict()
+        self._refusal_pace = Rates(REFUSALS_PER_S, REFUSALS_AT_ONCE, longest_s=LONGEST_WAIT_S)
         self.refused: set[str] = set()
         """The holders of which a request was refused, and none was accepted since."""
 
@@ -95,7 +126,10 @@ class RequestLimits:
 
         Refusals that wait are logged as a number each second: a line for each would cost more than the refusal.
         """
-        wait_s = self._holder(caller.workspace_id).refusals.wait_s(time.monotonic())
+        wait_s = self._refusal_pace.wait_after(caller.workspace_id)
+        if wait_s > LONGEST_WAIT_S:
+            # All those of a flood at once would delay others' answers.
+            wait_s = random.uniform(LONGEST_WAIT_S / 2, LONGEST_WAIT_S)  # noqa: S311 it is no secret
         if wait_s:
             holder = self._holder(caller.key_id)
             holder.unlogged += 1

@@ -4,9 +4,9 @@ import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
-from api.http.rates import Rates
 from domain.codes import ProblemCode
 from domain.errors import Problem, TooManyRequests, Unprocessable
+from domain.rates import Rates
 from domain.workspaces import MOST_ACCOUNTS
 from store.accounts.connected import count_accounts
 from store.database import Database

@@ -1,16 +1,21 @@
 """API keys: what they give access to, until when, and the record of their use."""
 
 import asyncio
+import hashlib
+import secrets
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import pytest
 import structlog
+from litestar import Litestar
 from sqlalchemy import update
 from structlog.testing import capture_logs
 
 from api.auth import API_KEYS, TokenCache
+from api.errors import Unauthorized
 from store.models import ApiKey
-from store.workspaces.keys import create_key, list_keys, revoke_key
+from store.workspaces.keys import Caller, create_key, list_keys, revoke_key
 from tests.api.conftest import make_client
 from tests.stack import Stack
 from tests.statements import Statement
@@ -142,3 +147,34 @@ async def test_log_lines_name_the_key_by_its_id(app: Any, stack: Stack) -> None:
     assert key not in str(posts)
     assert key_id not in str(health)
     assert "workspace_id" not in health
+
+
+async def test_wrong_keys_cost_little(app: Litestar, stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[str] = []
+    at_once = most = 0
+
+    async def recognize(_session: Any, key: str) -> Caller | None:
+        nonlocal at_once, most
+        at_once += 1
+        most = max(most, at_once)
+        await asyncio.sleep(0.01)
+        at_once -= 1
+        asked.append(hashlib.sha256(key.encode()).hexdigest())
+        return None
+
+    monkeypatch.setattr("api.auth.recognize_key", recognize)
+    keys = TokenCache(stack.api_database, API_KEYS)
+
+    async def refused(key: str) -> None:
+        with pytest.raises(Unauthorized):
+            await keys.find(key)
+
+    for key in ("sk_", "sk_" + "a" * 42, "sk_" + "a" * 44, "pk_" + "a" * 43, "sk_" + "a" * 42 + "!"):
+        await refused(key)
+    assert asked == []
+    same = "sk_" + secrets.token_urlsafe(32)
+    await asyncio.gather(*(refused(same) for _ in range(50)))
+    await refused(same)
+    assert len(asked) <= 4
+    await asyncio.gather(*(refused("sk_" + secrets.token_urlsafe(32)) for _ in range(40)))
+    assert most <= 4

@@ -11,17 +11,15 @@ from api.accounts.choices import MOST_LISTS
 from api.bulk import answers as bulk_answers
 from api.bulk.bodies import MOST_POSTS as MOST_OF_A_REQUEST
 from api.bulk.validate import FILES_BEGIN_WITHIN_S
-from api.calendar.days import MOST_OF_DAY
-from api.calendar.following import MOST_FOLLOWERS
-from api.calendar.queries import MOST_DAYS as CALENDAR_DAYS
+from api.calendar.days import MOST_FOLLOWERS, MOST_OF_DAY
+from api.calendar.plans import MOST_DAYS as CALENDAR_DAYS
 from api.connect.begin import MOST_AN_HOUR
 from api.http.body import _MAX_DEPTH, MAX_BYTES, MAX_PROBLEMS
 from api.http.large_body import LARGE_BYTES, LARGEST_ROW
 from api.http.protocol import KEEP_ALIVE_S, LARGEST_HEAD, LONGEST_ADDRESS, ApiProtocol
-from api.http.sockets import MOST_CONNECTIONS, MOST_PER_ADDRESS
-from api.http.unread import MOST_UNREAD, SILENT_S, SLOWEST, Unread
+from api.http.sockets import MOST_CONNECTIONS, MOST_PER_ADDRESS, MOST_UNREAD, SILENT_S, SLOWEST, Unread
 from api.http.uploads import SLOWEST_UPLOAD
-from api.media.forms import LARGEST_FORM_FILE
+from api.media.direct import LARGEST_FORM_FILE
 from api.posts.bodies.schemas import _LONGEST_URL, _MAX_ROOT_SETTINGS, LONGEST_NAME
 from api.posts.changes.edit import MOST_REVISIONS
 from api.posts.changes.retry import MOST_ATTEMPTS
@@ -72,9 +70,8 @@ from domain.workspaces import (
     MOST_ACCOUNTS,
     MOST_VIEWS,
 )
-from media.bandwidth import PER_SECOND
 from media.fetch import MAX_BYTES as MOST_FETCHED_BYTES
-from media.fetch import MinimumSpeed
+from media.fetch import PER_SECOND, MinimumSpeed
 from platforms.capabilities import MOST_CHOICES
 from reconcile.upload_fetches import MOST_AT_ONCE as MOST_FETCHED_AT_ONCE
 from storage.parts import MOST_PARTS, PART

@@ -11,7 +11,7 @@ import pytest
 from litestar import Litestar
 
 from api import auth
-from api.calendar import following
+from api.calendar import days
 from api.calendar.days import read_days
 from tests.api.calendar.test_calendar_views import make_view
 from tests.api.conftest import Client, make_client, problems
@@ -43,8 +43,8 @@ def reads(monkeypatch: pytest.MonkeyPatch) -> Reads:
         counted.count += 1
         return calendar
 
-    monkeypatch.setattr("api.calendar.following.read_days", count)
-    monkeypatch.setattr(following, "_APART_S", 0.0)
+    monkeypatch.setattr("api.calendar.days.read_days", count)
+    monkeypatch.setattr(days, "_APART_S", 0.0)
     return counted
 
 
@@ -112,7 +112,7 @@ async def test_a_view_that_is_revoked_waits_no_longer(
 async def test_a_request_beyond_those_that_may_wait_is_answered_at_once(
     app: Litestar, stranger: Client, reads: Reads, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(following, "MOST_FOLLOWERS", 1)
+    monkeypatch.setattr(days, "MOST_FOLLOWERS", 1)
     monkeypatch.setattr("api.calendar.routes.MOST_FOLLOWERS", 1)
     async with waiting(stranger, reads) as request:
         tag = (await stranger.get("/v1/calendar", params=QUERY)).headers["ETag"]

@@ -7,7 +7,7 @@ import httpx
 import pytest
 from litestar import Litestar
 
-from api.http.hosts import HostNames
+from api.http.middleware import HostNames
 from tests.serving import listening
 from tests.stack import Stack
 

@@ -10,8 +10,7 @@ import httpx
 import pytest
 from litestar import Litestar
 
-from api.http.sockets import OpenSockets
-from api.http.unread import LARGE, SEND_BUFFER, Unread
+from api.http.sockets import LARGE, SEND_BUFFER, OpenSockets, Unread
 from tests.api.conftest import Client, make_client
 from tests.serving import listening
 
@@ -182,7 +181,7 @@ async def test_small_unread_answers_drop_their_client(app: Litestar, stranger: C
 async def test_the_kernel_drops_clients_that_take_nothing(
     app: Litestar, monkeypatch: pytest.MonkeyPatch, sockets: ExitStack
 ) -> None:
-    monkeypatch.setattr("api.http.unread.SILENT_S", 1)
+    monkeypatch.setattr("api.http.sockets.SILENT_S", 1)
     open_sockets = OpenSockets()
     async with listening(app, open_sockets) as url:
         # The document is small enough for the kernel, so the transport has nothing to send.

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from api.http.zone_hints import suggest_zone
+from api.http.suggest import suggest_zone
 from domain.schedule import zone_named, zone_names
 
 YEAR = [datetime(2027, 1, 1, 12, tzinfo=UTC) + timedelta(days=day) for day in range(0, 365, 7)]

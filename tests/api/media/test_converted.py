@@ -9,8 +9,7 @@ import httpx
 import pytest
 from litestar import Litestar
 
-from api.http.sockets import OpenSockets
-from api.http.unread import PIECE
+from api.http.sockets import PIECE, OpenSockets
 from store.media import keep_file
 from tests.api.conftest import make_client
 from tests.api.http.test_unread import ask

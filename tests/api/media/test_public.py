@@ -8,8 +8,7 @@ import httpx
 from litestar import Litestar
 from sqlalchemy import text
 
-from api.http.sockets import OpenSockets
-from api.http.unread import PIECE
+from api.http.sockets import PIECE, OpenSockets
 from tests.api.http.test_unread import ask
 from tests.api.media.files import JPEG, MP4, new_key, presign, serving, upload_ready
 from tests.serving import listening

@@ -8,37 +8,17 @@ from typing import Any
 import pytest
 import structlog
 
-from api.shared import refusal_pace
-from api.shared.refusal_pace import LONGEST_WAIT_S, REFUSALS_AT_ONCE, REFUSALS_PER_S, RefusalPace
+from api.shared import request_limits
+from api.shared.request_limits import REFUSALS_AT_ONCE, REFUSALS_PER_S
 from domain.request_limits import Policy, PolicyName
 from tests.api.conftest import limited_app, make_client
 from tests.stack import Stack
 from tests.statements import Statement
 
 
-def test_refusals_wait_for_longer_the_more_come_too_soon() -> None:
-    pace = RefusalPace()
-    waits = [pace.wait_s(1_000.0) for _ in range(20 * REFUSALS_PER_S)]
-    assert waits[:REFUSALS_AT_ONCE] == [0.0] * REFUSALS_AT_ONCE
-    at_the_pace = waits[REFUSALS_AT_ONCE : REFUSALS_AT_ONCE + int(LONGEST_WAIT_S * REFUSALS_PER_S)]
-    assert at_the_pace[:3] == pytest.approx([0.05, 0.1, 0.15])
-    assert at_the_pace == sorted(at_the_pace)
-    # The others are not sent in the same moment.
-    later = waits[REFUSALS_AT_ONCE + len(at_the_pace) :]
-    assert LONGEST_WAIT_S / 2 <= min(later) < max(later) <= LONGEST_WAIT_S
-    # Requests that came too soon are forgotten in a few seconds, however many they were.
-    assert pace.wait_s(1_000.0 + LONGEST_WAIT_S) > 0
-    assert pace.wait_s(1_000.0 + LONGEST_WAIT_S + 1.0) == 0
-
-
-def test_refusals_at_the_pace_never_wait() -> None:
-    pace = RefusalPace()
-    assert {pace.wait_s(number / REFUSALS_PER_S) for number in range(1_000)} == {0.0}
-
-
 async def test_a_flood_waits_for_its_refusals_and_others_do_not(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
     # Seconds in which others get their answers, on a busy machine too.
-    monkeypatch.setattr(refusal_pace, "_INTERVAL_S", 0.3)
+    monkeypatch.setattr(request_limits, "REFUSALS_PER_S", 1 / 0.3)
     (_, key), (_, other_key) = [await stack.new_workspace() for _ in range(2)]
     few = Policy(PolicyName.REQUESTS, 1, 2)
     async with limited_app(stack, requests=few) as app, make_client(app, key) as client:
@@ -59,7 +39,7 @@ def own_lines(lines: list[MutableMapping[str, Any]], workspace_id: str) -> list[
 async def test_a_flood_costs_a_statement_and_a_log_line_a_second(
     stack: Stack, statements: list[Statement], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(refusal_pace, "LONGEST_WAIT_S", 0.02)
+    monkeypatch.setattr(request_limits, "LONGEST_WAIT_S", 0.02)
     refusals = 1_000
     workspace_id, key = await stack.new_workspace()
     few = Policy(PolicyName.REQUESTS, 1, 2)
