@@ -11,6 +11,7 @@ from typing import Any
 
 from platforms.base import AnyPlatform, Connection, Finding, PublishContext, Published
 from platforms.errors import PlatformError
+from platforms.http.wire import segment
 
 FILE = "file:"
 """The prefix of a setting's value that names one of the check's own files; it is replaced by the file's URL."""
@@ -93,14 +94,20 @@ class LiveCheck:
     """Questions that no program can answer, for the person who runs the check."""
 
 
+def removal(send: Callable[..., Awaitable[object]], path: str) -> Remove:
+    """Return the request that deletes a post, whose id takes the place of {id} in the path."""
+
+    async def remove(connection: Connection[Any], _: PublishContext[Any], published: Published) -> None:
+        await send(connection, "DELETE", path.format(id=segment(published.platform_post_id)))
+
+    return remove
+
+
 def load_live_check(platform: AnyPlatform) -> LiveCheck:
     """Return a platform's live check."""
-    package = f"platforms.{platform.name}"
-    check = getattr(importlib.import_module(f"{package}.platform"), "LIVE", None)
-    if check is None:
-        check = importlib.import_module(f"{package}.live").LIVE
+    check = importlib.import_module(f"platforms.{platform.name}.platform").LIVE
     if not isinstance(check, LiveCheck):
-        raise TypeError(f"{package} has no LIVE")
+        raise TypeError(f"platforms.{platform.name}.platform has no LIVE")
     return check
 
 

@@ -12,16 +12,17 @@ from platforms.access.consent import Ends, OAuthConnector
 from platforms.access.registered_apps import App
 from platforms.access.renewal import Grant, Reuse, TokenRules, reported_lifetimes
 from platforms.access.token_endpoint import TokenEndpoint
-from platforms.base import ApiVersion, Connection
+from platforms.base import ApiVersion, Connection, PublishContext
 from platforms.errors import ErrorKind, PlatformError, unreadable
 from platforms.http.wire import json_object
-from platforms.linkedin.rules import LinkedInCredentials
+from platforms.linkedin.rules import LinkedInCredentials, LinkedInSettings
 
 API = ApiVersion("202609", date(2027, 9, 1), "LinkedIn serves a version for at least a year from its month")
 """The default version; an account's credentials may name a newer one."""
 BASE_URL = "https://api.linkedin.com"
 
 LinkedInConnection = Connection[LinkedInCredentials]
+LinkedInContext = PublishContext[LinkedInSettings]
 
 
 async def call(

@@ -12,12 +12,12 @@ import httpx
 
 from domain.post import Media, MediaType
 from platforms.access.oauth import bearer
-from platforms.base import Draft, PublishContext
+from platforms.base import Draft
 from platforms.errors import ErrorKind, PlatformError
 from platforms.files import MediaFile
 from platforms.http.body import FileBody
 from platforms.http.wire import json_object, segment
-from platforms.linkedin.access import LinkedInConnection, call
+from platforms.linkedin.access import LinkedInConnection, LinkedInContext, call
 from platforms.linkedin.errors import MEDIA_WAIT
 from platforms.linkedin.rules import LinkedInSettings, little
 
@@ -50,7 +50,7 @@ class Stage(StrEnum):
 class Uploads:
     """The uploads of one post; at LinkedIn they belong to the author of the post."""
 
-    def __init__(self, connection: LinkedInConnection, context: PublishContext[LinkedInSettings], author: str) -> None:
+    def __init__(self, connection: LinkedInConnection, context: LinkedInContext, author: str) -> None:
         self._connection = connection
         self._context = context
         self._author = author

@@ -1,6 +1,5 @@
 """Publishing to LinkedIn: upload media, make the post by one request, find it if the response was lost."""
 
-import re
 from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -9,85 +8,51 @@ from typing import Any
 import httpx
 
 from platforms.access.oauth import RenewsByRefreshToken
-from platforms.base import Absent, Draft, Finding, Identity, Platform, PublishContext, Published, Unknown
-from platforms.errors import DUPLICATE, PASSING, ErrorKind, PlatformError, require_same, unreadable
-from platforms.http.answers import ListAt
-from platforms.http.untrusted import moment
+from platforms.base import Absent, Draft, Finding, Identity, Platform, Published, Unknown
+from platforms.errors import DUPLICATE, PASSING, ErrorKind, PlatformError, require_same
 from platforms.http.wire import json_object, segment
 from platforms.linkedin import errors, rules
-from platforms.linkedin.access import API, BASE_URL, ENDPOINT, TOKENS, LinkedInConnection, call
+from platforms.linkedin.access import API, BASE_URL, ENDPOINT, TOKENS, LinkedInConnection, LinkedInContext, call
+from platforms.linkedin.lookup import find, is_made_since, published
 from platforms.linkedin.media import Uploads, post_body, upload_kinds
-from platforms.linkedin.rules import PAGE_PREFIX, RULES, LinkedInCredentials, LinkedInSettings, little, own_page
+from platforms.linkedin.rules import PAGE_PREFIX, LinkedInCredentials, LinkedInSettings, own_page
+from platforms.live import Assumption, LiveCheck, SamplePost, SampleResult, find_answers, find_values, removal
 from platforms.places import PlaceSetting
 from platforms.steps.follow_up import FIRST_COMMENT, run_once
-from platforms.steps.matching import Likeness, MatchingPost, likeness, verdict_of_newest
 
-PAGE = 50
-_BITS_OF_THE_REST = 22
-"""The bits of an id after its time."""
-_HASHTAG = re.compile(r"\{hashtag\|\\?#\|([^{}|]{1,300})\}")
-_ELSEWHERE = re.compile(r"https?://\S+|\(urn:li:\w+:[\w-]+\)")
-_SHOWN = frozenset({"PUBLISHED", "PUBLISH_REQUESTED"})
+_SPECIAL = " · (a) [b] {c} <d> @e _f_ *g* ~h~ #test"
 
 
-def published(urn: str) -> Published:
-    """Return the published post with this URN and its public address."""
-    return Published(urn, RULES.post_id.page(urn))
+def _is_page(connection: LinkedInConnection) -> bool:
+    return connection.credentials.organization_urn is not None
 
 
-def is_made_since(urn: str, since: datetime | None) -> bool:
-    """Return whether a post was made since a time, by the milliseconds in its id (general knowledge, unverified)."""
-    return since is not None and int(urn.rpartition(":")[2]) >> _BITS_OF_THE_REST >= int(since.timestamp() * 1000)
+def _keeps_escapes(seen: SampleResult) -> bool | None:
+    reported = [
+        value
+        for exchange in find_answers(seen, "/rest/posts", method="GET")
+        for value in find_values(exchange.body, "commentary")
+    ]
+    return all("\\(a\\)" in str(value) for value in reported) if reported else None
 
 
-async def find(
-    connection: LinkedInConnection, context: PublishContext[LinkedInSettings], author: str, since: datetime
-) -> Finding:
-    """Look for the post among the page's newest, made since its first send. Raises PlatformError."""
-    query: dict[str, str | int] = {"q": "author", "author": author, "count": PAGE, "sortBy": "CREATED"}
-    listed_at = ListAt(("elements",))
-    posts = json_object(await call(connection, "GET", "/rest/posts", params=query, listed=listed_at)).get("elements")
-    if not isinstance(posts, list):
-        raise unreadable("LinkedIn")
-    for post in posts:
-        require_same("LinkedIn", post.get("author"), author)
-    matching = (MatchingPost(published(str(post["id"])), _made_at(post), _likeness(post, context)) for post in posts)
-    return verdict_of_newest(context, posts, matching, since=since, most=PAGE)
-
-
-def _likeness(post: dict[str, Any], context: PublishContext[LinkedInSettings]) -> Likeness:
-    """Return how like ours a post is. One that shows other media is another; one that shows none may be ours."""
-    if post.get("lifecycleState") not in _SHOWN:
-        return Likeness.OTHER
-    commentary, text = str(post.get("commentary") or ""), context.draft.text
-    uploads = {upload.get("urn") for upload in context.handles.get("media", {}).values()}
-    shown = _urns(post.get("content"))
-    if uploads and shown and not uploads & shown:
-        return Likeness.OTHER
-    if _letters(commentary) == _letters(little(text)):
-        return Likeness.SAME if bool(uploads) == bool(shown) else Likeness.RESEMBLES
-    return min(likeness(_HASHTAG.sub(r"#\1", commentary), text), Likeness.RESEMBLES)
-
-
-def _letters(commentary: str) -> str:
-    """Return only letters and digits, without links and the URNs of mentions.
-
-    Whether LinkedIn returns escapes, hashtags, mentions and links as they were sent is unproven.
-    """
-    plain = _ELSEWHERE.sub("", _HASHTAG.sub(r"#\1", commentary))
-    return "".join(sign for sign in plain if sign.isalnum())
-
-
-def _made_at(post: dict[str, Any]) -> datetime:
-    return moment(post.get("createdAt") or 0, per_second=1000)
-
-
-def _urns(content: Any) -> set[str | None]:
-    """Return the URNs of the media that a post shows."""
-    content = content if isinstance(content, dict) else {}
-    images = (content.get("multiImage") or {}).get("images") or []
-    thumbnail = (content.get("article") or {}).get("thumbnail")
-    return {thumbnail, (content.get("media") or {}).get("id"), *(image.get("id") for image in images)} - {None}
+LIVE = LiveCheck(
+    samples=(
+        SamplePost(
+            "text",
+            more_text=_SPECIAL,
+            repeats=True,
+            assumptions=(
+                Assumption("escapes", "A page's posts are read back with the escapes that were sent.", _keeps_escapes),
+            ),
+        ),
+        SamplePost("image", files=("plain.jpg",)),
+        SamplePost("video", files=("wide.mp4",)),
+    ),
+    remove=removal(call, "/rest/posts/{id}"),
+    can_read=_is_page,
+    by_hand=("Publish, delete, and publish the same text within ten minutes: which post does the refusal name?",),
+)
 
 
 SENT_AT = "sentAt"
@@ -163,14 +128,14 @@ class LinkedIn(Platform[LinkedInSettings, LinkedInCredentials], RenewsByRefreshT
         """Return whether it is a page's post, or a text, whose repeat LinkedIn refuses."""
         return bool(draft.settings.organization_urn or credentials.organization_urn) or _names_repeats(draft)
 
-    async def prepare(self, connection: LinkedInConnection, context: PublishContext[LinkedInSettings]) -> None:
+    async def prepare(self, connection: LinkedInConnection, context: LinkedInContext) -> None:
         """Upload the media. Repeatable: continues from the handles."""
         try:
             await Uploads(connection, context, post_author(connection, context)).run()
         except PlatformError as error:
             raise await _explain_to_author(error, connection, context) from error
 
-    async def publish(self, connection: LinkedInConnection, context: PublishContext[LinkedInSettings]) -> Published:
+    async def publish(self, connection: LinkedInConnection, context: LinkedInContext) -> Published:
         """Make the post, or learn from the refusal of a repeat which post the first request made."""
         author, handles = post_author(connection, context), context.handles
         uploads = Uploads(connection, context, author)
@@ -204,7 +169,7 @@ class LinkedIn(Platform[LinkedInSettings, LinkedInCredentials], RenewsByRefreshT
         return published(urn)
 
     async def confirm_sent(
-        self, connection: LinkedInConnection, context: PublishContext[LinkedInSettings], sent_at: datetime
+        self, connection: LinkedInConnection, context: LinkedInContext, sent_at: datetime
     ) -> Finding:
         """Look among a page's posts. A member's are not readable: only the response to a timely repeat confirms a text.
 
@@ -229,9 +194,7 @@ class LinkedIn(Platform[LinkedInSettings, LinkedInCredentials], RenewsByRefreshT
         is_safe = _names_repeats(context.draft) and not _too_late(context)
         return Absent(is_unread=True) if is_safe else Unknown(final=True)
 
-    async def complete(
-        self, connection: LinkedInConnection, context: PublishContext[LinkedInSettings], done: Published
-    ) -> Published:
+    async def complete(self, connection: LinkedInConnection, context: LinkedInContext, done: Published) -> Published:
         """Add the first comment."""
         text, urn = context.draft.settings.first_comment, done.platform_post_id
         if not text:
@@ -287,9 +250,7 @@ async def _roles(connection: LinkedInConnection, page: str) -> set[str]:
     return names
 
 
-async def _record_media_refusal(
-    context: PublishContext[LinkedInSettings], uploads: Uploads, error: PlatformError
-) -> PlatformError:
+async def _record_media_refusal(context: LinkedInContext, uploads: Uploads, error: PlatformError) -> PlatformError:
     """Count a refusal of media and forget useless ones; return it, `rejected` once media were forbidden too often."""
     if error.code == errors.FORBIDDEN_MEDIUM:
         context.handles["forbidden"] = context.handles.get("forbidden", 0) + 1
@@ -300,7 +261,7 @@ async def _record_media_refusal(
     return error
 
 
-async def _record_refusal(context: PublishContext[LinkedInSettings], error: PlatformError) -> PlatformError:
+async def _record_refusal(context: LinkedInContext, error: PlatformError) -> PlatformError:
     """Record that a first request was refused; return the error, `unconfirmed` if LinkedIn may have the post.
 
     That is so if LinkedIn calls a repeat what it refused for another reason before, or if the post that it names was
@@ -343,14 +304,14 @@ async def _seen(connection: LinkedInConnection, urn: str, author: str, error: Pl
     return published(urn)
 
 
-def post_author(connection: LinkedInConnection, context: PublishContext[LinkedInSettings]) -> str:
+def post_author(connection: LinkedInConnection, context: LinkedInContext) -> str:
     """Return the author: the page that the post or the account names, else the member."""
     page = context.draft.settings.organization_urn or connection.credentials.organization_urn
     return page or f"urn:li:person:{connection.account.user_id}"
 
 
 async def _explain_to_author(
-    error: PlatformError, connection: LinkedInConnection, context: PublishContext[LinkedInSettings]
+    error: PlatformError, connection: LinkedInConnection, context: LinkedInContext
 ) -> PlatformError:
     """Return what a refusal means for the author of the post.
 
@@ -378,5 +339,5 @@ def _names_repeats(draft: Draft[LinkedInSettings]) -> bool:
     return not draft.media and draft.settings.poll is None
 
 
-def _too_late(context: PublishContext[LinkedInSettings]) -> bool:
+def _too_late(context: LinkedInContext) -> bool:
     return datetime.now(UTC) - datetime.fromisoformat(context.handles[SENT_AT]) > REPEAT_WITHIN

@@ -12,17 +12,18 @@ from platforms.access.consent import Ends, FindsServer, OAuthConnector
 from platforms.access.registered_apps import App
 from platforms.access.renewal import Grant
 from platforms.access.token_endpoint import UNREADABLE, TokenEndpoint
-from platforms.base import Connection
+from platforms.base import Connection, PublishContext
 from platforms.errors import ErrorKind, PlatformError, unreadable
 from platforms.http.answers import ListAt, parse
 from platforms.http.wire import Wire, json_object
 from platforms.mastodon.errors import read_error
 from platforms.mastodon.limits import KnownLimits, ServerLimits, parse_limits
-from platforms.mastodon.rules import FLAGSHIP, MastodonCredentials
+from platforms.mastodon.rules import FLAGSHIP, MastodonCredentials, MastodonSettings
 from platforms.servers.address import origin
 from platforms.servers.reach import FORBIDDEN
 
 MastodonConnection = Connection[MastodonCredentials]
+MastodonContext = PublishContext[MastodonSettings]
 
 _SERVER = "The Mastodon server"
 ENGLISH = {"lang": "en"}

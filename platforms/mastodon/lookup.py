@@ -8,12 +8,12 @@ from typing import Any
 from urllib.parse import quote
 
 from domain.loop_share import loop_share
-from platforms.base import Absent, Finding, PublishContext, Published, Unknown
+from platforms.base import Absent, Finding, Published, Unknown
 from platforms.errors import ErrorKind, PlatformError, require_same
 from platforms.http.answers import FirstItems
 from platforms.http.untrusted import moment
 from platforms.http.wire import segment
-from platforms.mastodon.access import MastodonConnection, read, read_limits, read_list, require_id
+from platforms.mastodon.access import MastodonConnection, MastodonContext, read, read_limits, read_list, require_id
 from platforms.mastodon.limits import DEFAULTS, ServerLimits
 from platforms.mastodon.media import media_ids
 from platforms.mastodon.rules import MastodonSettings, SentText, comparable, is_of_snac, read_shown_text, words
@@ -132,7 +132,7 @@ class Similarity(Enum):
     OTHER = auto()
 
 
-async def save_newest(connection: MastodonConnection, context: PublishContext[MastodonSettings]) -> None:
+async def save_newest(connection: MastodonConnection, context: MastodonContext) -> None:
     """Save once, before the first send, the newest status: it and older ones cannot be ours, even if they are equal."""
     if AFTER in context.handles:
         return
@@ -145,7 +145,7 @@ async def save_newest(connection: MastodonConnection, context: PublishContext[Ma
     await context.save(context.handles)
 
 
-async def find(connection: MastodonConnection, context: PublishContext[MastodonSettings], sent_at: datetime) -> Finding:
+async def find(connection: MastodonConnection, context: MastodonContext, sent_at: datetime) -> Finding:
     """Look for the post among the statuses that are newer than its first send."""
     if AFTER not in context.handles:
         return Absent()
@@ -201,9 +201,7 @@ async def _elsewhere(search: "_Search", server: ServerLimits) -> Finding:
 class _Search:
     """The search for one post in an account's list of statuses."""
 
-    def __init__(
-        self, connection: MastodonConnection, context: PublishContext[MastodonSettings], sent_at: datetime
-    ) -> None:
+    def __init__(self, connection: MastodonConnection, context: MastodonContext, sent_at: datetime) -> None:
         self.connection = connection
         self.context = context
         self._sent_at = sent_at
@@ -279,7 +277,7 @@ class _Search:
 
 def published(
     connection: MastodonConnection,
-    context: PublishContext[MastodonSettings],
+    context: MastodonContext,
     status: dict[str, Any],
     *,
     public: bool = False,
@@ -327,7 +325,7 @@ async def read_raw_text(connection: MastodonConnection, status: dict[str, Any]) 
 
 
 async def _similarity(
-    status: dict[str, Any], context: PublishContext[MastodonSettings], sent: SentText, raw: str | None = None
+    status: dict[str, Any], context: MastodonContext, sent: SentText, raw: str | None = None
 ) -> Similarity:
     draft = context.draft
     shown = [

@@ -10,7 +10,7 @@ from typing import Any
 import httpx
 
 from domain.post import Media
-from platforms.base import Draft, PublishContext
+from platforms.base import Draft
 from platforms.errors import ErrorKind, PlatformError
 from platforms.files import MediaFile
 from platforms.http.multipart import FilePart, MultipartForm, post_form
@@ -18,6 +18,7 @@ from platforms.http.wire import segment
 from platforms.mastodon.access import (
     ENGLISH,
     MastodonConnection,
+    MastodonContext,
     authorization,
     entity,
     is_missing,
@@ -48,7 +49,7 @@ def media_ids(handles: dict[str, Any]) -> list[str]:
 class Uploads:
     """The uploads of one post."""
 
-    def __init__(self, connection: MastodonConnection, context: PublishContext[MastodonSettings]) -> None:
+    def __init__(self, connection: MastodonConnection, context: MastodonContext) -> None:
         self._connection = connection
         self._context = context
         self._known: dict[str, Handle] = context.handles.setdefault("media", {})

@@ -9,15 +9,36 @@ from urllib.parse import urlsplit
 import httpx
 
 from platforms.app_rules import AppRules
-from platforms.base import AccountFacts, ApiVersion, Draft, Finding, Identity, Platform, PublishContext, Published
+from platforms.base import AccountFacts, ApiVersion, Draft, Finding, Identity, Platform, Published
 from platforms.capabilities import OwnServers
 from platforms.errors import ErrorKind, PlatformError
+from platforms.live import LiveCheck, SamplePost, removal
 from platforms.mastodon import errors, lookup, rules
-from platforms.mastodon.access import ENGLISH, MastodonConnection, entity, read, read_limits, require_id, send
+from platforms.mastodon.access import (
+    ENGLISH,
+    MastodonConnection,
+    MastodonContext,
+    entity,
+    read,
+    read_limits,
+    require_id,
+    send,
+)
 from platforms.mastodon.limits import DEFAULTS
 from platforms.mastodon.media import Uploads, depends_on_server, media_ids, status_body
 from platforms.mastodon.rules import FLAGSHIP, MastodonCredentials, MastodonSettings
 from platforms.rules import FileRule
+
+LIVE = LiveCheck(
+    samples=(
+        SamplePost("text", more_text=" · ünïcödé 🧪 & <b>no tag</b> https://example.com/", repeats=True),
+        SamplePost("private text", more_text=" · for followers", settings={"visibility": "private"}),
+        SamplePost("image", files=("plain.jpg",)),
+        SamplePost("video", files=("wide.mp4",)),
+    ),
+    remove=removal(send, "/api/v1/statuses/{id}"),
+)
+
 
 REFUSALS = "refusals"
 """The count, in the handles, of how often the server surely refused the post."""
@@ -67,11 +88,11 @@ class Mastodon(Platform[MastodonSettings, MastodonCredentials], OwnServers[Masto
             user_id, username = f"{user_id}@{host}", f"{username}@{host}"
         return Identity(user_id, username, limits=(await read_limits(connection)).numbers())
 
-    async def prepare(self, connection: MastodonConnection, context: PublishContext[MastodonSettings]) -> None:
+    async def prepare(self, connection: MastodonConnection, context: MastodonContext) -> None:
         """Upload the media and describe them. Repeatable: continues from the handles."""
         await Uploads(connection, context).run()
 
-    async def publish(self, connection: MastodonConnection, context: PublishContext[MastodonSettings]) -> Published:
+    async def publish(self, connection: MastodonConnection, context: MastodonContext) -> Published:
         """Make the status. A server that supports the key answers a repeat within an hour with the first status.
 
         Mastodon 4.6.0 to 4.6.5 answers a repeat with status 500 (mastodon/mastodon#40399); that is unconfirmed.
@@ -109,7 +130,7 @@ class Mastodon(Platform[MastodonSettings, MastodonCredentials], OwnServers[Masto
         return lookup.published(connection, context, entity(answer, public=True), public=True)
 
     async def confirm_sent(
-        self, connection: MastodonConnection, context: PublishContext[MastodonSettings], sent_at: datetime
+        self, connection: MastodonConnection, context: MastodonContext, sent_at: datetime
     ) -> Finding:
         """Look for the post among the account's newest statuses, because not every server supports the key."""
         return await lookup.find(connection, context, sent_at)

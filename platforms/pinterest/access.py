@@ -8,10 +8,10 @@ from platforms.access import oauth
 from platforms.access.consent import OAuthConnector
 from platforms.access.renewal import Reuse, TokenRules
 from platforms.access.token_endpoint import ClientAuth, TokenEndpoint, refuses_grant
-from platforms.base import Connection
+from platforms.base import Connection, PublishContext
 from platforms.http.wire import json_object
 from platforms.pinterest.errors import has_ended
-from platforms.pinterest.rules import PinterestCredentials
+from platforms.pinterest.rules import PinterestCredentials, PinterestSettings
 
 TOKENS = TokenRules(
     lifetime=timedelta(days=30),
@@ -57,6 +57,7 @@ CONNECTOR = PinterestConnector()
 
 
 PinterestConnection = Connection[PinterestCredentials]
+PinterestContext = PublishContext[PinterestSettings]
 
 
 async def call(

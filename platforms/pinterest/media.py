@@ -5,12 +5,12 @@ from typing import Any
 
 import httpx
 
-from platforms.base import Draft, PublishContext
+from platforms.base import Draft
 from platforms.errors import ErrorKind, PlatformError
 from platforms.http.multipart import FilePart, MultipartForm, post_form
 from platforms.http.wire import segment
 from platforms.pinterest import rules
-from platforms.pinterest.access import PinterestConnection, call
+from platforms.pinterest.access import PinterestConnection, PinterestContext, call
 from platforms.pinterest.rules import PinterestSettings
 
 NEXT_CHECK = timedelta(seconds=5)
@@ -19,7 +19,7 @@ NEXT_CHECK = timedelta(seconds=5)
 class Video:
     """The upload of the one video of a pin."""
 
-    def __init__(self, connection: PinterestConnection, context: PublishContext[PinterestSettings]) -> None:
+    def __init__(self, connection: PinterestConnection, context: PinterestContext) -> None:
         self._connection = connection
         self._context = context
 

@@ -13,7 +13,6 @@ from platforms.base import (
     Finding,
     Identity,
     Platform,
-    PublishContext,
     Published,
 )
 from platforms.capabilities import MOST_CHOICES, Choices, ListedSetting, ListsChoices, bounded
@@ -22,12 +21,26 @@ from platforms.files import MediaPulls
 from platforms.http.answers import FirstItems, ListAt
 from platforms.http.untrusted import moment
 from platforms.http.wire import segment
+from platforms.live import LiveCheck, SamplePost, removal
 from platforms.pinterest import errors, rules
-from platforms.pinterest.access import ENDPOINT, TOKENS, PinterestConnection, call
+from platforms.pinterest.access import ENDPOINT, TOKENS, PinterestConnection, PinterestContext, call
 from platforms.pinterest.media import Video, pin_body
 from platforms.pinterest.rules import RULES, PinterestCredentials, PinterestSettings
 from platforms.rules import FileRule
 from platforms.steps.matching import Likeness, MatchingPost, likeness, verdict
+
+_BOARD = ("boardId",)
+
+
+LIVE = LiveCheck(
+    samples=(
+        SamplePost("image", files=("plain.jpg",), needs=_BOARD, settings={"link": "https://example.com/?a=1&b=2"}),
+        SamplePost("carousel", files=("plain.jpg", "plain.jpg"), needs=_BOARD),
+        SamplePost("video", files=("tall.mp4",), needs=_BOARD),
+    ),
+    remove=removal(call, "/v5/pins/{id}"),
+)
+
 
 PAGE, MOST_PAGES = 100, 5
 """Pins per page, and pages. Whether the newest pins come first is unverified, so an older pin ends no search."""
@@ -38,9 +51,7 @@ def published(pin_id: str) -> Published:
     return Published(pin_id, RULES.post_id.page(pin_id))
 
 
-async def find(
-    connection: PinterestConnection, context: PublishContext[PinterestSettings], sent_at: datetime
-) -> Finding:
+async def find(connection: PinterestConnection, context: PinterestContext, sent_at: datetime) -> Finding:
     """Look on the board for the pin among those made since shortly before `sent_at`. Raises PlatformError."""
     query: dict[str, str | int] = {"page_size": PAGE}
     listed: list[MatchingPost] = []
@@ -63,7 +74,7 @@ async def find(
     return verdict(context, listed, since=sent_at, is_whole=False, is_cut=is_cut)
 
 
-def _likeness(pin: dict[str, Any], context: PublishContext[PinterestSettings]) -> Likeness:
+def _likeness(pin: dict[str, Any], context: PinterestContext) -> Likeness:
     settings = context.draft.settings
     if _place(pin.get("link")) != _place(settings.link):
         return Likeness.OTHER
@@ -163,12 +174,12 @@ class Pinterest(
             raise PlatformError(ErrorKind.TRANSIENT, "Pinterest did not say whose token this is.", code="no_identity")
         return Identity(str(user.get("id") or user["username"]), str(user["username"]))
 
-    async def prepare(self, connection: PinterestConnection, context: PublishContext[PinterestSettings]) -> None:
+    async def prepare(self, connection: PinterestConnection, context: PinterestContext) -> None:
         """Upload the video. Repeatable: continues from the handles."""
         if _has_video(context.draft):
             await Video(connection, context).run()
 
-    async def publish(self, connection: PinterestConnection, context: PublishContext[PinterestSettings]) -> Published:
+    async def publish(self, connection: PinterestConnection, context: PinterestContext) -> Published:
         """Make the pin."""
         video = Video(connection, context)
         body = pin_body(context.draft, video.media_id if _has_video(context.draft) else None)
@@ -186,7 +197,7 @@ class Pinterest(
         return published(str(pin["id"]))
 
     async def confirm_sent(
-        self, connection: PinterestConnection, context: PublishContext[PinterestSettings], sent_at: datetime
+        self, connection: PinterestConnection, context: PinterestContext, sent_at: datetime
     ) -> Finding:
         """Look for the pin on its board."""
         return await find(connection, context, sent_at)
@@ -196,7 +207,7 @@ def _has_video(draft: Draft[PinterestSettings]) -> bool:
     return any(item.type is MediaType.VIDEO for item in draft.media)
 
 
-async def _fetch_again(context: PublishContext[PinterestSettings], error: PlatformError) -> PlatformError:
+async def _fetch_again(context: PinterestContext, error: PlatformError) -> PlatformError:
     """Return the error of media that Pinterest could not fetch, `rejected` once that happened too often."""
     context.handles["unfetched"] = context.handles.get("unfetched", 0) + 1
     await context.save(context.handles)

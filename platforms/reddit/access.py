@@ -11,15 +11,16 @@ from platforms.access.consent import OAuthConnector
 from platforms.access.registered_apps import App
 from platforms.access.renewal import Grant, Reuse, TokenRules
 from platforms.access.token_endpoint import ClientAuth, TokenEndpoint, refusal_code
-from platforms.base import Connection
+from platforms.base import Connection, PublishContext
 from platforms.http.wire import json_object
 from platforms.reddit.errors import error_within
-from platforms.reddit.rules import RedditCredentials
+from platforms.reddit.rules import RedditCredentials, RedditSettings
 
 BASE_URL = "https://oauth.reddit.com"
 APP, VERSION = "socialsyncer", "0.1"
 
 RedditConnection = Connection[RedditCredentials]
+RedditContext = PublishContext[RedditSettings]
 
 
 async def call(

@@ -5,12 +5,11 @@ from typing import Any
 import httpx
 
 from domain.post import Media
-from platforms.base import PublishContext
 from platforms.errors import ErrorKind, PlatformError
 from platforms.files import MediaFile
 from platforms.http.multipart import FilePart, MultipartForm, post_form
-from platforms.reddit.access import RedditConnection, call, user_agent
-from platforms.reddit.rules import RedditPostType, RedditSettings, choose_post_type, title_and_text
+from platforms.reddit.access import RedditConnection, RedditContext, call, user_agent
+from platforms.reddit.rules import RedditPostType, choose_post_type, title_and_text
 
 _ENDINGS = {"image/jpeg": "jpg", "image/png": "png", "image/gif": "gif"}
 
@@ -18,7 +17,7 @@ Handle = dict[str, Any]
 """One item's upload as it is stored: source (its URL), url (the storage's address) and assetId."""
 
 
-async def upload(connection: RedditConnection, context: PublishContext[RedditSettings]) -> None:
+async def upload(connection: RedditConnection, context: RedditContext) -> None:
     """Upload every item to Reddit's storage, each once. Raises PlatformError."""
     known: dict[str, Handle] = context.handles.setdefault("media", {})
     items = {str(index): item for index, item in enumerate(context.draft.media)}
@@ -31,13 +30,13 @@ async def upload(connection: RedditConnection, context: PublishContext[RedditSet
             context.heartbeat(f"{(int(name) + 1) * 100 // len(items)}%")
 
 
-def uploads(context: PublishContext[RedditSettings]) -> list[Handle]:
+def uploads(context: RedditContext) -> list[Handle]:
     """Return the uploads, in the order of the draft."""
     known: dict[str, Handle] = context.handles["media"]
     return [known[name] for name in sorted(known, key=int)]
 
 
-async def _place(connection: RedditConnection, context: PublishContext[RedditSettings], item: Media) -> Handle:
+async def _place(connection: RedditConnection, context: RedditContext, item: Media) -> Handle:
     async with context.media.open(item) as file:
         ending = _ENDINGS.get(file.content_type)
         if ending is None:
@@ -82,7 +81,7 @@ async def _store(
         raise PlatformError(kind, message, code="media_refused", status=answer.status_code)
 
 
-def submit_fields(context: PublishContext[RedditSettings]) -> dict[str, str]:
+def submit_fields(context: RedditContext) -> dict[str, str]:
     """Return the form that makes a post; source: github.com/praw-dev/praw, Subreddit.submit."""
     draft, (title, text) = context.draft, title_and_text(context.draft)
     settings, post_type = draft.settings, choose_post_type(draft)
@@ -110,7 +109,7 @@ def submit_fields(context: PublishContext[RedditSettings]) -> dict[str, str]:
     return fields
 
 
-def gallery_body(context: PublishContext[RedditSettings]) -> dict[str, Any]:
+def gallery_body(context: RedditContext) -> dict[str, Any]:
     """Return the body that makes a gallery; source: github.com/praw-dev/praw, Subreddit.submit."""
     settings, (title, text) = context.draft.settings, title_and_text(context.draft)
     body: dict[str, Any] = {

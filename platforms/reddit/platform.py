@@ -16,7 +16,6 @@ from platforms.base import (
     Finding,
     Identity,
     Platform,
-    PublishContext,
     Published,
     Unknown,
 )
@@ -25,18 +24,47 @@ from platforms.errors import DUPLICATE, ErrorKind, PlatformError, require_same, 
 from platforms.http.answers import ListAt, parse
 from platforms.http.untrusted import moment
 from platforms.http.wire import segment
+from platforms.live import LiveCheck, SamplePost
 from platforms.reddit import errors, rules
-from platforms.reddit.access import BASE_URL, ENDPOINT, TOKENS, USER_AGENT, RedditConnection, call, send, user_agent
+from platforms.reddit.access import (
+    BASE_URL,
+    ENDPOINT,
+    TOKENS,
+    USER_AGENT,
+    RedditConnection,
+    RedditContext,
+    call,
+    send,
+    user_agent,
+)
 from platforms.reddit.media import gallery_body, submit_fields, upload
 from platforms.reddit.rules import RedditCredentials, RedditPostType, RedditSettings, choose_post_type, title_and_text
 from platforms.steps.matching import Likeness, MatchingPost, likeness, verdict_of_newest
+
+_PROFILE = {"subreddit": "u_{username}"}
+
+
+async def _remove(connection: RedditConnection, _: RedditContext, published: Published) -> None:
+    await call(connection, "POST", "/api/del", data={"id": published.platform_post_id})
+
+
+LIVE = LiveCheck(
+    samples=(
+        SamplePost("text", more_text=" · ünïcödé 🧪", settings=_PROFILE),
+        SamplePost("link", settings={**_PROFILE, "url": "https://example.com/?a=1&b=2"}),
+        SamplePost("image", files=("plain.jpg",), settings=_PROFILE),
+        SamplePost("gallery", files=("plain.jpg", "plain.jpg"), settings=_PROFILE),
+    ),
+    remove=_remove,
+)
+
 
 PAGE = 100
 """Posts per page, the most that Reddit returns."""
 _URL = "https://www.reddit.com"
 
 
-async def find(connection: RedditConnection, context: PublishContext[RedditSettings], sent_at: datetime) -> Finding:
+async def find(connection: RedditConnection, context: RedditContext, sent_at: datetime) -> Finding:
     """Look for the author's post of the same title in the same subreddit, made since shortly before `sent_at`.
 
     Raises PlatformError.
@@ -54,12 +82,12 @@ async def find(connection: RedditConnection, context: PublishContext[RedditSetti
     return verdict_of_newest(context, children, posts, since=sent_at, most=PAGE)
 
 
-def _matching_post(post: dict[str, Any], context: PublishContext[RedditSettings]) -> MatchingPost:
+def _matching_post(post: dict[str, Any], context: RedditContext) -> MatchingPost:
     shown = Published(str(post["name"]), _URL + post["permalink"])
     return MatchingPost(shown, moment(post.get("created_utc") or 0), _likeness(post, context))
 
 
-def _likeness(post: dict[str, Any], context: PublishContext[RedditSettings]) -> Likeness:
+def _likeness(post: dict[str, Any], context: RedditContext) -> Likeness:
     draft = context.draft
     title, text = title_and_text(draft)
     post_type = choose_post_type(draft)
@@ -153,11 +181,11 @@ class Reddit(
             raise PlatformError(ErrorKind.TRANSIENT, "Reddit did not say whose token this is.", code="no_identity")
         return Identity(str(user["id"]), str(user["name"]))
 
-    async def prepare(self, connection: RedditConnection, context: PublishContext[RedditSettings]) -> None:
+    async def prepare(self, connection: RedditConnection, context: RedditContext) -> None:
         """Upload the images. Repeatable: continues from the handles."""
         await upload(connection, context)
 
-    async def publish(self, connection: RedditConnection, context: PublishContext[RedditSettings]) -> Published:
+    async def publish(self, connection: RedditConnection, context: RedditContext) -> Published:
         """Submit the post. Reddit returns no id for an image: the post is found now or by `confirm`."""
         try:
             answer = await _submit(connection, context)
@@ -174,9 +202,7 @@ class Reddit(
                 return published
         raise PlatformError(ErrorKind.UNCONFIRMED, "Reddit took the post and has not shown it yet.", code="no_id")
 
-    async def confirm_sent(
-        self, connection: RedditConnection, context: PublishContext[RedditSettings], sent_at: datetime
-    ) -> Finding:
+    async def confirm_sent(self, connection: RedditConnection, context: RedditContext, sent_at: datetime) -> Finding:
         """Look among the author's posts. A post that Reddit accepted is not absent, however long it takes to appear."""
         finding = await find(connection, context, sent_at)
         if not isinstance(finding, Absent):
@@ -193,16 +219,14 @@ def _not_listed(draft: Draft[RedditSettings], sent_at: datetime) -> Finding:
     return Unknown() if is_late and datetime.now(UTC) - sent_at <= LISTED_WITHIN else Absent()
 
 
-async def _submit(connection: RedditConnection, context: PublishContext[RedditSettings]) -> dict[str, Any]:
+async def _submit(connection: RedditConnection, context: RedditContext) -> dict[str, Any]:
     if choose_post_type(context.draft) is RedditPostType.GALLERY:
         return await call(connection, "POST", "/api/submit_gallery_post.json", public=True, json=gallery_body(context))
     fields = submit_fields(context)
     return await call(connection, "POST", "/api/submit", public=True, params={"raw_json": 1}, data=fields)
 
 
-async def _search_once(
-    connection: RedditConnection, context: PublishContext[RedditSettings], sent_at: datetime
-) -> Published | None:
+async def _search_once(connection: RedditConnection, context: RedditContext, sent_at: datetime) -> Published | None:
     """Look once. If the search fails, the post may be public all the same."""
     try:
         finding = await find(connection, context, sent_at)
@@ -211,7 +235,7 @@ async def _search_once(
     return finding if isinstance(finding, Published) else None
 
 
-async def _known_link(context: PublishContext[RedditSettings], error: PlatformError) -> PlatformError:
+async def _known_link(context: RedditContext, error: PlatformError) -> PlatformError:
     """Return the error of a link that the subreddit has. After an unconfirmed send, confirm once whether it is ours.
 
     If Reddit refuses it again after that, the link is someone else's.

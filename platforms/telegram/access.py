@@ -12,14 +12,15 @@ from pydantic import SecretStr
 from platforms.access.bots import OF_APP, CodeConnector, CodePost, Inbox, require_bot_token
 from platforms.access.connector import Connect, RemovalAdvice
 from platforms.access.registered_apps import App
-from platforms.base import Connection
+from platforms.base import Connection, PublishContext
 from platforms.errors import PlatformError, unreadable
 from platforms.http.multipart import FilePart, MultipartForm, post_form
 from platforms.http.wire import json_object
 from platforms.telegram.errors import refusal
-from platforms.telegram.rules import TelegramCredentials
+from platforms.telegram.rules import TelegramCredentials, TelegramSettings
 
 TelegramConnection = Connection[TelegramCredentials]
+TelegramContext = PublishContext[TelegramSettings]
 
 
 async def ask(connection: TelegramConnection, method: str, **fields: Any) -> dict[str, Any]:

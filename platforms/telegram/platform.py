@@ -5,14 +5,31 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from platforms.app_rules import AppRules, Bot
-from platforms.base import ApiVersion, Draft, Finding, Identity, Platform, PublishContext, Published
+from platforms.base import ApiVersion, Draft, Finding, Identity, Platform, Published
 from platforms.errors import ErrorKind, PlatformError, unreadable
+from platforms.live import LiveCheck, SamplePost
 from platforms.steps.write_only import confirm_from_marker, mark_sending
 from platforms.telegram import errors, rules
-from platforms.telegram.access import TelegramConnection, ask, send
+from platforms.telegram.access import TelegramConnection, TelegramContext, ask, remove, send
 from platforms.telegram.errors import ChatMovedError
 from platforms.telegram.media import Call, build_call
 from platforms.telegram.rules import TelegramCredentials, TelegramSettings
+
+
+async def _remove(connection: TelegramConnection, _: TelegramContext, published: Published) -> None:
+    await remove(connection, int(published.platform_post_id))
+
+
+LIVE = LiveCheck(
+    samples=(
+        SamplePost("text", more_text=" · ünïcödé 🧪"),
+        SamplePost("image", files=("plain.jpg",)),
+        SamplePost("video", files=("wide.mp4",)),
+    ),
+    remove=_remove,
+    can_read=lambda _: False,
+    by_hand=("How long does the answer to a video of 40 MB take?",),
+)
 
 
 class Telegram(Platform[TelegramSettings, TelegramCredentials]):
@@ -56,7 +73,7 @@ class Telegram(Platform[TelegramSettings, TelegramCredentials]):
             )
         return Identity(str(chat["id"]), str(chat.get("username") or chat.get("title") or chat.get("first_name") or ""))
 
-    async def publish(self, connection: TelegramConnection, context: PublishContext[TelegramSettings]) -> Published:
+    async def publish(self, connection: TelegramConnection, context: TelegramContext) -> Published:
         """Send the message or album with its files; if a group has moved, the next attempt sends to its new id."""
         async with AsyncExitStack() as opened:
             files = [await opened.enter_async_context(context.media.open(item)) for item in context.draft.media]
@@ -65,7 +82,7 @@ class Telegram(Platform[TelegramSettings, TelegramCredentials]):
             return await _followed(connection, build_call(context.draft, _chat(connection), files))
 
     async def confirm_sent(
-        self, connection: TelegramConnection, context: PublishContext[TelegramSettings], sent_at: datetime
+        self, connection: TelegramConnection, context: TelegramContext, sent_at: datetime
     ) -> Finding:
         """Return Unknown, because no bot can read messages back, unless our own marker says that nothing was sent."""
         return await confirm_from_marker(context)

@@ -7,12 +7,12 @@ from platforms.access import oauth
 from platforms.access.consent import OAuthConnector
 from platforms.access.renewal import Reuse, TokenRules
 from platforms.access.token_endpoint import TokenEndpoint
-from platforms.base import Connection
+from platforms.base import Connection, PublishContext
 from platforms.errors import unreadable
 from platforms.http.answers import ListAt
 from platforms.http.wire import json_object
 from platforms.tiktok.errors import read_error
-from platforms.tiktok.rules import TikTokCredentials
+from platforms.tiktok.rules import TikTokCredentials, TikTokSettings
 
 TOKENS = TokenRules(
     lifetime=timedelta(hours=2),
@@ -52,6 +52,7 @@ CONNECTOR = TikTokConnector()
 
 
 TikTokConnection = Connection[TikTokCredentials]
+TikTokContext = PublishContext[TikTokSettings]
 
 
 async def call(

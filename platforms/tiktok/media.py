@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from platforms.base import Absent, Draft, Finding, PublishContext, Published, Unknown
+from platforms.base import Absent, Draft, Finding, Published, Unknown
 from platforms.errors import ErrorKind, PlatformError
 from platforms.files import MediaFile
 from platforms.http.answers import ListAt
@@ -14,7 +14,7 @@ from platforms.http.body import FileBody
 from platforms.http.untrusted import moment
 from platforms.steps.matching import MatchingPost, likeness, verdict_of_newest
 from platforms.tiktok import errors
-from platforms.tiktok.access import TikTokConnection, call
+from platforms.tiktok.access import TikTokConnection, TikTokContext, call
 from platforms.tiktok.rules import PUBLIC, RULES, TikTokSettings, is_video, photo_title
 
 Json = dict[str, Any]
@@ -110,7 +110,7 @@ class Status:
 class PublishVerdict:
     """TikTok's verdict on one post."""
 
-    def __init__(self, connection: TikTokConnection, context: PublishContext[TikTokSettings]) -> None:
+    def __init__(self, connection: TikTokConnection, context: TikTokContext) -> None:
         self._connection = connection
         self._context = context
         self._handles = context.handles
@@ -238,7 +238,7 @@ _GONE = {403, 404, 410}
 class Upload:
     """The upload of one video, kept in the handles with its publish_id, which identifies it at TikTok."""
 
-    def __init__(self, connection: TikTokConnection, context: PublishContext[TikTokSettings]) -> None:
+    def __init__(self, connection: TikTokConnection, context: TikTokContext) -> None:
         self._connection = connection
         self._context = context
 

@@ -6,13 +6,50 @@ from typing import Any
 from domain.post import MediaType
 from domain.request_limits import RateLimit
 from platforms.access.oauth import RenewsByRefreshToken
-from platforms.base import ApiVersion, Draft, Finding, Identity, Platform, PublishContext, Published
+from platforms.base import ApiVersion, Draft, Finding, Identity, Platform, Published
 from platforms.errors import NO_PUBLIC_URL, ErrorKind, PlatformError
 from platforms.files import MediaPulls
+from platforms.live import Assumption, LiveCheck, SamplePost, SampleResult, find_answers, find_values
 from platforms.tiktok import errors, rules
-from platforms.tiktok.access import ENDPOINT, TOKENS, TikTokConnection, call, read
+from platforms.tiktok.access import ENDPOINT, TOKENS, TikTokConnection, TikTokContext, call, read
 from platforms.tiktok.media import LONGEST, PublishVerdict, Upload, photo_body
 from platforms.tiktok.rules import ONLY_SELF, PUBLIC, TikTokCredentials, TikTokSettings, is_video
+
+_PRIVATE: dict[str, Any] = {
+    "privacyLevel": "SELF_ONLY",
+    "contentPreviewConfirmed": True,
+    "expressConsentGiven": True,
+}
+
+
+def _counts_uploaded_bytes(seen: SampleResult) -> bool | None:
+    counts = [
+        value
+        for exchange in find_answers(seen, "/status/fetch")
+        for value in find_values(exchange.body, "uploaded_bytes")
+    ]
+    sizes = [
+        value for exchange in find_answers(seen, "/video/init") for value in find_values(exchange.sent, "video_size")
+    ]
+    return counts[0] >= sizes[0] if counts and sizes else None
+
+
+LIVE = LiveCheck(
+    samples=(
+        SamplePost(
+            "video",
+            files=("tall.mp4",),
+            settings=_PRIVATE,
+            assumptions=(
+                Assumption(
+                    "uploaded_bytes", "The first status counts every byte of the upload.", _counts_uploaded_bytes
+                ),
+            ),
+        ),
+        SamplePost("photos", files=("plain.jpg", "plain.jpg"), settings=_PRIVATE),
+    ),
+)
+
 
 IN_INBOX = "TikTok has put this into the inbox of the app, where the account's owner finishes the post."
 NEXT_CHECK = timedelta(minutes=2)
@@ -74,7 +111,7 @@ class TikTok(Platform[TikTokSettings, TikTokCredentials], RenewsByRefreshToken[T
             raise PlatformError(ErrorKind.TRANSIENT, "TikTok did not say whose token this is.", code="no_identity")
         return Identity(str(user["open_id"]), str(user.get("username") or user.get("display_name") or ""))
 
-    async def prepare(self, connection: TikTokConnection, context: PublishContext[TikTokSettings]) -> None:
+    async def prepare(self, connection: TikTokConnection, context: TikTokContext) -> None:
         """Check the settings against what the creator may do now, and upload a video up to its last chunk."""
         if (failed := context.handles.get("failed")) is not None:
             raise await PublishVerdict(connection, context).fail(failed)
@@ -82,7 +119,7 @@ class TikTok(Platform[TikTokSettings, TikTokCredentials], RenewsByRefreshToken[T
         if is_video(context.draft):
             await Upload(connection, context).prepare(creator)
 
-    async def publish(self, connection: TikTokConnection, context: PublishContext[TikTokSettings]) -> Published:
+    async def publish(self, connection: TikTokConnection, context: TikTokContext) -> Published:
         """Send what makes TikTok publish; await the verdict. Raises PlatformError, `unconfirmed` if it takes long."""
         verdict, upload = PublishVerdict(connection, context), Upload(connection, context)
         if is_video(context.draft):
@@ -97,15 +134,11 @@ class TikTok(Platform[TikTokSettings, TikTokCredentials], RenewsByRefreshToken[T
             await context.save(context.handles)
         return await verdict.watch()
 
-    async def confirm_sent(
-        self, connection: TikTokConnection, context: PublishContext[TikTokSettings], sent_at: datetime
-    ) -> Finding:
+    async def confirm_sent(self, connection: TikTokConnection, context: TikTokContext, sent_at: datetime) -> Finding:
         """Ask for the post by its publish_id; photos whose publish_id was lost are looked for."""
         return await PublishVerdict(connection, context).find(sent_at)
 
-    async def complete(
-        self, connection: TikTokConnection, context: PublishContext[TikTokSettings], published: Published
-    ) -> Published:
+    async def complete(self, connection: TikTokConnection, context: TikTokContext, published: Published) -> Published:
         """Ask for the public id, which TikTok reports after moderation, sometimes hours later."""
         settings, verdict = context.draft.settings, PublishVerdict(connection, context)
         if settings.draft:
@@ -119,7 +152,7 @@ class TikTok(Platform[TikTokSettings, TikTokCredentials], RenewsByRefreshToken[T
         return verdict.published(status)
 
 
-async def _creator(connection: TikTokConnection, context: PublishContext[TikTokSettings]) -> dict[str, Any]:
+async def _creator(connection: TikTokConnection, context: TikTokContext) -> dict[str, Any]:
     """Ask what the creator may do; TikTok's rules demand that before every post."""
     creator = await call(connection, "/v2/post/publish/creator_info/query/")
     options, requested = creator.get("privacy_level_options"), context.draft.settings.privacy_level

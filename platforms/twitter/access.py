@@ -10,12 +10,12 @@ from platforms.access import oauth
 from platforms.access.consent import OAuthConnector
 from platforms.access.renewal import Reuse, TokenRules
 from platforms.access.token_endpoint import ClientAuth, TokenEndpoint, refuses_grant
-from platforms.base import Connection
+from platforms.base import Connection, PublishContext
 from platforms.errors import unreadable
 from platforms.http.multipart import MultipartForm
 from platforms.http.wire import json_object
 from platforms.twitter.errors import problem_error
-from platforms.twitter.rules import TwitterCredentials
+from platforms.twitter.rules import TwitterCredentials, TwitterSettings
 
 TOKENS = TokenRules(
     lifetime=timedelta(hours=2),
@@ -65,6 +65,7 @@ CONNECTOR = TwitterConnector()
 
 
 TwitterConnection = Connection[TwitterCredentials]
+TwitterContext = PublishContext[TwitterSettings]
 
 
 async def call(

@@ -5,7 +5,7 @@ import re
 from datetime import UTC, datetime
 from typing import Any
 
-from platforms.base import Absent, Finding, Handles, PublishContext, Published, Unknown
+from platforms.base import Absent, Finding, Handles, Published, Unknown
 from platforms.errors import ErrorKind, PlatformError, require_same, unreadable
 from platforms.http.answers import FirstItems, ListAt
 from platforms.http.untrusted import moment
@@ -20,7 +20,7 @@ from platforms.steps.matching import (
     verdict,
 )
 from platforms.texts.unicode import nfc
-from platforms.twitter.access import TwitterConnection, call, require_object
+from platforms.twitter.access import TwitterConnection, TwitterContext, call, require_object
 from platforms.twitter.media import are_valid, media_ids, media_keys
 from platforms.twitter.rules import RULES, TwitterSettings, link_spans
 
@@ -45,7 +45,7 @@ def published(post_id: str, editable_until: datetime | None = None) -> Published
 
 async def find(
     connection: TwitterConnection,
-    context: PublishContext[TwitterSettings],
+    context: TwitterContext,
     sent_at: datetime,
     since_id: str | None = None,
 ) -> Finding:
@@ -108,7 +108,7 @@ def require_fields(post: dict[str, Any]) -> None:
         raise PlatformError(ErrorKind.TRANSIENT, message, code="fields_missing")
 
 
-def _likeness(post: dict[str, Any], context: PublishContext[TwitterSettings]) -> Likeness:
+def _likeness(post: dict[str, Any], context: TwitterContext) -> Likeness:
     """Return how like ours a post is; its text may be ours while its media are not."""
     shown = set((post.get("attachments") or {}).get("media_keys") or [])
     ours = media_keys(context.handles) if context.draft.media else set()

@@ -10,15 +10,14 @@ from typing import Any
 import httpx
 
 from domain.post import Media, MediaType
-from platforms.base import PublishContext
 from platforms.errors import ErrorKind, PlatformError
 from platforms.files import MediaFile
 from platforms.http.multipart import FilePart, MultipartForm
 from platforms.http.untrusted import wait
 from platforms.http.wire import segment
 from platforms.steps.follow_up import add_each, video_unknown
-from platforms.twitter.access import TwitterConnection, call, require_object
-from platforms.twitter.rules import MEGABYTE, Subtitles, TwitterSettings, file_rules
+from platforms.twitter.access import TwitterConnection, TwitterContext, call, require_object
+from platforms.twitter.rules import MEGABYTE, Subtitles, file_rules
 
 PIECE_BYTES, SMALL_PIECE_BYTES = 4 * 1024 * 1024, 1024 * 1024
 """X's guide allows up to 5 MB a piece; sometimes its servers answer 413 to that, and accept smaller ones."""
@@ -69,7 +68,7 @@ def are_valid(handles: dict[str, Any]) -> bool:
 class Uploads:
     """The uploads of one post."""
 
-    def __init__(self, connection: TwitterConnection, context: PublishContext[TwitterSettings]) -> None:
+    def __init__(self, connection: TwitterConnection, context: TwitterContext) -> None:
         self._connection = connection
         self._context = context
         self._known: dict[str, Handle] = context.handles.setdefault("media", {})
@@ -213,7 +212,7 @@ _TYPES = {"application/x-subrip": "text/srt", "text/vtt": "text/vtt"}
 """X's names of types; source: X API v2 OpenAPI document, InitializeMediaUploadRequest."""
 
 
-async def add_captions(connection: TwitterConnection, context: PublishContext[TwitterSettings]) -> list[str]:
+async def add_captions(connection: TwitterConnection, context: TwitterContext) -> list[str]:
     """Add each file of captions once; return warnings about those that X did not take.
 
     Raises PlatformError of a retryable kind: the call may be repeated.
@@ -221,7 +220,7 @@ async def add_captions(connection: TwitterConnection, context: PublishContext[Tw
     return await add_each(connection, context, context.draft.settings.captions, partial(_add, connection, context))
 
 
-async def _add(connection: TwitterConnection, context: PublishContext[TwitterSettings], caption: Subtitles) -> None:
+async def _add(connection: TwitterConnection, context: TwitterContext, caption: Subtitles) -> None:
     async with context.media.open(Media(type=MediaType.DOCUMENT, url=caption.url)) as file:
         track = await _upload(connection, file)
     body = association(_video_id(context), track, caption)
@@ -245,7 +244,7 @@ def association(video_id: str, track: str, caption: Subtitles) -> dict[str, Any]
     return {"id": video_id, "media_category": "TweetVideo", "subtitles": subtitles}
 
 
-def _video_id(context: PublishContext[TwitterSettings]) -> str:
+def _video_id(context: TwitterContext) -> str:
     position = [item.type for item in context.draft.media].index(MediaType.VIDEO)
     if video_id := media_id(context.handles, position):
         return video_id

@@ -14,20 +14,51 @@ from platforms.base import (
     Handles,
     Identity,
     Platform,
-    PublishContext,
     Published,
 )
 from platforms.capabilities import Editable
 from platforms.errors import DUPLICATE, ErrorKind, PlatformError
+from platforms.live import Assumption, LiveCheck, SamplePost, SampleResult, find_answers, removal
 from platforms.rules import FileRule
 from platforms.steps.thread import ended_early, unconfirmed_item
 from platforms.twitter import errors, lookup, rules
-from platforms.twitter.access import ENDPOINT, TOKENS, TwitterConnection, call, require_object
+from platforms.twitter.access import ENDPOINT, TOKENS, TwitterConnection, TwitterContext, call, require_object
 from platforms.twitter.media import Uploads, add_captions, media_ids
 from platforms.twitter.rules import TwitterCredentials, TwitterSettings
 
 
-async def send(connection: TwitterConnection, context: PublishContext[TwitterSettings]) -> str:
+def _takes_alt_text(seen: SampleResult) -> bool | None:
+    answers = find_answers(seen, "/2/media/metadata")
+    return answers[-1].status == 200 if answers else None
+
+
+def _finalizes_without_body(seen: SampleResult) -> bool | None:
+    answers = find_answers(seen, "/finalize")
+    return all(answer.status == 200 for answer in answers) if answers else None
+
+
+def _keeps_media(seen: SampleResult) -> bool | None:
+    tweets = find_answers(seen, "/2/tweets", method="POST")
+    edits = [tweet for tweet in tweets if isinstance(tweet.sent, dict) and "edit_options" in tweet.sent]
+    return edits[-1].status == 201 if edits else None
+
+
+_FINALIZE = Assumption("finalize", "The end of an upload needs no body.", _finalizes_without_body)
+_EDIT = Assumption("edit_media", "An edit takes the media ids of the version before.", _keeps_media)
+_ALT_TEXT = Assumption("alt_text", "Alt texts are taken.", _takes_alt_text)
+
+LIVE = LiveCheck(
+    samples=(
+        SamplePost("text", more_text=" · ünïcödé 🧪"),
+        SamplePost("image", files=("plain.jpg",), assumptions=(_ALT_TEXT, _EDIT)),
+        SamplePost("video", files=("wide.mp4",), assumptions=(_FINALIZE, _EDIT)),
+    ),
+    remove=removal(call, "/2/tweets/{id}"),
+    by_hand=("Does the edited post show the same picture or video? It needs an account with X Premium.",),
+)
+
+
+async def send(connection: TwitterConnection, context: TwitterContext) -> str:
     """Make the post and return its id. Raises PlatformError, `unconfirmed` if it may have been made."""
     body = post_body(context.draft, media_ids(context.handles) if context.draft.media else [])
     try:
@@ -59,7 +90,7 @@ def post_body(draft: Draft[TwitterSettings], uploads: list[str]) -> dict[str, An
     return body
 
 
-async def upload(connection: TwitterConnection, context: PublishContext[TwitterSettings]) -> None:
+async def upload(connection: TwitterConnection, context: TwitterContext) -> None:
     """Upload the media of the thread's posts, so that X refuses a bad file before anything is public."""
     for number, item in enumerate(context.draft.settings.thread_items):
         if item.media:
@@ -68,7 +99,7 @@ async def upload(connection: TwitterConnection, context: PublishContext[TwitterS
 
 async def follow(
     connection: TwitterConnection,
-    context: PublishContext[TwitterSettings],
+    context: TwitterContext,
     number: int,
     parent: str,
     absent_after: timedelta,
@@ -114,13 +145,13 @@ async def follow(
         raise
 
 
-async def _save_id(post: PublishContext[TwitterSettings], post_id: str) -> str:
+async def _save_id(post: TwitterContext, post_id: str) -> str:
     post.handles["id"] = post_id
     await post.save(post.handles)
     return post_id
 
 
-async def _forget_send(post: PublishContext[TwitterSettings], sent_before: str | None) -> None:
+async def _forget_send(post: TwitterContext, sent_before: str | None) -> None:
     """Remove the note of a send that surely had no effect; an earlier send stays noted."""
     if sent_before is None:
         del post.handles["sentAt"], post.handles["parent"]
@@ -129,9 +160,7 @@ async def _forget_send(post: PublishContext[TwitterSettings], sent_before: str |
     await post.save(post.handles)
 
 
-def _as_post(
-    context: PublishContext[TwitterSettings], number: int, parent: str | None = None
-) -> PublishContext[TwitterSettings]:
+def _as_post(context: TwitterContext, number: int, parent: str | None = None) -> TwitterContext:
     """Return one post of the thread as if it were sent by itself; its handles are a part of the thread's."""
 
     async def save(_: Handles) -> None:
@@ -144,7 +173,7 @@ def _as_post(
     return replace(context, draft=draft, handles=_item_handles(context, number), save=save)
 
 
-def _item_handles(context: PublishContext[TwitterSettings], number: int) -> Handles:
+def _item_handles(context: TwitterContext, number: int) -> Handles:
     """Return the stored data of one post of the thread: media, parent, sentAt, wasDouble, id."""
     note: Handles = context.handles.setdefault("thread", {}).setdefault(str(number), {})
     return note
@@ -195,32 +224,26 @@ class Twitter(
         user = require_object(await call(connection, "GET", "/2/users/me", params=query))
         return Identity(user["id"], str(user.get("username", "")), _is_premium(user))
 
-    async def prepare(self, connection: TwitterConnection, context: PublishContext[TwitterSettings]) -> None:
+    async def prepare(self, connection: TwitterConnection, context: TwitterContext) -> None:
         """Upload and describe the media, including those of the thread. Repeatable: continues from the handles."""
         await Uploads(connection, context).run()
         await upload(connection, context)
 
-    async def publish(self, connection: TwitterConnection, context: PublishContext[TwitterSettings]) -> Published:
+    async def publish(self, connection: TwitterConnection, context: TwitterContext) -> Published:
         """Make the post. `editable_until` stays unknown, which means an hour: asking for it would cost another read."""
         return lookup.published(await send(connection, context))
 
-    async def confirm_sent(
-        self, connection: TwitterConnection, context: PublishContext[TwitterSettings], sent_at: datetime
-    ) -> Finding:
+    async def confirm_sent(self, connection: TwitterConnection, context: TwitterContext, sent_at: datetime) -> Finding:
         """Look for the post on the account's timeline."""
         return await lookup.find(connection, context, sent_at)
 
-    async def complete(
-        self, connection: TwitterConnection, context: PublishContext[TwitterSettings], published: Published
-    ) -> Published:
+    async def complete(self, connection: TwitterConnection, context: TwitterContext, published: Published) -> Published:
         """Make the thread that follows, each post a reply to the one before, then add the captions. Repeatable."""
         threaded = await self._follow(connection, context, published)
         warnings = [threaded.warning, *await add_captions(connection, context)]
         return replace(threaded, warning=" ".join(filter(None, warnings)) or None)
 
-    async def _follow(
-        self, connection: TwitterConnection, context: PublishContext[TwitterSettings], published: Published
-    ) -> Published:
+    async def _follow(self, connection: TwitterConnection, context: TwitterContext, published: Published) -> Published:
         parent = published.platform_post_id
         for number in range(len(context.draft.settings.thread_items)):
             try:

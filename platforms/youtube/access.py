@@ -6,16 +6,17 @@ from typing import Any
 import httpx
 
 from platforms.access import oauth
-from platforms.base import Connection
+from platforms.base import Connection, PublishContext
 from platforms.errors import PlatformError, unreadable
 from platforms.google.access import GoogleConnector
 from platforms.http.answers import ListAt
 from platforms.http.wire import json_object
-from platforms.youtube.rules import YouTubeCredentials
+from platforms.youtube.rules import YouTubeCredentials, YouTubeSettings
 
 BASE_URL = "https://youtube.googleapis.com"
 
 YouTubeConnection = Connection[YouTubeCredentials]
+YouTubeContext = PublishContext[YouTubeSettings]
 
 
 async def send(

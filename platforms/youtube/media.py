@@ -6,13 +6,13 @@ Anyone who knows the session's address can continue the upload, so it is as secr
 from collections.abc import Iterator
 from typing import Any
 
-from platforms.base import Draft, PublishContext
+from platforms.base import Draft
 from platforms.errors import ErrorKind, PlatformError, require_same, unreadable
 from platforms.files import MediaFile
 from platforms.http.body import FileBody
 from platforms.http.wire import json_object
 from platforms.steps.matching import Likeness, likeness
-from platforms.youtube.access import YouTubeConnection, send
+from platforms.youtube.access import YouTubeConnection, YouTubeContext, send
 from platforms.youtube.rules import YouTubeSettings, video_title
 
 PARTS = "snippet,status"
@@ -67,7 +67,7 @@ class SessionGoneError(Exception):
 class Upload:
     """The upload of one video."""
 
-    def __init__(self, connection: YouTubeConnection, context: PublishContext[YouTubeSettings]) -> None:
+    def __init__(self, connection: YouTubeConnection, context: YouTubeContext) -> None:
         self._connection = connection
         self._context = context
         self._handles = context.handles

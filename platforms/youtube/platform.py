@@ -12,7 +12,6 @@ from platforms.base import (
     Finding,
     Identity,
     Platform,
-    PublishContext,
     Published,
 )
 from platforms.capabilities import MOST_CHOICES, Choices, ListedSetting, ListsChoices, bounded
@@ -21,12 +20,39 @@ from platforms.google.access import APP, ENDPOINT, TOKENS
 from platforms.http.body import FileBody
 from platforms.http.multipart import RelatedBody
 from platforms.http.untrusted import moment
+from platforms.live import FILE, Assumption, LiveCheck, SamplePost, SampleResult, find_answers
 from platforms.steps.follow_up import FIRST_COMMENT, add_each, run_once
 from platforms.steps.matching import MatchingPost, likeness, verdict_of_newest
 from platforms.youtube import errors, rules
-from platforms.youtube.access import BASE_URL, YouTubeConnection, read, read_page, send
+from platforms.youtube.access import BASE_URL, YouTubeConnection, YouTubeContext, read, read_page, send
 from platforms.youtube.media import SessionGoneError, Upload, caption_track, comment_thread, playlist_item
 from platforms.youtube.rules import Caption, YouTubeCredentials, YouTubeSettings, video_title
+
+_PRIVATE = {"visibility": "private"}
+
+
+async def _remove(connection: YouTubeConnection, _: YouTubeContext, published: Published) -> None:
+    await send(connection, "DELETE", "/youtube/v3/videos", params={"id": published.platform_post_id})
+
+
+def _takes_thumbnail(seen: SampleResult) -> bool | None:
+    if not find_answers(seen, "/thumbnails/set"):
+        return None
+    return bool(seen.published and not seen.published.warning)
+
+
+_THUMBNAIL = Assumption("thumbnail", "A thumbnail is taken once the video is processed.", _takes_thumbnail)
+_WITH_THUMBNAIL = {**_PRIVATE, "thumbnail": f"{FILE}wide.jpg"}
+
+LIVE = LiveCheck(
+    samples=(
+        SamplePost("video", files=("wide.mp4",), settings=_WITH_THUMBNAIL, assumptions=(_THUMBNAIL,)),
+        SamplePost("short", files=("tall.mp4",), settings=_WITH_THUMBNAIL, assumptions=(_THUMBNAIL,)),
+    ),
+    remove=_remove,
+    by_hand=("Does the Short show its thumbnail in the app?",),
+)
+
 
 NEXT_CHECK = timedelta(minutes=1)
 """The interval of checks whether a video is processed; each costs one unit of the day's quota."""
@@ -55,7 +81,7 @@ _REASONS = {
 class Extras:
     """The steps that are possible only once the video is uploaded."""
 
-    def __init__(self, connection: YouTubeConnection, context: PublishContext[YouTubeSettings], video_id: str) -> None:
+    def __init__(self, connection: YouTubeConnection, context: YouTubeContext, video_id: str) -> None:
         self._connection = connection
         self._context = context
         self._video_id = video_id
@@ -218,7 +244,7 @@ class YouTube(
         snippet = channels[0].get("snippet") or {}
         return Identity(str(channels[0]["id"]), str(snippet.get("customUrl") or snippet.get("title") or ""))
 
-    async def prepare(self, connection: YouTubeConnection, context: PublishContext[YouTubeSettings]) -> None:
+    async def prepare(self, connection: YouTubeConnection, context: YouTubeContext) -> None:
         """Upload all but the last piece of the video, continuing where an earlier attempt stopped."""
         try:
             await Upload(connection, context).prepare()
@@ -226,7 +252,7 @@ class YouTube(
             await Upload(connection, context).forget()
             raise _session_gone() from gone
 
-    async def publish(self, connection: YouTubeConnection, context: PublishContext[YouTubeSettings]) -> Published:
+    async def publish(self, connection: YouTubeConnection, context: YouTubeContext) -> Published:
         """Send the last piece, unless the session has yielded its video already."""
         upload = Upload(connection, context)
         if upload.video_id is None:
@@ -239,9 +265,7 @@ class YouTube(
                 raise _session_gone() from gone
         return _published(str(upload.video_id))
 
-    async def confirm_sent(
-        self, connection: YouTubeConnection, context: PublishContext[YouTubeSettings], sent_at: datetime
-    ) -> Finding:
+    async def confirm_sent(self, connection: YouTubeConnection, context: YouTubeContext, sent_at: datetime) -> Finding:
         """Ask the session; if it is gone, or was given up after a refusal, look among the channel's uploads."""
         upload = Upload(connection, context)
         if upload.video_id is None:
@@ -253,9 +277,7 @@ class YouTube(
                 return await _find(connection, context, sent_at)
         return _published(upload.video_id) if upload.video_id else Absent()
 
-    async def complete(
-        self, connection: YouTubeConnection, context: PublishContext[YouTubeSettings], published: Published
-    ) -> Published:
+    async def complete(self, connection: YouTubeConnection, context: YouTubeContext, published: Published) -> Published:
         """Add thumbnail, captions, playlist entry and first comment, and check whether YouTube shows the video."""
         warning = await Extras(connection, context, published.platform_post_id).run()
         return Published(published.platform_post_id, published.url, warning=warning)
@@ -271,7 +293,7 @@ def _session_gone() -> PlatformError:
     return PlatformError(ErrorKind.TRANSIENT, "YouTube must be given the video again.", code="session_gone")
 
 
-async def _find(connection: YouTubeConnection, context: PublishContext[YouTubeSettings], sent_at: datetime) -> Finding:
+async def _find(connection: YouTubeConnection, context: YouTubeContext, sent_at: datetime) -> Finding:
     [channel, *_] = await read(connection, "channels", part="contentDetails", mine="true") or [{}]
     uploads = ((channel.get("contentDetails") or {}).get("relatedPlaylists") or {}).get("uploads")
     if not uploads:

@@ -12,6 +12,7 @@ from platforms.codes import known_codes
 from platforms.errors import DUPLICATE, ErrorKind
 from platforms.linkedin import PLATFORM, media, platform
 from platforms.linkedin.errors import FORBIDDEN_MEDIUM, NO_MEMBERS, NO_PAGES
+from platforms.linkedin.lookup import published
 from platforms.linkedin.platform import FORBIDDEN_TRIES
 from tests.platforms.post_steps import publish, refused
 from tests.platforms.rig import Connect, Rig
@@ -151,7 +152,7 @@ class TestLostAnswers:
         await PLATFORM.publish(li.connection(), context)
         ago(context, 9)
         finding = await PLATFORM.confirm(li.connection(), context)
-        assert finding == platform.published((await li.posts())[0]["platformPostId"])
+        assert finding == published((await li.posts())[0]["platformPostId"])
 
     async def test_a_page_that_may_not_be_read_is_asked_by_repeating(self, li: Rig, page: dict[str, Any]) -> None:
         context = li.context("Unreadable", settings=page, started_at=datetime.now(UTC))
