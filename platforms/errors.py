@@ -1,7 +1,8 @@
 """The kinds of errors to which the errors of all platforms are mapped."""
 
 import re
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from dataclasses import dataclass, field
 from datetime import timedelta
 from enum import StrEnum
 from functools import wraps
@@ -141,6 +142,57 @@ class PlatformError(Exception):
         return PlatformError(
             ErrorKind.REJECTED, self.message, code=self.code, status=self.status, request_id=self.request_id
         )
+
+
+Meaning = tuple[ErrorKind, str]
+"""What an error means for us, and the sentence for the author of the post."""
+
+
+@dataclass(frozen=True, slots=True)
+class Meanings:
+    """What the statuses of responses mean on most platforms, in sentences that name this one.
+
+    `owner` is the platform's word for the holder of a token. `others` are statuses that mean something else there.
+    `words` are patterns of messages; {message} in a sentence is what the platform says.
+    """
+
+    label: str
+    owner: str = "account"
+    others: Mapping[int, Meaning] = field(default_factory=dict)
+    words: tuple[tuple[str, Meaning], ...] = ()
+
+    @property
+    def reconnect(self) -> Meaning:
+        """Return the meaning of a token that is not accepted."""
+        sentence = f"{self.label} no longer accepts this {self.owner}'s connection. Reconnect the account."
+        return ErrorKind.AUTH, sentence
+
+    @property
+    def throttled(self) -> Meaning:
+        """Return the meaning of a reached limit."""
+        return ErrorKind.RATE_LIMITED, f"{self.label} is limiting how much this {self.owner} may do right now."
+
+    @property
+    def server(self) -> Meaning:
+        """Return the meaning of a failure of the platform's own."""
+        return ErrorKind.TRANSIENT, f"{self.label} had an error of its own."
+
+    def by_words(self, message: str) -> Meaning | None:
+        """Return the meaning of a message of the platform, None if no pattern matches."""
+        for pattern, (kind, sentence) in self.words:
+            if re.search(pattern, message, re.IGNORECASE | re.DOTALL):
+                return kind, sentence.format(message=message)
+        return None
+
+    def by_status(self, status: int | None, message: str) -> Meaning:
+        """Return the meaning of an error that only its status explains; `message` is what the platform says of it."""
+        known = {401: self.reconnect, 408: self.server, 429: self.throttled, **self.others}
+        if status in known:
+            return known[status]
+        if status is not None and status >= 500:
+            return self.server
+        reason = f": {message}" if message else f" with status {status}."
+        return ErrorKind.REJECTED, f"{self.label} refused{reason}"
 
 
 def unreadable(label: str, *, public: bool = False) -> PlatformError:

@@ -185,14 +185,20 @@ class Wire:
         """Return the error of a response.
 
         It is `unconfirmed` if it answers a public request and is no trusted refusal, and `transient` if it answers
-        another and may be a gateway's.
+        another and may be a gateway's. It carries the response's id.
         """
+        error.request_id = error.request_id or self._request_id(response)
         if public:
             return self.refusals.outcome(response, error)
         if self.refusals is NO_REFUSALS or not self.refusals.may_pass(response, error):
             return error
         message = f"{self.label} answered with status {response.status_code}, or a gateway before it."
-        return PlatformError(ErrorKind.TRANSIENT, message, code=error.code, status=error.status)
+        return PlatformError(
+            ErrorKind.TRANSIENT, message, code=error.code, status=error.status, request_id=error.request_id
+        )
+
+    def _request_id(self, response: httpx.Response) -> str | None:
+        return response.headers.get(self.request_id_header, "")[:LONGEST_CODE] or None
 
     def _is_elsewhere(self, url: httpx.URL) -> bool:
         """Return whether a URL is on a host that replaces a further one of the platform, and not on the account's."""
@@ -256,7 +262,7 @@ class Wire:
             Exchange(
                 method,
                 response.status_code if response else None,
-                response.headers.get(self.request_id_header, "")[:LONGEST_CODE] or None if response else None,
+                self._request_id(response) if response else None,
                 timedelta(seconds=time.monotonic() - started),
                 self.quota_in(response) if response and public else None,
             )

@@ -7,11 +7,9 @@ from typing import Any
 
 import httpx
 
-from platforms.errors import DUPLICATE, ErrorKind, PlatformError
+from platforms.errors import DUPLICATE, ErrorKind, Meanings, PlatformError
 from platforms.http.refusals import Body, Refusals, fields, is_number, matches, repeats_status
 from platforms.http.wire import json_object
-
-REQUEST_ID_HEADER = "x-li-uuid"
 
 _CAPS = {
     "throttle limit": "This account, or the app behind this service, has used up LinkedIn's quota of the day.",
@@ -35,7 +33,6 @@ UNUSABLE_MEDIA = frozenset(
 
 _URN = re.compile(r"urn:li:(?:share|ugcPost|activity):\d+")
 
-_SERVER = "LinkedIn had an error of its own."
 _VERSION = "LinkedIn has withdrawn the version of its API that is spoken here. The operator must set a newer one."
 _PERMISSION = "LinkedIn does not allow this: the account lacks a permission or its role on the page. Reconnect it."
 _WAITING = "MEDIA_ASSET_WAITING_UPLOAD"
@@ -83,16 +80,17 @@ _PRODUCTS = {
         "w_member_social_feed (for pages w_organization_social_feed) when the account is connected."
     ),
 }
-_BY_STATUS = {
-    401: (ErrorKind.AUTH, "LinkedIn no longer accepts this account's connection. Reconnect the account."),
-    403: (ErrorKind.AUTH, _PERMISSION),
-    408: (ErrorKind.TRANSIENT, _SERVER),
-    409: _BY_CODE["CONFLICT"],
-    413: (ErrorKind.REJECTED, "The file is too large for LinkedIn."),
-    415: (ErrorKind.REJECTED, "LinkedIn does not take this kind of file."),
-    426: _BY_CODE["NONEXISTENT_VERSION"],
-    429: (ErrorKind.RATE_LIMITED, "LinkedIn is limiting how much this account may do right now."),
-}
+_MEANINGS = Meanings(
+    "LinkedIn",
+    others={
+        403: (ErrorKind.AUTH, _PERMISSION),
+        409: _BY_CODE["CONFLICT"],
+        413: (ErrorKind.REJECTED, "The file is too large for LinkedIn."),
+        415: (ErrorKind.REJECTED, "LinkedIn does not take this kind of file."),
+        426: _BY_CODE["NONEXISTENT_VERSION"],
+    },
+    words=(("Unable to obtain activity", (ErrorKind.TRANSIENT, "LinkedIn had an error of its own.")),),
+)
 """Source: learn.microsoft.com/en-us/linkedin/shared/api-guide/concepts/error-handling and the pages of the APIs."""
 
 _TRUSTED: frozenset[str] = frozenset(
@@ -132,14 +130,8 @@ def read_error(response: httpx.Response) -> PlatformError:
     body, status = json_object(response), response.status_code
     own_code = str(body.get("code") or _nested_code(body) or f"http_{status}")
     code, kind, sentence = _meaning(own_code, status, str(body.get("message") or ""))
-    return PlatformError(
-        kind,
-        sentence,
-        code=code,
-        status=status,
-        request_id=response.headers.get(REQUEST_ID_HEADER),
-        retry_after=None if code == FORBIDDEN_MEDIUM else _wait(kind),
-    )
+    wait_for = None if code == FORBIDDEN_MEDIUM else _wait(kind)
+    return PlatformError(kind, sentence, code=code, status=status, retry_after=wait_for)
 
 
 def _meaning(code: str, status: int, message: str) -> tuple[str, ErrorKind, str]:
@@ -157,11 +149,7 @@ def _meaning(code: str, status: int, message: str) -> tuple[str, ErrorKind, str]
         media = f"{NO_PRODUCT}_{lacking['media'].lower()}" if lacking["media"] else NO_COMMENTS
         product = NO_PRODUCT if lacking["posts"] else media
         return product, ErrorKind.OPERATOR, _PRODUCTS.get(product, _PRODUCTS[NO_PRODUCT])
-    if meaning := _BY_CODE.get(code) or _BY_STATUS.get(status):
-        return code, *meaning
-    if status >= 500 or "Unable to obtain activity" in message:
-        return code, ErrorKind.TRANSIENT, _SERVER
-    return code, ErrorKind.REJECTED, f"LinkedIn refused: {message}" if message else "LinkedIn refused without a reason."
+    return code, *(_BY_CODE.get(code) or _MEANINGS.by_words(message) or _MEANINGS.by_status(status, message))
 
 
 def _nested_code(body: Mapping[str, Any]) -> str | None:

@@ -83,7 +83,7 @@ class LinkedIn(Platform[LinkedInSettings, LinkedInCredentials], RenewsByRefreshT
     domains = ("linkedin.com",)
     api = API
     account_prefix = "li"
-    request_id_header = errors.REQUEST_ID_HEADER
+    request_id_header = "x-li-uuid"
     # Short, because the repeat confirms the post: LinkedIn refuses it with the first post's name, but only for minutes.
     read_lag = timedelta(seconds=10)
     places = (PlaceSetting("organizationUrn", "organization_urn", own_page),)

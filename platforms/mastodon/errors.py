@@ -5,7 +5,7 @@ from datetime import timedelta
 import httpx
 
 from domain.request_limits import Quota
-from platforms.errors import ErrorKind, PlatformError
+from platforms.errors import ErrorKind, Meaning, Meanings, PlatformError
 from platforms.http.refusals import Body, Refusals, fields, matches
 from platforms.http.untrusted import quota_from_headers, wait, wait_until
 from platforms.http.wire import json_object
@@ -15,11 +15,13 @@ SHORTEST_WAIT = timedelta(seconds=1)
 ATTACHMENT_GONE = "attachment_gone"
 MEDIA_NOT_READY = "media_not_ready"
 
-_SERVER = "The Mastodon server had an error of its own."
-_RECONNECT = "The Mastodon server no longer accepts this account's connection. Reconnect the account."
+_NO_SERVER = (
+    ErrorKind.REJECTED,
+    "There is no Mastodon server at the account's address. Check it and reconnect the account.",
+)
 _OF_THE_ACCOUNT = ("pending", "disabled", "suspended", "authorized scopes", "invalid credentials", "confirm")
 """Parts of a 403's message about an account or its token; others are about a post: empty, too large, wrong type."""
-_MEANINGS = (
+_BY_WORDS = (
     ("have not finished processing", ErrorKind.NOT_READY, MEDIA_NOT_READY, "The server is still processing the media."),
     # One wording is that of current servers, the other is unverified.
     (
@@ -37,6 +39,9 @@ _MEANINGS = (
     ("could not be found", ErrorKind.TRANSIENT, ATTACHMENT_GONE, "The server no longer has the uploaded media."),
 )
 """Parts of the message of a 404 or 422; source: github.com/mastodon/mastodon config/locales/en.yml."""
+
+_TOO_LARGE = (ErrorKind.REJECTED, "The file is too large for this Mastodon server.")
+_MEANINGS = Meanings("Mastodon", others={413: _TOO_LARGE})
 
 _BEFORE_ALL = {
     404: ("the post you are trying to reply to", "the post you are trying to quote"),
@@ -89,18 +94,12 @@ def read_error(response: httpx.Response) -> PlatformError:
     message = read_message(response)
     status = response.status_code
     if status in {404, 422}:
-        for part, kind, code, sentence in _MEANINGS:
+        for part, kind, code, sentence in _BY_WORDS:
             if part in message:
-                return PlatformError(kind, sentence, code=code, status=status, request_id=_request_id(response))
+                return PlatformError(kind, sentence, code=code, status=status)
     kind, sentence = _by_status(response, message)
-    return PlatformError(
-        kind,
-        sentence,
-        code=f"http_{status}",
-        status=status,
-        request_id=_request_id(response),
-        retry_after=_wait(response) if kind is ErrorKind.RATE_LIMITED else None,
-    )
+    wait_for = _wait(response) if kind is ErrorKind.RATE_LIMITED else None
+    return PlatformError(kind, sentence, code=f"http_{status}", status=status, retry_after=wait_for)
 
 
 def is_known_key(error: PlatformError) -> bool:
@@ -110,7 +109,7 @@ def is_known_key(error: PlatformError) -> bool:
 
 def not_accepted(status: int) -> PlatformError:
     """Return the error that a server does not know the account's token."""
-    return PlatformError(ErrorKind.AUTH, _RECONNECT, code=f"http_{status}", status=status)
+    return PlatformError(*_MEANINGS.reconnect, code=f"http_{status}", status=status)
 
 
 def read_message(response: httpx.Response) -> str:
@@ -120,32 +119,16 @@ def read_message(response: httpx.Response) -> str:
     return next((word.strip() for word in words if isinstance(word, str) and word.strip()), "")
 
 
-def _request_id(response: httpx.Response) -> str | None:
-    request_id: str | None = response.headers.get("x-request-id")
-    return request_id
-
-
-def _by_status(response: httpx.Response, message: str) -> tuple[ErrorKind, str]:
+def _by_status(response: httpx.Response, message: str) -> Meaning:
     status = response.status_code
-    if status == 401:
-        return ErrorKind.AUTH, _RECONNECT
-    if status == 403 and message and any(words in message.lower() for words in _OF_THE_ACCOUNT):
-        return ErrorKind.AUTH, f"The Mastodon server does not allow this account to do that: {message}"
-    if status == 403 and message:
-        return ErrorKind.REJECTED, f"Mastodon refused: {message}"
-    if status == 429:
-        return ErrorKind.RATE_LIMITED, "The Mastodon server is limiting how much this account may do right now."
-    # A 403 without a message in the API's own form comes from a gateway before the server.
-    if status >= 500 or status in {403, 408}:
-        return ErrorKind.TRANSIENT, _SERVER
-    if status == 413:
-        return ErrorKind.REJECTED, "The file is too large for this Mastodon server."
-    if response.is_redirect or (status == 404 and not message):
-        return (
-            ErrorKind.REJECTED,
-            "There is no Mastodon server at the account's address. Check it and reconnect the account.",
-        )
-    return ErrorKind.REJECTED, f"Mastodon refused: {message}" if message else f"Mastodon refused with status {status}."
+    if status == 403:
+        if message and any(words in message.lower() for words in _OF_THE_ACCOUNT):
+            return ErrorKind.AUTH, f"The Mastodon server does not allow this account to do that: {message}"
+        # A 403 without a message in the API's own form comes from a gateway before the server.
+        return (ErrorKind.REJECTED, f"Mastodon refused: {message}") if message else _MEANINGS.server
+    return (
+        _NO_SERVER if response.is_redirect or (status == 404 and not message) else _MEANINGS.by_status(status, message)
+    )
 
 
 def quota_in(response: httpx.Response) -> Quota | None:

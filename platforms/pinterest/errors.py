@@ -1,16 +1,14 @@
 """The mapping of Pinterest's error responses to kinds of PlatformError and messages for people."""
 
+import re
 from datetime import timedelta
 
 import httpx
 
-from platforms.errors import ErrorKind, PlatformError
+from platforms.errors import ErrorKind, Meaning, Meanings, PlatformError
 from platforms.http.refusals import Refusals, codes, fields, is_numbered, matches
 from platforms.http.untrusted import LONGEST_WAIT, wait
 from platforms.http.wire import json_object
-
-REQUEST_ID_HEADER = "x-pinterest-rid"
-"""Seen in responses, documented nowhere: unverified."""
 
 UNFETCHED = "media_unreachable"
 """Our code for media that Pinterest could not fetch: Pinterest says so only in its message."""
@@ -23,9 +21,7 @@ BLOCK_WAIT = timedelta(hours=6)
 THROTTLED_WAIT = timedelta(seconds=60)
 """Our choice: Pinterest documents no header that says when a limit resets."""
 
-_RECONNECT = "Pinterest no longer accepts this account's connection. Reconnect the account."
 _BOARD = "Pinterest does not know this board, or the account may not pin to it. Check boardId."
-_SERVER = "Pinterest had an error of its own."
 _PERMISSIONS = "Pinterest does not allow this with the account's permissions. Reconnect it and grant them."
 _TRIAL = (
     "Pinterest has not approved this service's app for publishing yet: an app with trial access may not make pins. "
@@ -34,6 +30,8 @@ _TRIAL = (
 _INACTIVE = (
     "Pinterest does not let this service's app call its API. Look into the app's state in Pinterest's developer portal."
 )
+_SPAM = "Pinterest takes this account's pins for spam and has blocked them for some hours."
+_MEANINGS = Meanings("Pinterest")
 _NOT_PERMITTED = 7
 """The code of a token without a permission; general knowledge, unverified."""
 _BLOCKED = 9
@@ -66,55 +64,37 @@ def read_error(response: httpx.Response) -> PlatformError:
     number, message = body.get("code"), str(body.get("message") or "")
     code = str(number) if isinstance(number, int) else f"http_{status}"
     kind, sentence = _meaning(status, number, message)
-    unfetched = next((wait for words, wait in _UNFETCHED if words in message), None)
+    unfetched = next((pause for words, pause in _UNFETCHED if words in message), None)
     if unfetched:
         code, kind = UNFETCHED, ErrorKind.TRANSIENT
         sentence = "Pinterest could not fetch the media from its URL. Check that it is public."
-    return PlatformError(
-        kind,
-        sentence,
-        code=code,
-        status=status,
-        request_id=response.headers.get(REQUEST_ID_HEADER),
-        retry_after=unfetched or _wait(kind, response),
-    )
+    return PlatformError(kind, sentence, code=code, status=status, retry_after=unfetched or _wait(kind, response))
 
 
 _UNFETCHED = (("Unable to reach the URL", UNREACHED_WAIT), ("could not fetch the image", UNFETCHED_WAIT))
 """The words of media that Pinterest could not fetch, and how long to wait for the next try."""
 
 
-def _meaning(status: int, number: object, message: str) -> tuple[ErrorKind, str]:
-    words = message.lower()
-    if "trial access" in words:
-        return ErrorKind.OPERATOR, _TRIAL
-    if "consumer type" in words or "restricted feature" in words:
-        return ErrorKind.OPERATOR, _INACTIVE
-    if meaning := _by_number(status, number):
-        return meaning
-    if status == 401:
-        return ErrorKind.AUTH, _PERMISSIONS if number == _LACKS_SCOPES else _RECONNECT
-    if status == 403 and "not permitted" in words:
-        return ErrorKind.REJECTED, _BOARD
-    if status == 429:
-        return ErrorKind.RATE_LIMITED, "Pinterest is limiting how much this account may do right now."
-    if status >= 500 or status == 408:
-        return ErrorKind.TRANSIENT, _SERVER
-    if "board" in words and status in {403, 404}:
-        return ErrorKind.REJECTED, _BOARD
-    if "board_id" in message:
-        return ErrorKind.REJECTED, "Pinterest does not take this board id: it is a number."
-    return ErrorKind.REJECTED, f"Pinterest refused: {message}" if message else "Pinterest refused without a reason."
+_ROWS: tuple[tuple[set[int] | None, int | None, str, Meaning], ...] = (
+    (None, None, "trial access", (ErrorKind.OPERATOR, _TRIAL)),
+    (None, None, "consumer type|restricted feature", (ErrorKind.OPERATOR, _INACTIVE)),
+    (None, _OWN_FAULT, "", _MEANINGS.server),
+    ({403, 429}, _BLOCKED, "", (ErrorKind.CAPPED, _SPAM)),
+    ({403}, _NOT_PERMITTED, "", (ErrorKind.AUTH, _PERMISSIONS)),
+    ({401}, _LACKS_SCOPES, "", (ErrorKind.AUTH, _PERMISSIONS)),
+    ({403}, None, "not permitted|board", (ErrorKind.REJECTED, _BOARD)),
+    ({404}, None, "board", (ErrorKind.REJECTED, _BOARD)),
+    ({400, 422}, None, "board_id", (ErrorKind.REJECTED, "Pinterest does not take this board id: it is a number.")),
+)
+"""Meanings by status, number and words of the message, each if given; the first that fits counts."""
 
 
-def _by_number(status: int, number: object) -> tuple[ErrorKind, str] | None:
-    if number == _OWN_FAULT:
-        return ErrorKind.TRANSIENT, _SERVER
-    if number == _BLOCKED and status in {403, 429}:
-        return ErrorKind.CAPPED, "Pinterest takes this account's pins for spam and has blocked them for some hours."
-    if number == _NOT_PERMITTED and status == 403:
-        return ErrorKind.AUTH, _PERMISSIONS
-    return None
+def _meaning(status: int, number: object, message: str) -> Meaning:
+    for statuses, code, words, meaning in _ROWS:
+        fits = (statuses is None or status in statuses) and code in (None, number)
+        if fits and re.search(words, message, re.IGNORECASE):
+            return meaning
+    return _MEANINGS.by_status(status, message)
 
 
 def has_ended(error: PlatformError) -> bool:

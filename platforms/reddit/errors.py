@@ -9,7 +9,7 @@ from typing import Any
 import httpx
 
 from domain.request_limits import Quota
-from platforms.errors import DUPLICATE, ErrorKind, PlatformError
+from platforms.errors import DUPLICATE, ErrorKind, Meaning, Meanings, PlatformError
 from platforms.http.refusals import Refusals, codes
 from platforms.http.untrusted import LONGEST_WAIT, quota_from_headers, wait
 from platforms.http.wire import json_object
@@ -17,8 +17,7 @@ from platforms.http.wire import json_object
 THROTTLED_WAIT = timedelta(minutes=10)
 """The wait if Reddit names none: the window of its rate limit; general knowledge, unverified."""
 
-_RECONNECT = "Reddit no longer accepts this account's connection. Reconnect the account."
-_SERVER = "Reddit had an error of its own."
+_MEANINGS = Meanings("Reddit")
 _SLOW = "Reddit lets this account post again only after a while."
 _CLOSED = "Reddit does not let this account post in this subreddit."
 _UNKNOWN = "Reddit does not know this subreddit. Check its name."
@@ -28,7 +27,7 @@ _BY_CODE = {
     "RATELIMIT": (ErrorKind.RATE_LIMITED, _SLOW),
     "SUBREDDIT_RATELIMIT": (ErrorKind.RATE_LIMITED, _SLOW),
     "QUOTA_FILLED": (ErrorKind.RATE_LIMITED, _SLOW),
-    "USER_REQUIRED": (ErrorKind.AUTH, _RECONNECT),
+    "USER_REQUIRED": _MEANINGS.reconnect,
     "ALREADY_SUB": (ErrorKind.REJECTED, "This subreddit has that link already."),
     "BANNED_FROM_SUBREDDIT": (ErrorKind.REJECTED, "This account is banned from the subreddit."),
     "IN_TIMEOUT": (ErrorKind.REJECTED, "Reddit has suspended this account for a while."),
@@ -77,30 +76,18 @@ def read_error(response: httpx.Response) -> PlatformError:
     body = json_object(response)
     if within := error_within(body, response):
         return within
-    kind, sentence = _meaning(response, body)
+    status, message = response.status_code, str(body.get("explanation") or body.get("message") or "")
+    kind, sentence = _meaning_of_403(response, body) if status == 403 else _MEANINGS.by_status(status, message)
     return PlatformError(
         kind,
         sentence,
-        code=str(body.get("reason") or f"http_{response.status_code}"),
-        status=response.status_code,
+        code=str(body.get("reason") or f"http_{status}"),
+        status=status,
         retry_after=_until_reset(response) if kind is ErrorKind.RATE_LIMITED else None,
     )
 
 
-def _meaning(response: httpx.Response, body: Mapping[str, Any]) -> tuple[ErrorKind, str]:
-    status, message = response.status_code, str(body.get("explanation") or body.get("message") or "")
-    if status == 401:
-        return ErrorKind.AUTH, _RECONNECT
-    if status == 403:
-        return _meaning_of_403(response, body)
-    if status == 429:
-        return ErrorKind.RATE_LIMITED, "Reddit is limiting how much this account may do right now."
-    if status >= 500 or status == 408:
-        return ErrorKind.TRANSIENT, _SERVER
-    return ErrorKind.REJECTED, f"Reddit refused: {message}" if message else "Reddit refused without a reason."
-
-
-def _meaning_of_403(response: httpx.Response, body: Mapping[str, Any]) -> tuple[ErrorKind, str]:
+def _meaning_of_403(response: httpx.Response, body: Mapping[str, Any]) -> Meaning:
     if body.get("reason"):
         return ErrorKind.REJECTED, _CLOSED
     if "insufficient_scope" in response.headers.get("www-authenticate", ""):

@@ -7,41 +7,60 @@ from typing import Any
 
 import httpx
 
-from platforms.errors import ErrorKind, PlatformError
+from platforms.errors import ErrorKind, Meaning, Meanings, PlatformError
 from platforms.http.refusals import Refusals
 from platforms.http.untrusted import wait
 from platforms.http.wire import json_object
 
-_SERVER = "Telegram had an error of its own."
 _TOKEN = "Telegram does not know this bot's token. Connect the account again with the token from BotFather."  # noqa: S105
 _ACCESS = "The bot may not publish in this chat. Add it again and let it post."
+_LIMITED = "Telegram is limiting how much this bot may send right now."
 _TOO_LARGE = "A file is too large for Telegram (10 MB photos, 50 MB videos)."
 
 _FLOOD_WAIT = timedelta(seconds=60)
 """Telegram names no time for an album that it refused as a whole; reports of bots mention a minute."""
-_BY_WORDS: tuple[tuple[str, ErrorKind, str], ...] = (
+_WORDS: tuple[tuple[str, Meaning], ...] = (
     (
         r"failed to send message #\d+",
-        ErrorKind.UNCONFIRMED,
-        "Telegram published only a part of the album. Look at the chat, and delete or complete it there.",
+        (
+            ErrorKind.UNCONFIRMED,
+            "Telegram published only a part of the album. Look at the chat, and delete or complete it there.",
+        ),
     ),
-    (r"group send failed", ErrorKind.RATE_LIMITED, "Telegram is limiting how much this bot may send right now."),
-    (r"chat not found", ErrorKind.AUTH, "Telegram does not find the chat. Check its name, and that the bot is in it."),
-    (r"bot was (blocked|kicked)|bot is not a member|user is deactivated", ErrorKind.AUTH, _ACCESS),
+    (r"group send failed", (ErrorKind.RATE_LIMITED, _LIMITED)),
+    (
+        r"chat not found",
+        (ErrorKind.AUTH, "Telegram does not find the chat. Check its name, and that the bot is in it."),
+    ),
+    (r"bot was (blocked|kicked)|bot is not a member|user is deactivated", (ErrorKind.AUTH, _ACCESS)),
     (
         r"not enough rights|CHAT_WRITE_FORBIDDEN|CHAT_ADMIN_REQUIRED|need administrator rights|have no rights",
-        ErrorKind.AUTH,
-        _ACCESS,
+        (ErrorKind.AUTH, _ACCESS),
     ),
-    (r"caption is too long", ErrorKind.REJECTED, "The text is too long for Telegram beside media (1,024 characters)."),
-    (r"message is too long", ErrorKind.REJECTED, "The text is too long for Telegram (4,096 characters)."),
-    (r"text is empty|text must be non-empty", ErrorKind.REJECTED, "Telegram finds no text to publish in this post."),
-    (r"message thread not found", ErrorKind.REJECTED, "Telegram does not find the topic that messageThreadId names."),
-    (r"PHOTO_INVALID_DIMENSIONS", ErrorKind.REJECTED, "The photo's shape is none that Telegram takes."),
-    (r"file is too big|entity too large", ErrorKind.REJECTED, _TOO_LARGE),
-    (r"IMAGE_PROCESS_FAILED|wrong type of|can't parse media", ErrorKind.REJECTED, "Telegram cannot read a media file."),
+    (
+        r"caption is too long",
+        (ErrorKind.REJECTED, "The text is too long for Telegram beside media (1,024 characters)."),
+    ),
+    (r"message is too long", (ErrorKind.REJECTED, "The text is too long for Telegram (4,096 characters).")),
+    (r"text is empty|text must be non-empty", (ErrorKind.REJECTED, "Telegram finds no text to publish in this post.")),
+    (r"message thread not found", (ErrorKind.REJECTED, "Telegram does not find the topic that messageThreadId names.")),
+    (r"PHOTO_INVALID_DIMENSIONS", (ErrorKind.REJECTED, "The photo's shape is none that Telegram takes.")),
+    (r"file is too big|entity too large", (ErrorKind.REJECTED, _TOO_LARGE)),
+    (
+        r"IMAGE_PROCESS_FAILED|wrong type of|can't parse media",
+        (ErrorKind.REJECTED, "Telegram cannot read a media file."),
+    ),
 )
 """Parts of Telegram's `description`; sources: its server's code and the reports of many bots."""
+_MEANINGS = Meanings(
+    "Telegram",
+    others={
+        403: (ErrorKind.AUTH, _ACCESS),
+        413: (ErrorKind.REJECTED, _TOO_LARGE),
+        429: (ErrorKind.RATE_LIMITED, _LIMITED),
+    },
+    words=_WORDS,
+)
 
 
 class ChatMovedError(PlatformError):
@@ -60,7 +79,7 @@ def _trusts(body: Mapping[str, Any], error: PlatformError) -> bool:
     message = str(body.get("description") or "")
     if error.kind is ErrorKind.UNCONFIRMED:
         return False
-    is_known = any(re.search(words, message, re.IGNORECASE) for words, _, _ in _BY_WORDS) or "can't parse" in message
+    is_known = _MEANINGS.by_words(message) is not None or "can't parse" in message
     return is_known or isinstance(error, ChatMovedError) or body.get("error_code") in _BY_NUMBER
 
 
@@ -88,32 +107,16 @@ def refusal(body: dict[str, Any], status: int) -> PlatformError:
     kind, sentence = _meaning(number, message)
     if kind is ErrorKind.RATE_LIMITED and number != httpx.codes.TOO_MANY_REQUESTS:
         retry_after = _FLOOD_WAIT
-    return PlatformError(
-        kind,
-        sentence,
-        code=str(number),
-        status=status,
-        retry_after=retry_after if kind is ErrorKind.RATE_LIMITED else None,
-    )
+    wait_for = retry_after if kind is ErrorKind.RATE_LIMITED else None
+    return PlatformError(kind, sentence, code=str(number), status=status, retry_after=wait_for)
 
 
-def _meaning(number: int, message: str) -> tuple[ErrorKind, str]:
-    if number == 429:
-        return ErrorKind.RATE_LIMITED, "Telegram is limiting how much this bot may send right now."
-    if number >= 500 or number == 408:
-        return ErrorKind.TRANSIENT, _SERVER
+def _meaning(number: int, message: str) -> Meaning:
+    if number in {408, 429} or number >= 500:
+        return _MEANINGS.by_status(number, message)
     # A malformed token makes an address that Telegram does not know.
     if number == 401 or (number == 404 and message in {"Not Found", ""}):
         return ErrorKind.AUTH, _TOKEN
-    for words, kind, sentence in _BY_WORDS:
-        if re.search(words, message, re.IGNORECASE):
-            return kind, sentence
-    if number == 403:
-        return ErrorKind.AUTH, _ACCESS
-    if number == 413:
-        return ErrorKind.REJECTED, _TOO_LARGE
-    parsed = re.search(r"can't parse entities: (.+)", message)
-    if parsed:
+    if parsed := re.search(r"can't parse entities: (.+)", message):
         return ErrorKind.REJECTED, f"Telegram cannot read the text's markup: {parsed[1]}"
-    message = message.removeprefix("Bad Request: ")
-    return ErrorKind.REJECTED, f"Telegram refused: {message}" if message else f"Telegram refused with status {number}."
+    return _MEANINGS.by_words(message) or _MEANINGS.by_status(number, message.removeprefix("Bad Request: "))

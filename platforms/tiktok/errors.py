@@ -4,23 +4,21 @@ from datetime import timedelta
 
 import httpx
 
-from platforms.errors import ErrorKind, PlatformError
+from platforms.errors import ErrorKind, Meanings, PlatformError
 from platforms.http.refusals import Body, Refusals, codes
 from platforms.http.wire import json_object
-
-REQUEST_ID_HEADER = "x-tt-logid"
 
 MINUTE = timedelta(seconds=61)
 """TikTok counts requests over a sliding minute and names no wait."""
 DAILY_CAP_WAIT = timedelta(hours=6)
 """TikTok counts posts over the last 24 hours but does not say when the next is allowed; the number is ours."""
 
-_RECONNECT = (ErrorKind.AUTH, "TikTok no longer accepts this account's connection. Reconnect the account.")
+_MEANINGS = Meanings("TikTok")
+_RECONNECT, _SERVER = _MEANINGS.reconnect, _MEANINGS.server
 _SCOPE = (
     ErrorKind.AUTH,
     "TikTok does not allow this with the account's permissions. Reconnect the account and grant them.",
 )
-_SERVER = (ErrorKind.TRANSIENT, "TikTok had an error of its own.")
 _PULL = (
     ErrorKind.REJECTED,
     "TikTok could not fetch the media from their URLs. Check that they are public https addresses.",
@@ -35,7 +33,7 @@ ADDRESS_UNVERIFIED = "url_ownership_unverified"
 _FULL_INBOX = "spam_risk_too_many_pending_share"
 
 _BY_CODE = {
-    "rate_limit_exceeded": (ErrorKind.RATE_LIMITED, "TikTok is limiting how much this account may do right now."),
+    "rate_limit_exceeded": _MEANINGS.throttled,
     "spam_risk_too_many_posts": (ErrorKind.CAPPED, "This account has reached TikTok's number of posts for one day."),
     "spam_risk_too_many_pending_share": (
         ErrorKind.CAPPED,
@@ -124,8 +122,7 @@ def read_error(response: httpx.Response) -> PlatformError:
         error = {"code": error, "message": body.get("error_description"), "log_id": body.get("log_id")}
     error = error if isinstance(error, dict) else {}
     code = str(error.get("code") or _STATUSES.get(response.status_code) or f"http_{response.status_code}")
-    request_id = error.get("log_id") or response.headers.get(REQUEST_ID_HEADER)
-    return _error(code, str(error.get("message") or ""), response.status_code, request_id)
+    return _error(code, str(error.get("message") or ""), response.status_code, error.get("log_id"))
 
 
 def failed(reason: str) -> PlatformError:
@@ -135,8 +132,6 @@ def failed(reason: str) -> PlatformError:
 
 def _error(code: str, words: str, status: int | None, request_id: str | None) -> PlatformError:
     known = _BY_CODE.get(code) or _FAIL_REASONS.get(code)
-    if known is None and status is not None and (status >= 500 or status == 408):
-        known = _SERVER
-    kind, sentence = known or (ErrorKind.REJECTED, f"TikTok refused: {words or code}")
+    kind, sentence = known or _MEANINGS.by_status(status, words or code)
     wait = _INBOX_WAIT if code == _FULL_INBOX else _WAITS.get(kind)
     return PlatformError(kind, sentence, code=code, status=status, request_id=request_id, retry_after=wait)

@@ -66,7 +66,7 @@ class TikTok(Platform[TikTokSettings, TikTokCredentials], RenewsByRefreshToken[T
     api = ApiVersion("v2")
     sends_files = True
     account_prefix = "tt"
-    request_id_header = errors.REQUEST_ID_HEADER
+    request_id_header = "x-tt-logid"
     # Only an incomplete upload ever counts as absent, and the count of its bytes may lag; the number is ours.
     read_lag = timedelta(seconds=45)
     pulls = MediaPulls(frozenset({MediaType.IMAGE}), from_verified_domain=True)

@@ -8,12 +8,10 @@ from typing import Any
 import httpx
 
 from domain.request_limits import Quota
-from platforms.errors import ACCOUNT_LOCKED, DUPLICATE, ErrorKind, PlatformError
+from platforms.errors import ACCOUNT_LOCKED, DUPLICATE, ErrorKind, Meaning, Meanings, PlatformError
 from platforms.http.refusals import Refusals, alternatives, codes, fields, is_numbered, matches
 from platforms.http.untrusted import quota_from_headers, wait_until
 from platforms.http.wire import json_object
-
-REQUEST_ID_HEADER = "x-transaction-id"
 
 LONGEST_CODE = 64
 SHORTEST_WAIT = timedelta(seconds=1)
@@ -24,22 +22,33 @@ _DAYS = {
 """The headers of a limit of 24 hours, each followed by -remaining and -reset, with their meaning. Their names are from
 responses that clients saw; unverified."""
 
-_RECONNECT = "X no longer accepts this account's connection. Reconnect the account."
-_SERVER = "X had an error of its own."
-
 _CREDITS = "The X app has no credits or posts of its plan left. Buy credits or raise the plan in X's developer console."
 _SPEND_CAP = "The X app has reached its spending cap. Raise the cap in X's developer console."
 _ACCESS = "X does not let the X app post. Check its access level and permissions in X's developer console."
+_UNSUPPORTED = "X does not accept this kind of token for posting. Reconnect the account as a user."
+_MENTION = "X lets this app reply to or quote only posts that mention the account or are its own."
+_CRYPTO = "X takes no crypto addresses from accounts in their first 7 days. Remove the address, or wait."
+_MEANINGS = Meanings(
+    "X",
+    others={402: (ErrorKind.OPERATOR, _CREDITS)},
+    words=(
+        ("only reply to or quote|reply.*mentioned|mentioned.*reply", (ErrorKind.REJECTED, _MENTION)),
+        # Seen with status 403 in public reports of a scheduler, 70 times in 45 days of 2026.
+        ("crypto addresses are prohibited", (ErrorKind.REJECTED, _CRYPTO)),
+        ("not allowed to post a video", (ErrorKind.REJECTED, "X refused: {message}")),
+        ("unsupported authentication", (ErrorKind.AUTH, _UNSUPPORTED)),
+    ),
+)
+"""The words concern what one post asks for, whatever code a refusal has: X uses `not-authorized-for-resource` both for
+a forbidden reply or quote and for a missing permission."""
+_SERVER = _MEANINGS.server
 _DUPLICATE = "duplicate content"
 """Seen with status 403 in public reports of many clients; X's documentation does not name it."""
 
 _IS_LOCKED = "account is temporarily locked"
 """Seen with status 403 in public reports of a scheduler, 568 times in 45 days of 2026."""
-_CRYPTO = "crypto addresses are prohibited"
-"""Seen likewise, 70 times."""
-
 _BY_CODE = {
-    "rate_limit_exceeded": (ErrorKind.RATE_LIMITED, "X is limiting how much this account may do right now."),
+    "rate_limit_exceeded": _MEANINGS.throttled,
     "usage_capped": (ErrorKind.OPERATOR, _CREDITS),
     "credits": (ErrorKind.OPERATOR, _CREDITS),
     "credits_depleted": (ErrorKind.OPERATOR, _CREDITS),
@@ -47,14 +56,11 @@ _BY_CODE = {
     "spendcapreached": (ErrorKind.OPERATOR, _SPEND_CAP),
     "spend_cap_reached": (ErrorKind.OPERATOR, _SPEND_CAP),
     "oauth1_permissions": (ErrorKind.OPERATOR, _ACCESS),
-    "unsupported_authentication": (
-        ErrorKind.AUTH,
-        "X does not accept this kind of token for posting. Reconnect the account as a user.",
-    ),
+    "unsupported_authentication": (ErrorKind.AUTH, _UNSUPPORTED),
     "client_forbidden": (ErrorKind.OPERATOR, _ACCESS),
     ACCOUNT_LOCKED: (ErrorKind.AUTH, "X has locked this account. Log in at x.com and unlock it."),
     "user_suspended": (ErrorKind.AUTH, "X has suspended this account. Sign in at X to see why."),
-    "internal_error": (ErrorKind.TRANSIENT, _SERVER),
+    "internal_error": _SERVER,
     DUPLICATE: (ErrorKind.REJECTED, "X refuses a post that repeats one this account made before."),
 }
 """Source: the problem types of X's documentation and OpenAPI document, as the part after the last slash."""
@@ -84,7 +90,7 @@ _FORMS = alternatives(
 """The forms of errors: Problem and Error of the X API v2 OpenAPI document, and that of API 1.1."""
 
 _BEFORE_ALL = codes(
-    *(name for name, (_, sentence) in _BY_CODE.items() if sentence is not _SERVER),
+    *(name for name, meaning in _BY_CODE.items() if meaning is not _SERVER),
     *(_NOT_AUTHORIZED, "forbidden", "invalid_request", "payment_required", ACCOUNT_LOCKED),
 )
 # "Forbidden" without a reason may be a gateway's: RFC 9457 has the form of X's own problems.
@@ -106,18 +112,13 @@ def problem_error(problem: Mapping[str, Any], response: httpx.Response) -> Platf
     own = _code(problem) or f"http_{status}"
     code = ACCOUNT_LOCKED if own == _LOCKED or _IS_LOCKED in message.lower() else own
     code = DUPLICATE if _DUPLICATE in message.lower() else code
-    kind, sentence = _of_the_post(message) or _by_name(problem, code, message) or _by_status(status, message)
+    kind, sentence = (
+        _MEANINGS.by_words(message) or _by_name(problem, code, message) or _MEANINGS.by_status(status, message)
+    )
     wait = _until_reset(response, "x-rate-limit") if kind is ErrorKind.RATE_LIMITED else None
     if kind is ErrorKind.RATE_LIMITED and (day := _day_used_up(response)):
         kind, sentence, wait = ErrorKind.CAPPED, _DAYS[day], _until_reset(response, day)
-    return PlatformError(
-        kind,
-        sentence,
-        code=code,
-        status=response.status_code,
-        request_id=response.headers.get(REQUEST_ID_HEADER),
-        retry_after=wait,
-    )
+    return PlatformError(kind, sentence, code=code, status=response.status_code, retry_after=wait)
 
 
 def _words(problem: Mapping[str, Any]) -> str:
@@ -140,7 +141,7 @@ def _code(problem: Mapping[str, Any]) -> str:
     return _as_code(kind.rpartition("/")[2] if "/" in kind else problem.get("title"))
 
 
-def _by_name(problem: Mapping[str, Any], code: str, message: str) -> tuple[ErrorKind, str] | None:
+def _by_name(problem: Mapping[str, Any], code: str, message: str) -> Meaning | None:
     """Return the meaning of a problem's type or title."""
     if code == _NOT_AUTHORIZED and any(part in message.lower() for part in _OF_THE_ACCOUNT):
         sentence = "X does not allow this with the account's permissions. Reconnect the account and grant them."
@@ -151,39 +152,6 @@ def _by_name(problem: Mapping[str, Any], code: str, message: str) -> tuple[Error
 def _as_code(name: object) -> str:
     name = str(name or "")
     return re.sub(r"[^a-z0-9]+", "_", name.lower()).strip("_")[:LONGEST_CODE]
-
-
-def _by_status(status: int | None, message: str) -> tuple[ErrorKind, str]:
-    if status == 401:
-        return ErrorKind.AUTH, _RECONNECT
-    if status == 402:
-        return ErrorKind.OPERATOR, _CREDITS
-    if status == 429:
-        return _BY_CODE["rate_limit_exceeded"]
-    if status is not None and (status >= 500 or status == 408):
-        return ErrorKind.TRANSIENT, _SERVER
-    if "Unsupported Authentication" in message:
-        return _BY_CODE["unsupported_authentication"]
-    return ErrorKind.REJECTED, f"X refused: {message}" if message else "X refused without a reason."
-
-
-def _of_the_post(message: str) -> tuple[ErrorKind, str] | None:
-    """Return the meaning of a refusal that concerns what one post asks for, whatever code it has.
-
-    X uses `not-authorized-for-resource` both for a forbidden reply or quote and for a missing permission.
-    """
-    words = message.lower()
-    if "only reply to or quote" in words or ("reply" in words and "mentioned" in words):
-        return (
-            ErrorKind.REJECTED,
-            "X lets this app reply to or quote only posts that mention the account or are its own.",
-        )
-    if _CRYPTO in words:
-        sentence = "X takes no crypto addresses from accounts in their first 7 days. Remove the address, or wait."
-        return ErrorKind.REJECTED, sentence
-    if "not allowed to post a video" in words:
-        return ErrorKind.REJECTED, f"X refused: {message}"
-    return None
 
 
 def _day_used_up(response: httpx.Response) -> str | None:

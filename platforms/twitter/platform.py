@@ -191,7 +191,7 @@ class Twitter(
     base_url = "https://api.x.com"
     api = ApiVersion("v2")
     account_prefix = "tw"
-    request_id_header = errors.REQUEST_ID_HEADER
+    request_id_header = "x-transaction-id"
     # X promises no consistency; the number is our choice. X refuses a repeat of the same text in any case.
     read_lag = timedelta(seconds=45)
     finds_without_handles = True

@@ -5,22 +5,19 @@ from zoneinfo import ZoneInfo
 
 import httpx
 
-from platforms.errors import ErrorKind, PlatformError
+from platforms.errors import ErrorKind, Meanings, PlatformError
 from platforms.google.errors import IN_FORM, is_limit_of_a_day, operators_fault
 from platforms.http.refusals import Refusals
 from platforms.http.untrusted import wait
 from platforms.http.wire import json_object
-
-REQUEST_ID_HEADER = "x-guploader-uploadid"
 
 QUOTA_ZONE = ZoneInfo("America/Los_Angeles")
 """Quotas start again at midnight there; source: YouTube's page on quota."""
 UPLOAD_LIMIT_WAIT = timedelta(hours=6)
 """YouTube counts a channel's uploads over 24 hours but does not say when the next is allowed; the number is ours."""
 
-_RECONNECT = (ErrorKind.AUTH, "YouTube no longer accepts this channel's connection. Reconnect the account.")
-_SERVER = (ErrorKind.TRANSIENT, "YouTube had an error of its own.")
-_THROTTLED = (ErrorKind.RATE_LIMITED, "YouTube is limiting how much this channel may do right now.")
+_MEANINGS = Meanings("YouTube", owner="channel")
+_RECONNECT, _SERVER, _THROTTLED = _MEANINGS.reconnect, _MEANINGS.server, _MEANINGS.throttled
 _QUOTA = (ErrorKind.CAPPED, "The Google project behind this service has used up its YouTube quota for today.")
 _APP = (ErrorKind.OPERATOR, "Google does not accept this service's client id and secret. Check the app's credentials.")
 _SUSPENDED = (ErrorKind.AUTH, "YouTube has closed or suspended this channel. Look into YouTube Studio.")
@@ -66,7 +63,6 @@ _BY_REASON = {
     ),
 }
 """Source: YouTube's page of errors."""
-_STATUSES = {401: _RECONNECT, 408: _SERVER, 429: _THROTTLED}
 
 _TRUSTED: frozenset[str] = frozenset({*(name for name, meaning in _BY_REASON.items() if meaning is not _SERVER)})
 REFUSALS = Refusals(
@@ -80,23 +76,11 @@ def read_error(response: httpx.Response) -> PlatformError:
     """Return the error of an error response; YouTube's own message is used only if its reason is unknown to us."""
     if refused := operators_fault(response, "YouTube"):
         return refused
-    reason, message = _reason_and_message(response)
-    meaning = (
-        _QUOTA
-        if _is_quota_of_a_day(reason, response)
-        else _BY_REASON.get(reason) or _STATUSES.get(response.status_code)
-    )
-    if meaning is None and not response.is_client_error:
-        meaning = _SERVER
-    kind, sentence = meaning or (ErrorKind.REJECTED, f"YouTube refused: {message or f'status {response.status_code}'}")
-    return PlatformError(
-        kind,
-        sentence,
-        code=reason or f"http_{response.status_code}",
-        status=response.status_code,
-        request_id=response.headers.get(REQUEST_ID_HEADER),
-        retry_after=_wait(kind, reason, response),
-    )
+    (reason, message), status = _reason_and_message(response), response.status_code
+    known = _QUOTA if _is_quota_of_a_day(reason, response) else _BY_REASON.get(reason)
+    kind, sentence = known or (_SERVER if response.is_redirect else _MEANINGS.by_status(status, message))
+    wait_for = _wait(kind, reason, response)
+    return PlatformError(kind, sentence, code=reason or f"http_{status}", status=status, retry_after=wait_for)
 
 
 def _is_quota_of_a_day(reason: str, response: httpx.Response) -> bool:

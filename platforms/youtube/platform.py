@@ -214,7 +214,7 @@ class YouTube(
     domains = ("www.googleapis.com", "oauth2.googleapis.com")
     api = ApiVersion("v3")
     account_prefix = "yt"
-    request_id_header = errors.REQUEST_ID_HEADER
+    request_id_header = "x-guploader-uploadid"
     # The session answers immediately. Only if it is lost, the list of uploads decides, which lags by an unknown time.
     # Ours.
     read_lag = timedelta(minutes=2)

@@ -12,7 +12,9 @@ from platforms.http.wire import Wire, segment
 
 
 def wire(status: int) -> Wire:
-    transport = httpx.MockTransport(lambda _: httpx.Response(status, json={"status": status}))
+    transport = httpx.MockTransport(
+        lambda _: httpx.Response(status, json={"status": status}, headers={"x-request-id": "R1"})
+    )
 
     def read_error(response: httpx.Response) -> PlatformError:
         return PlatformError(ErrorKind.REJECTED, "No.", code=str(response.status_code))
@@ -25,8 +27,9 @@ async def test_a_status_that_the_caller_accepts_is_an_answer() -> None:
 
 
 async def test_a_status_that_the_caller_does_not_accept_is_a_refusal() -> None:
-    with pytest.raises(PlatformError):
+    with pytest.raises(PlatformError) as refusal:
         await wire(410).send("POST", "/", accept=(308, 409))
+    assert (refusal.value.code, refusal.value.request_id) == ("410", "R1")
 
 
 @pytest.mark.parametrize(
