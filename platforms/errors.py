@@ -150,7 +150,7 @@ Meaning = tuple[ErrorKind, str]
 
 @dataclass(frozen=True, slots=True)
 class Meanings:
-    """What the statuses of responses mean on most platforms, in sentences that name this one.
+    """The meanings that statuses of responses have on most platforms, in sentences that name this one.
 
     `owner` is the platform's word for the holder of a token. `others` are statuses that mean something else there.
     `words` are patterns of messages; {message} in a sentence is what the platform says.
