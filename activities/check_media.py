@@ -10,7 +10,7 @@ from activities.commands import CheckMediaCommand
 from activities.heartbeat import heartbeating
 from domain.content import PostContent
 from domain.post import Media
-from media.change_record import NoChangeRecord
+from media.changes import NoChangeRecord
 from media.hosted import cover_rules, draft_files
 from media.step_media import MediaTools, StepMedia
 from platforms.base import AccountFacts

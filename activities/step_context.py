@@ -9,7 +9,7 @@ from accounts.credentials.connections import AccountConnections, not_connected
 from activities.handles import HandleKeeper
 from domain.attempts import AttemptState
 from domain.plan import KEY_MISSING
-from media.change_record import ChangeRecord
+from media.changes import ChangeRecord
 from media.hosted import cover_rules, host_files, unchecked, with_hosted_urls
 from media.step_media import MediaTools, StepMedia
 from platforms.base import AnyPlatform, Connection, Handles, PublishContext

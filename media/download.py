@@ -5,9 +5,8 @@ from collections.abc import Callable, Iterator
 
 from domain.post import MediaType
 from media.refusals import Refusals
-from media.sniff import HEAD, HTML, sniff
+from media.sniff import HEAD, HTML, SUBTITLES, is_accepted, recognize, sniff
 from media.spool import Spool
-from media.upload_types import SUBTITLES, is_accepted, recognize
 
 MAX_IMAGE_BYTES = 100 * 2**20
 """Most bytes of an image or GIF: ten times the largest limit of a platform here."""

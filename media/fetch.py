@@ -15,14 +15,12 @@ from domain.post import Media
 from domain.rates import Rates
 from domain.shares import Shares
 from media.admission import MOST_FETCHES
-from media.any_file import AnyFile
 from media.download import Download
-from media.example_hosts import Samples
-from media.local_hosts import LocalHosts, url_port
+from media.local_hosts import LocalHosts, Samples, url_port
 from media.refusals import Refusals
 from media.sniff import HEAD
 from media.spool import Spool, off_the_loop
-from media.stored import StoredFile, stored
+from media.stored import AnyFile, StoredFile, stored
 from platforms.errors import PlatformError
 from platforms.http.addresses import AllowedHosts, is_plain_host, parse_url
 from platforms.http.guard import AddressForbidden, GuardedTransport, PortForbidden

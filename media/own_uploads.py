@@ -11,12 +11,11 @@ import structlog
 from domain.post import Media
 from domain.printable import error_words
 from domain.uploads import LARGEST_UPLOAD, OwnHosts, UploadState, public_url, upload_token
-from media.any_file import AnyFile
 from media.download import media_type, most_media_bytes
 from media.refusals import Refusals
 from media.sniff import HEAD
 from media.spool import Spool, off_the_loop
-from media.stored import StoredFile, stored
+from media.stored import AnyFile, StoredFile, stored
 from media.upload_arrivals import look_for_arrival
 from storage.base import Storage
 from storage.errors import ObjectMissing, StorageError

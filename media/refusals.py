@@ -6,7 +6,7 @@ Sentences name the host and never the whole URL: signed URLs carry keys.
 from http import HTTPStatus
 
 from domain.post import Media, MediaType
-from media.any_file import AnyFile
+from media.stored import AnyFile
 from platforms.errors import ErrorKind, PlatformError
 
 NOUNS = {MediaType.IMAGE: "image", MediaType.VIDEO: "video", MediaType.GIF: "GIF", MediaType.DOCUMENT: "document"}

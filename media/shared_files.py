@@ -1,19 +1,107 @@
-"""Fetch a file once for all targets of a post that want it at about the same time, and keep it a little while."""
+"""Fetch a file once for all targets of a post that want it at about the same time, and keep it a little while.
+
+Decoding processes examine it once for all of them, too.
+"""
 
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import ExitStack, asynccontextmanager
+from dataclasses import dataclass, field
 
 from domain.post import Media
-from domain.shares import Exhausted, Share
+from domain.shares import Exhausted, Share, Shares
 from media.admission import Admission
-from media.any_file import AnyFile
+from media.decoder_pool import DecoderPool, Examination
 from media.fetch import MediaFetcher, Progress
 from media.own_uploads import OwnUpload, OwnUploads, check_size
-from media.shared_file import SharedFile
 from media.spool import Spool
-from media.stored import StoredFile
+from media.stored import AnyFile, StoredFile
 from platforms.errors import ErrorKind, PlatformError
+
+
+@dataclass(eq=False, slots=True)
+class SharedFile:
+    """A file with its space on disk. Its users are the targets of its post; none may change it."""
+
+    workspace_id: str
+    spool: Spool
+    descriptors: Share
+    disk: Shares
+    most_bytes: int
+    """The size up to which it is fetched: the largest limit of the platforms that have asked for it."""
+    upload: OwnUpload | None = None
+    """The client's upload that it is; None for a file that is fetched."""
+    fetching: "asyncio.Task[StoredFile]" = field(init=False)
+    listeners: list[Progress] = field(default_factory=list)
+    """One for each user."""
+    ending: asyncio.TimerHandle | None = None
+    size: int = 0
+    """Its bytes on the disk for temporary files and those of its copy, measured after each use."""
+    _examining: "dict[bool, asyncio.Task[Examination]]" = field(default_factory=dict)
+    """By whether metadata are removed."""
+    _copy: Spool | None = None
+    """The file without its metadata, if it had any."""
+
+    def report(self, received: int) -> None:
+        """Tell all users how many bytes have come."""
+        for listener in self.listeners:
+            listener(received)
+
+    @property
+    def stored(self) -> StoredFile:
+        """Return the file as it was fetched; it must have been."""
+        return self.fetching.result()
+
+    async def examine(self, pool: DecoderPool, *, cleaned: bool) -> Examination:
+        """Return what one process found out for all users. If `cleaned`, the file is one without metadata.
+
+        Raises as DecoderPool.examine does. A failure is not kept: who asks next has the file examined again.
+        """
+        if cleaned not in self._examining:
+            task = self._examining[cleaned] = asyncio.create_task(self._examined(pool, cleaned))
+            task.add_done_callback(lambda task: self._forget_failure(cleaned, task))
+        # It continues for the others when this user is cancelled.
+        return await asyncio.shield(self._examining[cleaned])
+
+    def leave(self) -> None:
+        """End examinations that no user waits for, and measure the kept files."""
+        self._end_examining()
+        self.size = self.spool.temporary_bytes + (self._copy.size if self._copy else 0)
+
+    def close(self) -> None:
+        """Close the file and its copy."""
+        self.fetching.cancel()
+        self._end_examining()
+        for spool in (self.spool, self._copy):
+            if spool is not None:
+                spool.close()
+        self.descriptors.release()
+
+    async def _examined(self, pool: DecoderPool, cleaned: bool) -> Examination:
+        if not cleaned:
+            return await pool.examine(self.workspace_id, self.stored)
+        room = Spool(disk=self.disk.take(self.workspace_id, 0))
+        try:
+            examination = await pool.examine(self.workspace_id, self.stored, room)
+            if examination[0].spool is room:
+                self._copy = room
+        finally:
+            if self._copy is not room:
+                room.close()
+        return examination
+
+    def _end_examining(self) -> None:
+        for cleaned, task in list(self._examining.items()):
+            if not task.done():
+                # Forgotten at once: a user who comes before the task has ended would be cancelled with it.
+                del self._examining[cleaned]
+                task.cancel()
+
+    def _forget_failure(self, cleaned: bool, task: "asyncio.Task[Examination]") -> None:
+        # The exception is read even if every user has gone meanwhile: asyncio would report it as lost.
+        if (task.cancelled() or task.exception() is not None) and self._examining.get(cleaned) is task:
+            del self._examining[cleaned]
+
 
 KEPT_S = 240
 """Seconds for which a file is kept after its last use: longer than media are prepared ahead of the due time, for some
@@ -152,41 +240,37 @@ class SharedFiles:
             check_size(upload, media, most_bytes)
         while (file := self._files.get(key)) is None:
             try:
-                if upload:
-                    return self._begin_upload(key, workspace_id, media, upload)
-                return self._begin(key, workspace_id, media, most_bytes)
+                return self._begin(key, workspace_id, media, most_bytes, upload)
             except Exhausted:
                 if loop.time() >= deadline:
                     raise
             await asyncio.sleep(_ASK_AGAIN_S)
         return file
 
-    def _begin(self, key: _Key, workspace_id: str, media: Media, most_bytes: int) -> SharedFile:
+    def _begin(
+        self, key: _Key, workspace_id: str, media: Media, most_bytes: int, upload: OwnUpload | None
+    ) -> SharedFile:
         with ExitStack() as taken:
-            connection = taken.enter_context(self._admission.fetches.take(workspace_id))
+            connection = None if upload else taken.enter_context(self._admission.fetches.take(workspace_id))
             descriptors = taken.enter_context(self._descriptors(workspace_id))
             spool = taken.enter_context(Spool(disk=self._admission.disk.take(workspace_id, 0)))
             taken.pop_all()
-        file = self._files[key] = SharedFile(workspace_id, spool, descriptors, self._admission.disk, most_bytes)
-        fetch = self._fetcher.fetch(media, spool, file.report, lambda: file.most_bytes, workspace_id=workspace_id)
+        most = upload.size if upload else most_bytes
+        file = self._files[key] = SharedFile(workspace_id, spool, descriptors, self._admission.disk, most, upload)
+        fetch = (
+            upload.fetch(media, spool, file.report)
+            if upload
+            else self._fetcher.fetch(media, spool, file.report, lambda: file.most_bytes, workspace_id=workspace_id)
+        )
         file.fetching = asyncio.create_task(fetch)
-        file.fetching.add_done_callback(lambda _: connection.release())
+        if connection is not None:
+            file.fetching.add_done_callback(lambda _: connection.release())
         return file
 
     async def _find_upload(self, key: _Key, workspace_id: str, media: Media) -> OwnUpload | None:
         if file := self._files.get(key):
             return file.upload
         return await self._uploads.find(workspace_id, media) if self._uploads else None
-
-    def _begin_upload(self, key: _Key, workspace_id: str, media: Media, upload: OwnUpload) -> SharedFile:
-        with ExitStack() as taken:
-            descriptors = taken.enter_context(self._descriptors(workspace_id))
-            spool = taken.enter_context(Spool(disk=self._admission.disk.take(workspace_id, 0)))
-            taken.pop_all()
-        file = SharedFile(workspace_id, spool, descriptors, self._admission.disk, upload.size, upload)
-        self._files[key] = file
-        file.fetching = asyncio.create_task(upload.fetch(media, spool, file.report))
-        return file
 
     def _descriptors(self, workspace_id: str) -> Share:
         """Take one more file from a workspace's share; its unused files give way. Raises Exhausted."""

@@ -1,4 +1,9 @@
-"""Recognition of a file's type by its first bytes; a server's content type and a file's name are not trusted."""
+"""Recognition of a file's type by its first bytes, and the types that clients may upload.
+
+A server's content type and a file's name are not trusted.
+"""
+
+import re
 
 HEAD = 1024
 """Bytes from the start of a file that suffice here."""
@@ -31,7 +36,7 @@ _AUDIO_BRANDS = {b"M4A ", b"M4B ", b"F4A "}
 _QUICKTIME_ATOMS = {b"moov", b"mdat", b"wide", b"free", b"skip", b"pnot"}
 """The first boxes of a QuickTime file from before the `ftyp` box."""
 
-_MARKUP = (b"<!doctype html", b"<html", b"<head", b"<body", b"<script", b"<title", b"<meta")
+_HTML_BEGINNINGS = (b"<!doctype html", b"<html", b"<head", b"<body", b"<script", b"<title", b"<meta")
 
 
 def sniff(head: bytes) -> str | None:
@@ -68,8 +73,58 @@ def _markup(head: bytes) -> str | None:
     start = head.removeprefix(b"\xef\xbb\xbf").lstrip().lower()
     while start.startswith(b"<!--"):
         start = start.partition(b"-->")[2].lstrip()
-    if start.startswith(_MARKUP):
+    if start.startswith(_HTML_BEGINNINGS):
         return HTML
     if start.startswith((b"<svg", b"<!doctype svg")) or (start.startswith(b"<?xml") and b"<svg" in start):
         return "image/svg+xml"
     return HTML if start.startswith(b"<?xml") and b"<html" in start else None
+
+
+_DOCUMENTS = frozenset({"application/pdf", "application/zip", "application/x-ole-storage"})
+"""PDF, and what the files of office programs begin with: LinkedIn, Telegram and Discord take them."""
+SUBTITLES = frozenset({"text/vtt", "application/x-subrip"})
+_MARKUP = frozenset({"image/svg+xml", HTML})
+"""Types that browsers run scripts of; no platform takes them."""
+_PROGRAMS = frozenset(
+    {
+        "application/javascript",
+        "application/vnd.microsoft.portable-executable",
+        "application/x-executable",
+        "application/x-mach-binary",
+        "application/x-msdownload",
+        "application/x-sh",
+        "application/xhtml+xml",
+        "text/javascript",
+    }
+)
+_SRT = re.compile(rb"\d+[ \t]*\r?\n\d{2}:\d{2}:\d{2},\d{3} --> ")
+
+
+def sniff_subtitles(head: bytes) -> str | None:
+    """Return the type of subtitles by their first bytes, None if they are none."""
+    text = head.removeprefix(b"\xef\xbb\xbf")
+    if re.match(rb"WEBVTT(\s|$)", text):
+        return "text/vtt"
+    return "application/x-subrip" if _SRT.match(text.lstrip()) else None
+
+
+def recognize(head: bytes) -> str | None:
+    """Return the type that the first bytes of a file show, None if unknown."""
+    return sniff_subtitles(head) or sniff(head)
+
+
+def is_accepted(content_type: str | None) -> bool:
+    """Return whether a file whose first bytes show this type is stored: pictures, videos, documents, subtitles."""
+    if content_type is None or content_type in _MARKUP:
+        return False
+    return content_type.startswith(("image/", "video/")) or content_type in _DOCUMENTS | SUBTITLES
+
+
+def may_be_accepted(announced: str) -> bool:
+    """Return whether a file may be stored that a client announces as this type. Its first bytes decide later."""
+    return announced not in _MARKUP | _PROGRAMS
+
+
+def is_shown_inline(content_type: str) -> bool:
+    """Return whether browsers may show a file; others are only downloaded."""
+    return content_type.startswith(("image/", "video/")) and content_type not in _MARKUP

@@ -12,17 +12,14 @@ from domain.post import Media, MediaType
 from domain.shares import Exhausted, Share
 from media import limits
 from media.admission import Admission, MediaBusy
-from media.change_record import ChangeRecord, NoChangeRecord
-from media.changes import MediaChange
-from media.decoder_pool import DecoderPool
+from media.changes import ChangeRecord, MediaChange, NoChangeRecord
+from media.decoder_pool import DecoderPool, TooManyWaiting
 from media.decoding.facts import MediaFacts
 from media.decoding.jobs import IMAGES, VIDEOS
-from media.fair_slots import TooManyWaiting
 from media.own_uploads import OwnUpload
 from media.public_files import PublicFiles
 from media.refusals import TOO_LARGE, Refusals
-from media.shared_file import SharedFile
-from media.shared_files import SharedFiles
+from media.shared_files import SharedFile, SharedFiles
 from media.stored import StoredFile
 from platforms.base import AnyPlatform
 from platforms.errors import NO_PUBLIC_URL, ErrorKind, PlatformError

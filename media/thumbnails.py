@@ -7,11 +7,11 @@ import structlog
 
 from domain.shares import Exhausted
 from media.admission import Admission
-from media.any_file import AnyFile
 from media.decoder_pool import DecoderPool
 from media.own_uploads import OwnUpload
 from media.refusals import Refusals
 from media.spool import Spool
+from media.stored import AnyFile
 from platforms.errors import ErrorKind, PlatformError
 from storage.base import Storage
 from store.database import Database

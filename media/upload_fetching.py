@@ -12,12 +12,10 @@ import structlog
 from domain.printable import error_words
 from domain.shares import Exhausted
 from domain.uploads import FETCH_AGAIN_AFTER, LARGEST_UPLOAD, named_by_type
-from media.any_file import AnyFile
-from media.claimed_uploads import delete_unnamed, renewed_claim
 from media.refusals import TOO_LARGE
 from media.shared_files import SharedFiles
-from media.stored import StoredFile
-from media.upload_arrivals import record_arrival
+from media.stored import AnyFile, StoredFile
+from media.upload_arrivals import delete_unnamed, record_arrival, renewed_claim
 from platforms.errors import ErrorKind, PlatformError
 from storage.base import Storage
 from storage.errors import StorageError

@@ -3,7 +3,7 @@
 import asyncio
 
 from activities.meters import Meters
-from media.disk import MediaDisk
+from media.admission import MediaDisk
 from reconcile.rounds import BackgroundTask
 
 EVERY_S = 5.0

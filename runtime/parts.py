@@ -28,9 +28,8 @@ from activities.step_context import StepContextFactory
 from activities.step_results import StepResults
 from activities.webhook_requests import WebhookSender
 from activities.webhooks import WebhookSteps
-from media.admission import Admission
+from media.admission import Admission, MediaDisk
 from media.decoder_pool import DecoderPool
-from media.disk import MediaDisk
 from media.fetch import MediaFetcher
 from media.own_uploads import OwnUploads
 from media.public_files import PublicFiles

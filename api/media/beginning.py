@@ -11,7 +11,7 @@ from api.media.schemas import MultipartBody, PresignBody
 from api.posts.changes.idempotency import EXPIRED, KeyTakenError, find_use, take_key
 from domain.errors import Conflict, Problem, Unavailable
 from domain.uploads import LARGEST_UPLOAD, PARTS_WITHIN, UPLOAD_WITHIN
-from media.upload_types import may_be_accepted
+from media.sniff import may_be_accepted
 from storage.base import SignedRequest
 from storage.keys import new_key
 from storage.parts import PartPlan

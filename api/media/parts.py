@@ -15,8 +15,8 @@ from api.media.views import signed_secret, signing_keys, upload_public_url, uplo
 from domain.errors import Conflict, NotFound, Problem, Unprocessable
 from domain.schedule import rfc3339
 from domain.uploads import PARTS_WITHIN, UploadState
+from media.sniff import recognize
 from media.upload_arrivals import record_arrival
-from media.upload_types import recognize
 from storage.base import Storage
 from storage.errors import PartBusy, PartsMissing, TooLong, TooShort
 from storage.parts import PartPlan

@@ -20,7 +20,7 @@ from api.media.errors import require_storage, storage_errors
 from api.posts.addresses import THUMBNAIL_PATH
 from domain.errors import NotFound, Problem
 from domain.uploads import PUBLIC_PATH, safe_name
-from media.upload_types import is_shown_inline
+from media.sniff import is_shown_inline
 from storage.errors import StorageError
 from store.media import FilePiece, open_file, read_piece
 from store.uploads.rows import PublicUpload, find_public

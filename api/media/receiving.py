@@ -27,10 +27,8 @@ from api.media.errors import (
 )
 from domain.errors import Conflict, Problem
 from domain.uploads import LARGEST_UPLOAD, UploadState
-from media.claimed_uploads import delete_unnamed, renewed_claim
-from media.sniff import HEAD
-from media.upload_arrivals import record_arrival
-from media.upload_types import is_accepted, recognize
+from media.sniff import HEAD, is_accepted, recognize
+from media.upload_arrivals import delete_unnamed, record_arrival, renewed_claim
 from storage.base import Storage, Written
 from storage.errors import TooLong
 from storage.keys import new_key

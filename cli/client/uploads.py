@@ -16,8 +16,7 @@ import httpx
 from cli.client.api import TIMEOUT_S, ApiClient, backoff, read_answer
 from cli.client.refusals import RefusedError, UnavailableError
 from cli.errors import UserError
-from media.sniff import HEAD
-from media.upload_types import recognize
+from media.sniff import HEAD, recognize
 
 IN_PARTS_FROM = 32 * 2**20
 """Bytes from which a file is sent in parts: a lost connection then costs one part."""

@@ -2,8 +2,7 @@
 
 from media.decoding.facts import MAX_PIXELS, MediaFacts, TooManyPixels
 from media.metadata import jpeg, png, webp
-from media.metadata.animation import timing
-from media.metadata.ending import has_end
+from media.metadata.animation import has_end, timing
 from media.metadata.exif import ON_ITS_SIDE, PREFIX, UPRIGHT, as_displayed, orientation
 from media.metadata.source import Source
 from media.spool import Spool

@@ -1,9 +1,10 @@
-"""The work of a decoding process: how its job is done, and what it answers."""
+"""The work of a decoding process: how its job is done, metadata are removed, and what it answers."""
 
 import importlib
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict
+from itertools import islice
 from typing import Any
 
 from media.decoding.facts import (
@@ -17,13 +18,56 @@ from media.decoding.facts import (
 )
 from media.decoding.headers import facts_by_headers
 from media.decoding.jobs import IMAGES, VIDEOS, Job, media_kind
-from media.decoding.strip import strip
-from media.metadata.source import Damaged
+from media.metadata import gif, heif, jpeg, matroska, mp4, png, webp
+from media.metadata.source import BytePatch, Damaged, Source, apply, merge
 from media.spool import Spool
+
+MAX_PATCHES = 200_000
+"""A position track of a long recording has some tens of thousands of pieces."""
+
+Finder = Callable[[Source], Iterator[BytePatch]]
+
+FINDERS: dict[str, Finder] = {
+    "image/jpeg": jpeg.patches,
+    "image/png": png.patches,
+    "image/webp": webp.patches,
+    "image/gif": gif.patches,
+    "image/heic": heif.patches,
+    "image/avif": heif.patches,
+    "video/mp4": mp4.patches,
+    "video/quicktime": mp4.patches,
+    "video/3gpp": mp4.patches,
+    "video/webm": matroska.patches,
+    "video/x-matroska": matroska.patches,
+}
+
+
+def strip(file: Spool, content_type: str, room: Spool) -> tuple[str, ...]:
+    """Return in words what was removed. If that is anything, `room`, which is empty, then holds the file without it.
+
+    The file stays as it is, because other targets are sent it as well. A turned picture stays turned, colour profiles
+    stay. Other types (BMP, TIFF, AVI) are left as they are. Raises Damaged.
+    """
+    finder = FINDERS.get(content_type)
+    # All is found before anything is changed.
+    candidates = _bounded(finder(Source(file))) if finder else []
+    patches = [patch for patch in merge(candidates, file.size) if patch.changes(file)]
+    if patches:
+        file.copy_to(room)
+        apply(room, patches)
+    return tuple(sorted({patch.what for patch in patches if patch.what}))
+
+
+def _bounded(patches: Iterator[BytePatch]) -> list[BytePatch]:
+    first_patches = list(islice(patches, MAX_PATCHES + 1))
+    if len(first_patches) > MAX_PATCHES:
+        raise Damaged("its metadata is in too many places")
+    return first_patches
+
 
 # The decoders of each kind, and modules that they would import only when a file needs them.
 _IMAGE_MODULES = (
-    "media.decoding.jpegs",
+    "media.decoding.images",
     *(f"PIL.{name}" for name in ("AvifImagePlugin", "BmpImagePlugin", "GifImagePlugin", "JpegImagePlugin")),
     *(f"PIL.{name}" for name in ("MpoImagePlugin", "PngImagePlugin", "PpmImagePlugin", "TiffImagePlugin")),
     *(f"PIL.{name}" for name in ("WebPImagePlugin", "ExifTags", "ImageChops", "ImageColor", "ImageFilter")),
@@ -31,7 +75,7 @@ _IMAGE_MODULES = (
     *(f"encodings.{name}" for name in ("ascii", "latin_1", "utf_16", "utf_16_be", "utf_16_le", "utf_8")),
 )
 _VIDEO_MODULES = (
-    "media.decoding.frames",
+    "media.decoding.videos",
     *(f"av.subtitles.{name}" for name in ("codeccontext", "stream", "subtitle")),
 )
 
@@ -65,10 +109,10 @@ def answer(job: Job, files: Sequence[Spool]) -> dict[str, Any]:
 
 def _to_jpeg(files: Sequence[Spool], content_type: str, demand: ImageDemand) -> Conversion:
     if media_kind(content_type) == VIDEOS:
-        from media.decoding.frames import frame_to_jpeg  # noqa: PLC0415 - as said above
+        from media.decoding.videos import frame_to_jpeg  # noqa: PLC0415 - as said above
 
         return frame_to_jpeg(files[0], content_type, demand, files[1])
-    from media.decoding.jpegs import to_jpeg  # noqa: PLC0415 - as said above
+    from media.decoding.images import to_jpeg  # noqa: PLC0415 - as said above
 
     return to_jpeg(files[0], content_type, demand, files[1])
 

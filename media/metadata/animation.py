@@ -1,7 +1,22 @@
-"""Count the pictures of an animation and add up their times, without decoding any."""
+"""The pictures of an animation and their times, and whether a picture's file is complete, without decoding any."""
 
-from media.metadata import gif, png, webp
+from media.metadata import gif, jpeg, png, webp
 from media.metadata.source import Source
+from media.spool import Spool
+
+_END = {"image/jpeg": b"\xff\xd9", "image/png": b"IEND\xaeB`\x82"}
+
+
+def has_end(spool: Spool, content_type: str) -> bool:
+    """Return false for a JPEG or PNG that is cut off; of other types their headers tell. Raises Damaged."""
+    end = _END.get(content_type, b"")
+    if spool.read_at(max(spool.size - len(end), 0), len(end)) == end:
+        return True
+    # More may stand behind the picture, as in moving photos.
+    if content_type == "image/jpeg":
+        return any(marker == jpeg.END_OF_IMAGE for marker, _, _ in jpeg.segments(Source(spool)))
+    return any(kind == b"IEND" for kind, _, _ in png.chunks(Source(spool)))
+
 
 LEAST_DELAY = 0.1
 """Seconds that browsers show a GIF's picture whose delay is given as less than 0.02."""

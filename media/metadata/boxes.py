@@ -3,8 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from media.metadata.patches import BytePatch
-from media.metadata.source import Damaged, Source
+from media.metadata.source import BytePatch, Damaged, Source
 
 LONG_HEADER = 16
 """Bytes of a header that gives its size in 64 bits."""

@@ -2,8 +2,7 @@
 
 from collections.abc import Iterator
 
-from media.metadata.patches import BytePatch
-from media.metadata.source import Damaged, Source
+from media.metadata.source import BytePatch, Damaged, Source
 
 IMAGE, _EXTENSION, _TRAILER = 0x2C, 0x21, 0x3B
 _PADDING = 0

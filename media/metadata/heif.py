@@ -5,8 +5,7 @@ from collections.abc import Iterator
 from media.metadata import mp4
 from media.metadata.boxes import Box, boxes, child
 from media.metadata.exif import UPRIGHT, orientation_only
-from media.metadata.patches import BytePatch
-from media.metadata.source import Damaged, Source
+from media.metadata.source import BytePatch, Damaged, Source
 
 _NAMES = {b"Exif": "EXIF", b"mime": "XMP"}
 _TOP = {b"ftyp", b"meta", b"mdat", b"moov", b"free", b"skip", b"styp", b"sidx", b"moof"}

@@ -4,8 +4,7 @@ import re
 from collections.abc import Iterator
 
 from media.metadata.exif import PREFIX, UPRIGHT, orientation, orientation_only
-from media.metadata.patches import BytePatch
-from media.metadata.source import Damaged, Source
+from media.metadata.source import BytePatch, Damaged, Source
 
 _START_OF_SCAN, END_OF_IMAGE, _COMMENT = 0xDA, 0xD9, 0xFE
 _SIDE_NOTES = range(0xE0, 0xFF)

@@ -6,8 +6,7 @@ file stay: the format demands them.
 
 from collections.abc import Iterator
 
-from media.metadata.patches import BytePatch
-from media.metadata.source import Damaged, Source
+from media.metadata.source import BytePatch, Damaged, Source
 
 _SEGMENT, _CLUSTER, _INFO = 0x18538067, 0x1F43B675, 0x1549A966
 _REMOVED = {0x1254C367: "tags", 0x1941A469: "attachments"}

@@ -4,8 +4,7 @@ import zlib
 from collections.abc import Iterator
 
 from media.metadata.exif import UPRIGHT, orientation, orientation_only
-from media.metadata.patches import BytePatch
-from media.metadata.source import Source
+from media.metadata.source import BytePatch, Source
 
 _NEEDED = {
     b"IHDR", b"PLTE", b"IDAT", b"IEND",

@@ -3,8 +3,7 @@
 from collections.abc import Iterator
 
 from media.metadata.exif import PREFIX, UPRIGHT, orientation, orientation_only
-from media.metadata.patches import BytePatch
-from media.metadata.source import Source
+from media.metadata.source import BytePatch, Source
 
 _NEEDED = {b"VP8X", b"VP8 ", b"VP8L", b"ALPH", b"ICCP", b"ANIM", b"ANMF"}
 _NAMES = {b"EXIF": "EXIF", b"XMP ": "XMP"}

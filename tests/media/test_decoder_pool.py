@@ -10,7 +10,7 @@ from media import decoders as module
 from media.decoder_pool import DecoderPool
 from media.decoding.facts import ImageDemand, MediaFacts
 from media.decoding.jobs import IMAGES, VIDEOS
-from media.decoding.strip import strip
+from media.decoding.work import strip
 from media.fetch import MediaFetcher
 from media.spool import Spool
 from platforms.errors import ErrorKind, PlatformError

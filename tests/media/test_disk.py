@@ -11,9 +11,8 @@ import pytest
 from structlog.testing import capture_logs
 
 from domain.post import Media, MediaType
-from media.admission import Admission
+from media.admission import LEAST_BYTES, Admission, MediaDisk
 from media.decoder_pool import DecoderPool
-from media.disk import LEAST_BYTES, MediaDisk
 from media.fetch import MediaFetcher
 from media.shared_files import SharedFiles
 from media.step_media import MediaTools, StepMedia

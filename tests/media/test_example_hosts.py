@@ -2,7 +2,7 @@ import httpx
 import pytest
 
 from domain.post import MediaType
-from media.example_hosts import Samples
+from media.local_hosts import Samples
 
 
 @pytest.mark.parametrize(

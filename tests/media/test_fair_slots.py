@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from media.fair_slots import FairSlots, TooManyWaiting
+from media.decoder_pool import FairSlots, TooManyWaiting
 
 
 class Jobs:

@@ -7,8 +7,7 @@ from pathlib import Path
 import pytest
 
 from media import decoders as module
-from media.decoder_pool import WAITING, DecoderPool
-from media.fair_slots import TooManyWaiting
+from media.decoder_pool import WAITING, DecoderPool, TooManyWaiting
 from platforms.errors import ErrorKind, PlatformError
 from tests.media import files
 from tests.media.decoder_jobs import bitmap, fitting, measured, refused

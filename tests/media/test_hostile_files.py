@@ -4,9 +4,8 @@ from contextlib import suppress
 
 import pytest
 
-from media.decoding.strip import FINDERS
-from media.metadata.patches import BytePatch, merge
-from media.metadata.source import READS_PER_KIB, SPARE_READS, Damaged, Source
+from media.decoding.work import FINDERS
+from media.metadata.source import READS_PER_KIB, SPARE_READS, BytePatch, Damaged, Source, merge
 from media.sniff import HEAD, sniff
 from media.spool import Spool
 from tests.cpu import cpu_seconds

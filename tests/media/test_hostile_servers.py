@@ -11,8 +11,7 @@ import pytest
 
 from domain.post import Media, MediaType
 from domain.shares import Exhausted
-from media.admission import MOST_FETCHES, Admission
-from media.disk import MediaDisk
+from media.admission import MOST_FETCHES, Admission, MediaDisk
 from media.fetch import MediaFetcher, MinimumSpeed
 from media.shared_files import SharedFiles
 from platforms.errors import ErrorKind, PlatformError

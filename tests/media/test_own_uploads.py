@@ -15,13 +15,11 @@ from domain.plan import NO_DISK_SPACE
 from domain.post import Media, MediaType
 from domain.shares import Exhausted
 from domain.uploads import LARGEST_UPLOAD
-from media.admission import MOST_FILES, Admission
+from media.admission import LEAST_BYTES, MOST_FILES, Admission, MediaDisk
 from media.decoder_pool import DecoderPool
-from media.disk import LEAST_BYTES, MediaDisk
 from media.fetch import MediaFetcher
 from media.own_uploads import OwnUploads
-from media.shared_file import SharedFile
-from media.shared_files import SharedFiles
+from media.shared_files import SharedFile, SharedFiles
 from media.sniff import HEAD, sniff
 from media.step_media import MediaTools, StepMedia
 from platforms.errors import ErrorKind, PlatformError

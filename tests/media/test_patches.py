@@ -7,7 +7,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from media.metadata.exif import orientation, orientation_only
-from media.metadata.patches import BytePatch, apply, merge
+from media.metadata.source import BytePatch, apply, merge
 from media.spool import Spool
 
 

@@ -10,11 +10,9 @@ from typing import IO, cast
 import pytest
 
 from domain.post import Media, MediaType
-from media.admission import Admission, MediaBusy
-from media.change_record import ChangeRecord
-from media.changes import MediaChange
+from media.admission import Admission, MediaBusy, MediaDisk
+from media.changes import ChangeRecord, MediaChange
 from media.decoder_pool import DecoderPool
-from media.disk import MediaDisk
 from media.fetch import MediaFetcher
 from media.public_files import PublicFiles
 from media.shared_files import SharedFiles

@@ -12,8 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from media.decoding import strip as module
-from media.decoding.strip import strip
+from media.decoding import work as module
+from media.decoding.work import strip
 from media.metadata.source import Damaged
 from tests.media import files
 

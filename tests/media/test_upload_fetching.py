@@ -13,9 +13,8 @@ from sqlalchemy import text
 
 from domain.ids import new_id
 from domain.uploads import FETCH_AGAIN_AFTER, FETCHES_OF_WORKSPACE, UNUSED_FOR, UploadState
-from media import claimed_uploads
-from media.admission import Admission
-from media.disk import MediaDisk
+from media import upload_arrivals
+from media.admission import Admission, MediaDisk
 from media.fetch import MediaFetcher
 from media.shared_files import SharedFiles
 from media.upload_fetching import UploadFetcher
@@ -230,7 +229,7 @@ async def test_a_file_that_kills_its_worker_is_given_up(service: Service, server
 async def test_a_deleted_upload_is_fetched_no_further(
     service: Service, server: HostileServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(claimed_uploads, "_RENEW_EVERY_S", 0.05)
+    monkeypatch.setattr(upload_arrivals, "_RENEW_EVERY_S", 0.05)
     may_end = asyncio.Event()
     server.routes["/slow"] = slow(JPEG, may_end)
     upload_id = await service.begin("/slow")

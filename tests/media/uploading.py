@@ -13,8 +13,7 @@ from urllib.parse import urlsplit
 import httpx
 
 from domain.post import Media, MediaType
-from media.change_record import ChangeRecord
-from media.changes import MediaChange
+from media.changes import ChangeRecord, MediaChange
 from media.decoder_pool import DecoderPool
 from media.fetch import MediaFetcher
 from media.shared_files import SharedFiles

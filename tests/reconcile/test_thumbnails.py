@@ -11,9 +11,8 @@ from sqlalchemy import select, text
 from domain.ids import new_id
 from domain.uploads import THUMBNAIL_AGAIN_AFTER, UploadState
 from media import thumbnails
-from media.admission import Admission
+from media.admission import Admission, MediaDisk
 from media.decoder_pool import DecoderPool
-from media.disk import MediaDisk
 from media.thumbnails import ThumbnailMaker
 from media.upload_arrivals import record_arrival
 from reconcile.thumbnails import make_thumbnails

@@ -6,7 +6,7 @@ import pytest
 from PIL import Image, ImageCms, ImageOps
 
 from media.decoding.facts import Conversion, ImageDemand, TooManyBytes, Undecodable
-from media.decoding.jpegs import QUALITIES, to_jpeg
+from media.decoding.images import QUALITIES, to_jpeg
 from tests.media import files
 
 JPEG_ONLY = ImageDemand()
