@@ -5,7 +5,7 @@ needed: the id contains everything, and its authorizations end after two weeks.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from datetime import timedelta
 from typing import Any
 from urllib.parse import quote, urlencode, urlsplit
@@ -18,9 +18,10 @@ from platforms.access.consent import Ends, FindsServer, OAuthConnector, Publishe
 from platforms.access.registered_apps import App
 from platforms.access.renewal import Grant, Lifetimes, Renewed, Renews, Reuse, TokenRules
 from platforms.access.token_endpoint import UNREADABLE, TokenEndpoint, refusal_code, refuses_app
-from platforms.bluesky.identity import INDEX, Home, OpenWire, at_server, find_home, place
+from platforms.bluesky.identity import INDEX, Home, OpenWire, at_server, find_home, place, server_in
 from platforms.bluesky.rules import HOSTED, BlueskyConnection, BlueskyCredentials
 from platforms.bluesky.session import (
+    another_account,
     app_jwk,
     ask_for_tokens,
     is_bound,
@@ -89,7 +90,7 @@ class BlueskyConnector(
 
     async def find_server(self, open_wire: OpenWire, options: Mapping[str, str]) -> dict[str, str]:
         """Return the location of the account that the person names, and a key for it. Raises PlatformError."""
-        return {**(await find_home(open_wire, options["identifier"])).dump(), "key": new_key()}
+        return {**asdict(await find_home(open_wire, options["identifier"])), "key": new_key()}
 
     def at_server(self, facts: Mapping[str, str]) -> "BlueskyConnector":
         """Return the connector for an account whose location is known."""
@@ -281,26 +282,21 @@ def _with_session(current: BlueskyCredentials, answer: httpx.Response) -> Bluesk
         state = str(session.get("status") or "not active")
         raise PlatformError(ErrorKind.AUTH, f"The Bluesky server says that this account is {state}.", code="not_active")
     if current.did is not None and session["did"] != current.did:
-        message = "The Bluesky server now says that this is another account. Connect the account again."
-        raise PlatformError(ErrorKind.AUTH, message, code="another_account")
+        raise another_account()
     return current.model_copy(
         update={
             "access_jwt": SecretStr(session["accessJwt"]),
             "refresh_jwt": SecretStr(session["refreshJwt"]),
             "did": session["did"],
-            "pds": _pds(session) or current.pds,
+            "pds": urlsplit(_named_server(session) or "").netloc or current.pds,
         }
     )
 
 
-def _pds(session: dict[str, Any]) -> str | None:
-    """Return the host that the account's DID document names as its server."""
+def _named_server(session: dict[str, Any]) -> str | None:
+    """Return the server that the account's document in a session names."""
     document = session.get("didDoc")
-    services = document.get("service") if isinstance(document, dict) else None
-    for service in services if isinstance(services, list) else []:
-        if isinstance(service, dict) and str(service.get("id", "")).endswith("#atproto_pds"):
-            return urlsplit(str(service.get("serviceEndpoint", ""))).netloc or None
-    return None
+    return server_in(document, session["did"]) if isinstance(document, dict) else None
 
 
 CONNECTOR = BlueskyConnector()

@@ -7,7 +7,7 @@ atproto.com/specs/oauth, atproto.com/specs/handle, atproto.com/specs/did.
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote, urlsplit
 
@@ -97,10 +97,6 @@ class Home:
     authorize: str
     token: str
     push: str
-
-    def dump(self) -> dict[str, str]:
-        """Return it as JSON."""
-        return asdict(self)
 
 
 def at_server(service: str) -> BlueskyCredentials:
@@ -198,18 +194,6 @@ def _refused(message: str, code: str) -> PlatformError:
     return PlatformError(ErrorKind.REJECTED, message, code=code)
 
 
-def _unknown_handle(response: httpx.Response) -> PlatformError:
-    if response.status_code in {400, 404}:
-        return _refused("No account on Bluesky has this handle. Check its spelling.", "unknown_handle")
-    return _away(response)
-
-
-def _unknown_did(response: httpx.Response) -> PlatformError:
-    if response.status_code in {400, 404, 410}:
-        return _refused("There is no account of this DID. Check its spelling.", "unknown_did")
-    return _away(response)
-
-
 def _unanswered(error: PlatformError) -> PlatformError:
     """Return the refusal of a name whose server, which anyone may choose, does not answer."""
     if error.kind is ErrorKind.REJECTED:
@@ -218,13 +202,23 @@ def _unanswered(error: PlatformError) -> PlatformError:
     return _refused(message, "no_server")
 
 
-def _without_oauth(response: httpx.Response) -> PlatformError:
-    if response.status_code in {404, 501}:
-        message = "The account's server does not let people authorize apps. Connect the account with an app password."
-        return _refused(message, "without_oauth")
-    return _away(response)
+def _refusal(message: str = "", code: str = "", *statuses: int) -> Callable[[httpx.Response], PlatformError]:
+    """Return the mapping by which these statuses refuse what was asked for, and all others are temporary."""
+
+    def read(response: httpx.Response) -> PlatformError:
+        status = response.status_code
+        if status in statuses:
+            return _refused(message, code)
+        away = "The account's server could not be asked how to authorize an app."
+        return PlatformError(ErrorKind.TRANSIENT, away, code=f"http_{status}", status=status)
+
+    return read
 
 
-def _away(response: httpx.Response) -> PlatformError:
-    message = "The account's server could not be asked how to authorize an app."
-    return PlatformError(ErrorKind.TRANSIENT, message, code=f"http_{response.status_code}", status=response.status_code)
+_unknown_handle = _refusal("No account on Bluesky has this handle. Check its spelling.", "unknown_handle", 400, 404)
+_unknown_did = _refusal("There is no account of this DID. Check its spelling.", "unknown_did", 400, 404, 410)
+_without_oauth = _refusal(
+    "The account's server does not let people authorize apps. Connect the account with an app password.",
+    *("without_oauth", 404, 501),
+)
+_away = _refusal()

@@ -100,8 +100,8 @@ async def _find(connection: BlueskyConnection, name: str, setting: str) -> dict[
     [(repo, rkey)] = re.findall(POST_NAME, name)
     try:
         # In the account's session: only with it does Bluesky's own address know the server of the account.
-        params = {"repo": repo, "collection": COLLECTION, "rkey": rkey}
-        return _readable(await call(connection, "GET", "com.atproto.repo.getRecord", params=params))
+        where = {"repo": repo, "collection": COLLECTION, "rkey": rkey}
+        return _readable(await call(connection, "GET", "com.atproto.repo.getRecord", params=where))
     except PlatformError as error:
         # A server that holds few accounts need not ask Bluesky about others, and may fail to.
         if error.kind is not ErrorKind.REJECTED and error.code not in errors.UPSTREAM:
@@ -144,9 +144,8 @@ def _thread_root(parent: dict[str, Any]) -> Reference:
 
 async def _remove(connection: BlueskyConnection, _: BlueskyContext, published: Published) -> None:
     repo, rkey = await open_session(connection), published.platform_post_id.rpartition("/")[2]
-    await call(
-        connection, "POST", "com.atproto.repo.deleteRecord", json={"repo": repo, "collection": COLLECTION, "rkey": rkey}
-    )
+    where = {"repo": repo, "collection": COLLECTION, "rkey": rkey}
+    await call(connection, "POST", "com.atproto.repo.deleteRecord", json=where)
 
 
 def _names_its_job(seen: SampleResult) -> bool | None:
@@ -227,9 +226,7 @@ class Bluesky(
         """Log in, ask whose session it is, and check the response against the account's own document."""
         session = await call(connection, "GET", "com.atproto.server.getSession")
         if not session.get("did"):
-            raise PlatformError(
-                ErrorKind.TRANSIENT, "The Bluesky server did not say whose session it is.", code="no_did"
-            )
+            raise unreadable("Bluesky")
         await check_server(connection, str(session["did"]))
         return Identity(str(session["did"]), str(session.get("handle") or session["did"]))
 
@@ -247,10 +244,10 @@ class Bluesky(
 
     async def publish(self, connection: BlueskyConnection, context: BlueskyContext) -> Published:
         """Write the record under its key. The same key with the same record changes nothing."""
-        did = await open_session(connection)
+        await open_session(connection)
         key, embed = await _key(context, POST), build_embed(Blobs(connection, context), context)
         record = _record(context, context.draft.text, key, embed, _reply(context))
-        answer = await _put(connection, context, did, key["rkey"], record, public=True)
+        answer = await _put(connection, context, key["rkey"], record, public=True)
         if answer.get("cid"):
             # The next post of the thread needs it; it is saved together with that post's key.
             key["cid"] = str(answer["cid"])
@@ -304,7 +301,7 @@ async def _follow(
         await blobs.upload(name, item.media)
         record = _record(context, item.content, key, blobs.embed(name, item.media), reply)
         # If a response was lost, no check is needed: the same record under the same key changes nothing.
-        key |= reference(await _put(connection, context, account_did(connection), key["rkey"], record))
+        key |= reference(await _put(connection, context, key["rkey"], record))
         await context.save(context.handles)
     return reference(key)
 
@@ -357,30 +354,22 @@ def _record(
 ) -> dict[str, Any]:
     """Return the record of a post; source: lexicon app.bsky.feed.post."""
     settings = context.draft.settings
-    record: dict[str, Any] = {"$type": COLLECTION, "text": text, "createdAt": key["createdAt"]}
-    if tags := facets(text, context.handles.get("mentions", {})):
-        record["facets"] = tags
-    if embed:
-        record["embed"] = embed
-    if reply:
-        record["reply"] = reply
-    if settings.langs:
-        record["langs"] = settings.langs
-    if settings.labels:
-        values = [{"val": label} for label in settings.labels]
-        record["labels"] = {"$type": "com.atproto.label.defs#selfLabels", "values": values}
-    return record
+    values = [{"val": label} for label in settings.labels]
+    more = {
+        "facets": facets(text, context.handles.get("mentions", {})),
+        "embed": embed,
+        "reply": reply,
+        "langs": settings.langs,
+        "labels": {"$type": "com.atproto.label.defs#selfLabels", "values": values} if values else None,
+    }
+    record = {"$type": COLLECTION, "text": text, "createdAt": key["createdAt"]}
+    return record | {name: value for name, value in more.items() if value}
 
 
 async def _put(
-    connection: BlueskyConnection,
-    context: BlueskyContext,
-    did: str,
-    rkey: str,
-    record: dict[str, Any],
-    *,
-    public: bool = False,
+    connection: BlueskyConnection, context: BlueskyContext, rkey: str, record: dict[str, Any], *, public: bool = False
 ) -> dict[str, Any]:
+    did = account_did(connection)
     body = {"repo": did, "collection": COLLECTION, "rkey": rkey, "record": record}
     try:
         answer = await call(connection, "POST", "com.atproto.repo.putRecord", public=public, json=body)

@@ -272,8 +272,7 @@ async def renew_authorization(connection: BlueskyConnection) -> Renewed[BlueskyC
     if not (isinstance(access, str) and access and is_bound(answer)):
         raise PlatformError(ErrorKind.TRANSIENT, "The Bluesky server sent no tokens.", code=UNREADABLE)
     if answer.get("sub") != current.did:
-        message = "The Bluesky server now says that this is another account. Connect the account again."
-        raise PlatformError(ErrorKind.AUTH, message, code="another_account")
+        raise another_account()
     update = {"access_token": SecretStr(access)}
     if isinstance(refresh, str) and refresh:
         update["refresh_token"] = SecretStr(refresh)
@@ -287,6 +286,12 @@ async def revoke_authorization(wire: Wire, app: App, credentials: BlueskyCredent
     url = endpoint(await read_metadata(wire, credentials.service, issuer), "revocation")
     form = {"token": token.get_secret_value()}
     await ask_for_tokens(wire, app, issuer, url, form, key or SecretStr(""), credentials.service)
+
+
+def another_account() -> PlatformError:
+    """Return the error that a server's tokens are for another account than before."""
+    message = "The Bluesky server now says that this is another account. Connect the account again."
+    return PlatformError(ErrorKind.AUTH, message, code="another_account")
 
 
 def is_bound(answer: Mapping[str, Any]) -> bool:

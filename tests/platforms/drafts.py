@@ -26,6 +26,8 @@ STRICT_SERVER = AccountFacts(
     "ma_3", "1", "ann", limits={"characters_per_url": 30, "description": 10, "poll_shortest": 600}
 )
 
+FAMILY = "👩‍👩‍👧‍👦"
+"""One character for readers, of 25 bytes."""
 URL, PICTURE = "https://example.com", "https://cdn.example.com/a.jpg"
 CAPTION: dict[str, Any] = {"language": "en", "url": "https://cdn.example.com/waves.vtt"}
 SUBRIP: dict[str, Any] = {"language": "en", "url": "https://cdn.example.com/waves.srt"}

@@ -10,6 +10,7 @@ from tests.platforms.drafts import (
     DISCORD_BOT,
     DISCORD_WEBHOOK,
     EMBED,
+    FAMILY,
     IMAGES,
     LARGE_SERVER,
     OFFER,
@@ -40,7 +41,14 @@ REFUSED: dict[str, list[Refused]] = {
             post(kinds="i", linkCard={"url": URL, "title": "x"}),
             "linkCard",
             "Bluesky shows a link card or media, not both",
-        )
+        ),
+        (
+            post(FAMILY * 121),
+            "content",
+            "Bluesky allows 3,000 bytes of text; this has 3,025",
+        ),
+        (post(threadItems=[{"content": "fine"}, {"content": "x" * 301}]), "threadItems.1.content"),
+        (post(threadItems=[{"content": " "}]), "threadItems.0.content"),
     ],
     "discord": [
         (post("😀" * 1001), "content", "Discord allows 2,000 characters; this has 2,002"),

@@ -9,6 +9,7 @@ from tests.platforms.drafts import (
     DISCORD_BOT,
     DISCORD_WEBHOOK,
     EMBED,
+    FAMILY,
     IMAGES,
     LARGE_SERVER,
     NOT_CONNECTED,
@@ -27,6 +28,7 @@ from tests.platforms.drafts import (
 from tests.platforms.forms import EVENT
 
 TAKEN: dict[str, list[dict[str, Any]]] = {
+    "bluesky": [post("日" * 300), post(FAMILY * 120)],
     "discord": [
         *[
             post("😀" * 1000),

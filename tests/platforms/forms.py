@@ -85,6 +85,8 @@ FORMS = [
     Form("bluesky", ("a.mp4",)),
     Form("discord"),
     Form("discord", ("a.jpg", "b.mp4")),
+    Form("discord", settings={"poll": POLL}),
+    Form("discord", text="", settings={"embeds": [{"title": "Today"}]}),
     Form("discord", account="webhook", confirmed="never", ruled_out=False),
     Form("discord", ("a.jpg",), account="webhook", confirmed="never", ruled_out=False),
     Form("facebook"),

@@ -150,7 +150,11 @@ async def test_an_older_post_of_the_same_words_is_not_ours(connect: Connect, for
 PHOTO, OTHER_PHOTO, TEXT_ONLY = ("a.jpg",), ("b.jpg",), ()
 PAGE = {"organizationUrn": "urn:li:organization:4711"}
 ONE, LINKED = {"title": "One"}, {"title": "One", "link": "https://example.com"}
+TITLED, POLL = {"embeds": [{"title": "Yesterday"}]}, {"question": "Tea?", "options": ["Yes", "No"]}
 DIFFERING: list[tuple[str, tuple[Any, ...], tuple[Any, ...], Finding]] = [
+    ("discord", (TEXT_ONLY, {"poll": {**POLL, "question": "Milk?"}}), (TEXT_ONLY, {"poll": POLL}), Absent()),
+    ("discord", (TEXT_ONLY, {}), (TEXT_ONLY, {"poll": POLL}), Absent()),
+    ("discord", (TEXT_ONLY, TITLED), (TEXT_ONLY, {"embeds": [{"title": "Today"}]}), Unknown()),
     ("facebook", (PHOTO, {}), (OTHER_PHOTO, {}), Absent()),
     ("facebook", (TEXT_ONLY, {}), (PHOTO, {}), Absent()),
     ("googlebusiness", (TEXT_ONLY, {"event": EVENT}), (TEXT_ONLY, {}), Absent()),
@@ -183,18 +187,26 @@ def attempt(rig: Rig, text: str, *names: str, **settings: Any) -> PublishContext
 
 
 @pytest.mark.parametrize(
-    ("platform", "module", "names"),
-    [("mastodon", "lookup", ()), ("pinterest", "platform", ("a.jpg",)), ("twitter", "lookup", ())],
+    ("platform", "module", "names", "place"),
+    [
+        # Discord lists the oldest messages after an id.
+        ("discord", "platform", (), 8),
+        ("googlebusiness", "platform", (), 0),
+        ("mastodon", "lookup", (), 0),
+        ("pinterest", "platform", ("a.jpg",), 0),
+        ("twitter", "lookup", (), 0),
+    ],
 )
 async def test_a_busy_account_is_searched_page_by_page_and_not_without_end(
-    connect: Connect, monkeypatch: pytest.MonkeyPatch, platform: str, module: str, names: tuple[str, ...]
+    connect: Connect, monkeypatch: pytest.MonkeyPatch, platform: str, module: str, names: tuple[str, ...], place: int
 ) -> None:
     monkeypatch.setattr(f"platforms.{platform}.{module}.PAGE", 5)
     rig = await connect(platform)
-    context = attempt(rig, "the first of many", *names)
-    published = await publish(rig, context)
-    for number in range(8):
-        await publish(rig, attempt(rig, f"number {number}", *names))
+    contexts = [attempt(rig, f"number {number}", *names) for number in range(9)]
+    contexts[place].started_at = datetime.now(UTC)
+    posts = [await publish(rig, context) for context in contexts]
+    context, published = contexts[place], posts[place]
+    context.handles.pop("post", None)
     finding = await rig.platform.confirm(rig.connection(), context)
     assert isinstance(finding, Published)
     assert finding.platform_post_id == published.platform_post_id

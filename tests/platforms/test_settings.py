@@ -29,6 +29,10 @@ REFUSED: dict[str, dict[str, list[Any]]] = {
         "langs": [["en", "de", "fr", "it"], ["english"]],
         "labels": [["spam"]],
         "lang": ["en"],
+        "quotePostId": [
+            *["3kabcdefghi2k", "https://bsky.app/profile/a.example", "at://did:plc:1/app.bsky.feed.like/3k", "x.com"],
+        ],
+        "threadItems": [[{"content": "x"}] * 25],
     },
     "discord": {
         "username": ["x" * 81, "MyDiscord", ""],

@@ -8,7 +8,7 @@ import pytest
 from platforms.base import Absent
 from platforms.bluesky import PLATFORM
 from platforms.errors import ErrorKind
-from tests.platforms.post_steps import publish, refused, refused_send
+from tests.platforms.post_steps import publish, refused
 from tests.platforms.rig import Rig
 
 
@@ -39,12 +39,6 @@ async def test_a_failed_confirmation_is_no_proof_of_absence(rig: Rig, status: in
     await PLATFORM.publish(rig.connection(), context)
     await rig.sandbox.fault("bluesky", "reject", "confirm", status=status, body=body)
     await refused(PLATFORM.confirm(rig.connection(), context))
-
-
-async def test_a_login_that_fails_has_published_nothing(rig: Rig) -> None:
-    context = await prepared(rig, [])
-    await rig.sandbox.fault("bluesky", "drop", "auth")
-    assert (await refused_send(rig, context)).kind is ErrorKind.TRANSIENT
 
 
 @pytest.mark.parametrize(("fault", "kind"), [("rate_limited", ErrorKind.RATE_LIMITED), ("drop", ErrorKind.TRANSIENT)])

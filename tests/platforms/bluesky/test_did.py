@@ -156,29 +156,6 @@ def test_an_address_without_a_server_has_no_origin(address: str) -> None:
     assert origin(address) is None
 
 
-@pytest.mark.parametrize("holds", [True, False])
-async def test_the_sandbox_plays_the_directory(rig: Rig, *, holds: bool) -> None:
-    known = {
-        "platform": "bluesky",
-        "accountId": rig.account.account_id,
-        "userId": rig.account.user_id,
-        "username": rig.account.username,
-        "accessToken": rig.stored.access_token.get_secret_value(),
-        "server": "https://pds.example" if holds else "https://else.example",
-    }
-    await rig.sandbox.control("POST", "accounts", {"accounts": [known]})
-    rig.stored = rig.stored.model_copy(update={"service": "https://pds.example"})
-    connection = rig.connection()
-    connection.is_trusted = False
-    connection.wire.elsewhere = {PLC: f"{rig.sandbox.url}/bluesky"}
-    if holds:
-        assert (await PLATFORM.whoami(connection)).user_id == f"did:plc:{rig.account.user_id}"
-    else:
-        with pytest.raises(PlatformError) as raised:
-            await PLATFORM.whoami(connection)
-        assert raised.value.code == "not_its_server"
-
-
 async def test_a_session_of_another_account_is_not_taken(rig: Rig) -> None:
     await PLATFORM.whoami(rig.connection())
     rig.stored = rig.stored.model_copy(update={"did": VICTIM, "access_jwt": None})

@@ -32,19 +32,6 @@ async def test_an_image_of_unknown_size_says_nothing_about_it(rig: Rig) -> None:
     assert "aspectRatio" not in (await record(rig, published.platform_post_id))["embed"]["images"][0]
 
 
-async def test_blobs_that_the_server_dropped_are_uploaded_again(rig: Rig) -> None:
-    context = rig.context("Hi", [rig.sandbox.media("a.jpg")])
-    await PLATFORM.prepare(rig.connection(), context)
-    context.handles["media"]["post.0"]["blob"]["ref"]["$link"] = "bafkrei" + "a" * 52
-    error = await refused(PLATFORM.publish(rig.connection(), context))
-    assert (error.kind, error.code) == (ErrorKind.TRANSIENT, "BlobNotFound")
-    assert (await refused(PLATFORM.publish(rig.connection(), context))).code == "no_blob"
-    key = context.handles["records"]["post"]
-    await publish(rig, context)
-    assert context.handles["records"]["post"] == key
-    assert len(await rig.posts()) == 1
-
-
 class Shrinking(MediaFromUrl):
     """A source that makes pictures smaller, and records the bytes that they may have."""
 

@@ -6,13 +6,12 @@ from typing import Any
 import pytest
 
 from domain.post import Media
-from platforms.base import AccountFacts, Draft, Published
+from platforms.base import Published
 from platforms.bluesky import PLATFORM
-from platforms.bluesky.rules import BlueskySettings
 from platforms.errors import ErrorKind
 from tests.platforms.bluesky.rig import record, sized
 from tests.platforms.post_steps import publish, refused
-from tests.platforms.rig import Rig, Sandbox, open_account
+from tests.platforms.rig import Rig, open_account
 
 CARD = {"url": "https://example.com/launch", "title": "We have launched", "description": "All about it"}
 
@@ -140,19 +139,3 @@ async def test_a_post_that_is_not_there_is_named_before_anything_is_sent(rig: Ri
     assert await rig.posts() == []
     await rig.sandbox.fault("bluesky", "drop", "confirm")
     assert (await refused(PLATFORM.prepare(rig.connection(), context))).kind is ErrorKind.TRANSIENT
-
-
-def test_a_card_takes_the_place_of_media(sandbox: Sandbox) -> None:
-    settings = BlueskySettings.model_validate({"linkCard": CARD})
-    draft = Draft("Hi", (sandbox.media("a.jpg"),), settings)
-    [broken] = PLATFORM.check(draft, AccountFacts("bs_1", "did:plc:1", "a"))
-    assert (broken.error, broken.path) == ("Bluesky shows a link card or media, not both", ("linkCard",))
-
-
-@pytest.mark.parametrize(
-    "name",
-    ["3kabcdefghi2k", "https://bsky.app/profile/a.example", "at://did:plc:1/app.bsky.feed.like/3k", "https://x.com"],
-)
-def test_other_names_of_posts_are_refused(name: str) -> None:
-    with pytest.raises(ValueError, match=r"must be a post's at:// URI or its address at bsky\.app"):
-        BlueskySettings.model_validate({"quotePostId": name})

@@ -1,22 +1,14 @@
 """Texts for Bluesky: their length, features, limits from both sides, and names of records."""
 
 from datetime import UTC, datetime, timedelta
-from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from domain.post import Media
-from platforms.base import AccountFacts, Draft
-from platforms.bluesky import PLATFORM
 from platforms.bluesky.platform import ALPHABET, CLOCKS, tid
-from platforms.bluesky.rules import BlueskySettings, facets, mentions
-from platforms.texts.unicode import graphemes
+from platforms.bluesky.rules import facets, mentions
 from tests.platforms.specs import read
-
-ACCOUNT = AccountFacts("bs_1", "did:plc:1", "alice.example")
-FAMILY = "👩‍👩‍👧‍👦"
 
 
 def vectors(name: str) -> list[str]:
@@ -53,43 +45,6 @@ def test_identifiers_sort_by_time(microseconds: int, clock: int, later: int) -> 
     first = datetime.fromtimestamp(0, UTC) + timedelta(microseconds=microseconds)
     assert tid(first, clock) < tid(first + timedelta(microseconds=later), 0)
     assert tid_number(tid(first, clock)) == microseconds * CLOCKS + clock
-
-
-@pytest.mark.parametrize(
-    ("text", "count"), [("", 0), ("abc", 3), (FAMILY, 1), ("e\u0301", 1), ("\r\n", 1), ("🇩🇪🇫🇷", 2), ("日本", 2)]
-)
-def test_a_character_is_what_a_reader_sees(text: str, count: int) -> None:
-    assert graphemes(text) == count
-
-
-def broken(text: str, *media: Media, **settings: Any) -> list[str]:
-    draft = Draft(text, media, BlueskySettings.model_validate(settings))
-    return [violation.error for violation in PLATFORM.check(draft, ACCOUNT)]
-
-
-def test_a_text_has_300_characters_and_3000_bytes() -> None:
-    assert broken("x" * 300) == []
-    assert broken("x" * 312) == ["Bluesky allows 300 characters; this has 312"]
-    assert broken("日" * 300) == []
-    family = len(FAMILY.encode())
-    assert broken(FAMILY * (3000 // family)) == []
-    assert broken(FAMILY * (3000 // family + 1)) == [
-        f"Bluesky allows 3,000 bytes of text; this has {(3000 // family + 1) * family:,}"
-    ]
-
-
-def test_the_posts_of_a_thread_are_held_against_the_same_limits() -> None:
-    items = [{"content": "fine"}, {"content": "x" * 301}, {"content": " "}]
-    draft = Draft("first", (), BlueskySettings.model_validate({"threadItems": items}))
-    violations = PLATFORM.check(draft, ACCOUNT)
-    assert [violation.path for violation in violations] == [
-        ("threadItems", 1, "content"),
-        ("threadItems", 2, "content"),
-    ]
-    assert violations[0].error == "Bluesky allows 300 characters; this has 301"
-    too_many = {"threadItems": [{"content": "x"}] * 25}
-    with pytest.raises(ValueError, match="at most 24"):
-        BlueskySettings.model_validate(too_many)
 
 
 def shown(text: str, dids: dict[str, str] | None = None) -> list[tuple[str, str]]:

@@ -48,13 +48,6 @@ def test_files_have_names_that_a_form_can_carry(kind: str, url: str, content_typ
     assert file_parts(draft, [file, file])[1].filename == name
 
 
-async def test_embeds_alone_are_a_message(either: Rig) -> None:
-    embed = {"title": "Release", "color": 5793266, "fields": [{"name": "a", "value": "b", "inline": True}]}
-    await publish(either, either.context("", settings={"embeds": [embed]}))
-    [post] = await either.posts()
-    assert (post["text"], post["mediaCount"]) == ("", 0)
-
-
 async def test_a_bot_publishes_in_threads_and_other_channels(bot: Rig) -> None:
     for name in ("threadId", "channelId"):
         published = await publish(bot, bot.context("Hi", settings={name: "334385199974967042"}))

@@ -1,7 +1,7 @@
 """Locations and states of posts on Google Business Profile over real HTTP."""
 
 import secrets
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -130,58 +130,6 @@ async def test_another_location_of_the_account_can_be_named(google: Rig) -> None
     error = await refused(PLATFORM.publish(google.connection(), google.context("Hi", settings={"locationId": "7"})))
     assert (error.kind, error.code) == (ErrorKind.REJECTED, "no_location")
     assert "locationId" in error.message
-
-
-async def test_of_equal_posts_the_earliest_is_matched_in_any_order(google: Rig) -> None:
-    started = datetime.now(UTC)
-
-    def post(number: int, seconds: int) -> dict[str, Any]:
-        made_at = (started + timedelta(seconds=seconds)).isoformat()
-        return {
-            "name": named(google, number),
-            "summary": "Hi",
-            "topicType": "STANDARD",
-            "createTime": made_at,
-            "state": "LIVE",
-        }
-
-    for posts in (
-        [post(1, 300), post(2, 1), post(3, 50)],
-        [post(3, 50), post(2, 1), {"name": named(google, 4), "summary": "Hi"}],
-    ):
-        await google.sandbox.fault("googlebusiness", "reject", "confirm", status=200, body={"localPosts": posts})
-        context = google.context("Hi", started_at=started)
-        assert await PLATFORM.confirm(google.connection(), context) == Published(named(google, 2), None)
-
-
-async def test_a_long_list_is_searched_page_by_page_and_not_without_end(google: Rig) -> None:
-    context = google.context("Hi", started_at=datetime.now(UTC))
-    endless = {"localPosts": [], "nextPageToken": "a"}
-    await google.sandbox.fault("googlebusiness", "reject", "confirm", status=200, body=endless, times=5)
-    assert await PLATFORM.confirm(google.connection(), context) == Unknown()
-    made_at = datetime.now(UTC).isoformat()
-    ours = {
-        "name": named(google, 7),
-        "summary": "Hi",
-        "createTime": made_at,
-        "state": "LIVE",
-        "searchUrl": "https://g.example/7",
-    }
-    await google.sandbox.fault("googlebusiness", "reject", "confirm", status=200, body=endless)
-    await google.sandbox.fault("googlebusiness", "reject", "confirm", status=200, body={"localPosts": [ours]})
-    assert await PLATFORM.confirm(google.connection(), context) == Published(named(google, 7), "https://g.example/7")
-
-
-async def test_equal_posts_of_other_targets_on_the_first_pages_prove_no_absence(google: Rig) -> None:
-    context = google.context("Hi", started_at=datetime.now(UTC))
-    context.taken = frozenset({named(google, 7)})
-    made_at = datetime.now(UTC).isoformat()
-    page = {
-        "localPosts": [{"name": named(google, 7), "summary": "Hi", "createTime": made_at, "state": "LIVE"}],
-        "nextPageToken": "a",
-    }
-    await google.sandbox.fault("googlebusiness", "reject", "confirm", status=200, body=page, times=5)
-    assert await PLATFORM.confirm(google.connection(), context) == Unknown()
 
 
 async def says(google: Rig, operation: str, state: str, **more: Any) -> None:
