@@ -4,11 +4,13 @@ from typing import Any
 
 import pytest
 
+from domain.post import MediaType
 from platforms.instagram import rules as instagram
 from platforms.instagram.rules import InstagramPostType
 from platforms.reddit import rules as reddit
 from platforms.reddit.rules import RedditPostType
-from tests.platforms.drafts import broken, draft
+from platforms.registry import platforms
+from tests.platforms.drafts import ACCOUNT, broken, draft
 from tests.platforms.drafts_refused import REFUSED
 from tests.platforms.drafts_taken import TAKEN
 
@@ -45,3 +47,23 @@ def test_media_and_settings_decide_the_post_type(
 ) -> None:
     choose_post_type: Any = {"instagram": instagram, "reddit": reddit}[name].choose_post_type
     assert choose_post_type(draft(name, "", kinds, **settings)) is post_type
+
+
+@pytest.mark.parametrize(
+    ("settings", "seconds", "ratio"),
+    [
+        ({}, (None, 14_400), None),
+        ({"contentType": "reel"}, (3, 90), 9 / 16),
+        ({"contentType": "story"}, (None, 60), None),
+    ],
+)
+def test_videos_of_facebook_have_the_limits_of_their_form(
+    settings: dict[str, Any], seconds: tuple[float | None, float], ratio: float | None
+) -> None:
+    video = draft("facebook", kinds="v", **settings)
+    [rule] = [rule for rule in platforms()["facebook"].file_rules(video, ACCOUNT) if rule.kind is MediaType.VIDEO]
+    assert (rule.min_seconds, rule.max_seconds) == seconds
+    assert (rule.min_ratio is not None) is (ratio is not None)
+    if ratio:
+        assert (rule.min_ratio or 9) <= ratio <= (rule.max_ratio or 0)
+        assert (rule.min_width, rule.min_height) == (540, 960)

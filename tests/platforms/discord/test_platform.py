@@ -1,8 +1,9 @@
-"""Channels, webhooks and files of Discord over real HTTP."""
+"""Channels, webhooks and files of Discord over real HTTP, and messages whose responses are lost."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -17,6 +18,20 @@ from platforms.errors import ErrorKind
 from platforms.files import MediaFile
 from tests.platforms.post_steps import lost, publish, refused
 from tests.platforms.rig import Rig
+
+
+async def test_a_nonce_that_is_shown_decides(bot: Rig) -> None:
+    me = (await bot.sandbox.client.get(f"{bot.sandbox.url}/discord/users/@me", headers=bearer(bot))).json()
+    context = bot.context("Hi", started_at=datetime.now(UTC))
+    shown = {"author": me, "content": "Hi", "attachments": [], "embeds": []}
+    page = [{"id": "334385199974967044", "nonce": "another", **shown}]
+    await bot.sandbox.fault("discord", "reject", "confirm", status=200, body=me)
+    await bot.sandbox.fault("discord", "reject", "confirm", status=200, body=page)
+    assert await PLATFORM.confirm(bot.connection(), context) == Absent()
+
+
+def bearer(rig: Rig) -> dict[str, str]:
+    return {"Authorization": f"Bot {rig.stored.access_token.get_secret_value()}"}
 
 
 @pytest.mark.parametrize(("kind", "known"), [(0, True), (5, True), (11, True), (15, False), (16, False), (4, False)])

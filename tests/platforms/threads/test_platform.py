@@ -1,4 +1,4 @@
-"""Quotas and replies of Threads over real HTTP."""
+"""Containers, quotas, replies and refusals of Threads; meta/test_containers.py has what it shares with Instagram."""
 
 from collections.abc import Awaitable
 from dataclasses import replace
@@ -7,11 +7,167 @@ from typing import Any
 
 import pytest
 
+from platforms.base import Absent, Published, Unknown
 from platforms.errors import ErrorKind
 from platforms.steps.thread import FIRST_WAIT, LONGEST_WAIT
 from platforms.threads import PLATFORM
-from tests.platforms.post_steps import publish, refused
-from tests.platforms.rig import Rig
+from platforms.threads.rules import length
+from tests.platforms.error_shapes import graph_error
+from tests.platforms.post_steps import publish, refused, refused_send
+from tests.platforms.rig import Connect, Rig
+
+
+@pytest.mark.parametrize(("text", "count"), [("abc", 3), ("é", 1), ("日本", 2), ("🌊", 4), ("👍🏽", 8), ("a🌊b", 6)])
+def test_an_emoji_costs_its_bytes(text: str, count: int) -> None:
+    assert length(text) == count
+
+
+async def prepared(rig: Rig, names: list[str], text: str = "  Sunset\n\n🌊 ") -> Any:
+    context = rig.context(text, [rig.sandbox.media(name) for name in names], started_at=datetime.now(UTC))
+    await PLATFORM.prepare(rig.connection(), context)
+    return context
+
+
+async def test_a_reply_whose_response_was_lost_is_confirmed_among_the_replies(rig: Rig) -> None:
+    first = await PLATFORM.publish(rig.connection(), await prepared(rig, [], "first"))
+    context = rig.context("second", settings={"replyToId": first.platform_post_id}, started_at=datetime.now(UTC))
+    await PLATFORM.prepare(rig.connection(), context)
+    await rig.sandbox.fault("threads", "accept_then_drop", "publish")
+    assert (await refused_send(rig, context)).kind is ErrorKind.UNCONFIRMED
+    finding = await PLATFORM.confirm(rig.connection(), context)
+    assert isinstance(finding, Published)
+    second = (await rig.posts())[0]
+    assert (finding.platform_post_id, second["text"]) == (second["platformPostId"], "second")
+
+
+async def test_a_carousel_waits_for_its_items_to_be_seen(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+    await rig.sandbox.switch_on("threads", "children_unseen", rig.account.account_id)
+    context = rig.context("Two", [rig.sandbox.media("a.jpg"), rig.sandbox.media("b.jpg")])
+    error = await refused(PLATFORM.prepare(rig.connection(), context))
+    assert (error.kind, error.retry_after) == (ErrorKind.NOT_READY, timedelta(seconds=7))
+    children = dict(context.handles["containers"])
+    assert len(children) == 2
+    monkeypatch.setattr("platforms.meta.containers.UNSEEN_FOR", timedelta(0))
+    assert (await refused(PLATFORM.prepare(rig.connection(), context))).kind is ErrorKind.NOT_READY
+    assert context.handles["containers"] == {}, "items that stay unseen are built again"
+    await rig.sandbox.clear_conditions("threads")
+    await PLATFORM.prepare(rig.connection(), context)
+    await PLATFORM.publish(rig.connection(), context)
+    assert len(await rig.posts()) == 1
+
+
+@pytest.mark.parametrize("status", [400, 500])
+@pytest.mark.parametrize("is_reply", [False, True])
+@pytest.mark.parametrize("message", ["its own words", "Application does not have permission for this action"])
+async def test_missing_access_reported_for_a_post_that_is_public_is_no_refusal(
+    rig: Rig, status: int, is_reply: bool, message: str
+) -> None:
+    """Threads has answered so (tirthpatell/threads-go#30)."""
+    first = await PLATFORM.publish(rig.connection(), await prepared(rig, [], "first"))
+    settings = {"replyToId": first.platform_post_id} if is_reply else {}
+    context = rig.context("second", settings=settings, started_at=datetime.now(UTC))
+    await PLATFORM.prepare(rig.connection(), context)
+    body = graph_error(10)
+    body["error"]["message"] = message
+    await rig.sandbox.fault("threads", "accept_then_answer", "publish", status=status, body=body)
+    error = await refused_send(rig, context)
+    assert (error.kind, error.claim) == (ErrorKind.UNCONFIRMED, None), "the container reads as published"
+    assert isinstance(await PLATFORM.confirm(rig.connection(), context), Published)
+    assert len(await rig.posts()) == 2
+
+
+@pytest.mark.parametrize("code", [190, 200])
+async def test_container_is_read_after_a_refusal_of_the_account(rig: Rig, code: int) -> None:
+    context = await prepared(rig, [])
+    body = graph_error(code)
+    body["error"]["message"] = "Requires a permission"
+    await rig.sandbox.fault("threads", "accept_then_answer", "publish", status=400, body=body)
+    assert (await refused_send(rig, context)).kind is ErrorKind.UNCONFIRMED
+    await rig.sandbox.fault("threads", "reject", "publish", status=400, body=body)
+    await rig.sandbox.fault("threads", "reject", "confirm", status=400, body=graph_error(190))
+    assert (await refused_send(rig, await prepared(rig, [], "other"))).kind is ErrorKind.AUTH, (
+        "it can be neither read nor sent"
+    )
+
+
+async def test_a_reply_that_is_forbidden_only_when_it_is_published_refuses_no_account(rig: Rig) -> None:
+    first = await PLATFORM.publish(rig.connection(), await prepared(rig, [], "first"))
+    context = rig.context("Re", settings={"replyToId": first.platform_post_id})
+    await PLATFORM.prepare(rig.connection(), context)
+    message = "Application does not have permission for this action"
+    body = {"error": {"message": message, "type": "OAuthException", "code": 10, "error_subcode": 4279067}}
+    await rig.sandbox.fault("threads", "reject", "publish", status=400, body=body)
+    error = await refused_send(rig, context)
+    assert (error.kind, error.code) == (ErrorKind.UNCONFIRMED, "10/4279067")
+    assert error.claim
+    assert (error.claim.kind, "answer or quote only" in error.claim.message) == (ErrorKind.REJECTED, True)
+    assert await PLATFORM.confirm(rig.connection(), context) == Absent()
+
+
+NO_SUCH_FIELD = {"error": {"message": "(#100) Tried accessing nonexisting field (status)", "code": 100}}
+
+
+async def test_a_state_that_cannot_be_read_hides_no_refusal(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The words are quoted from exileum/meta-mcp#143."""
+    context = await prepared(rig, [])
+    for _ in range(2):
+        await rig.sandbox.fault("threads", "reject", "publish", status=400, body=graph_error(100))
+        await rig.sandbox.fault("threads", "reject", "confirm", status=400, body=NO_SUCH_FIELD)
+        error = await refused_send(rig, context)
+        assert (error.kind, error.code, "its own words" in error.message) == (ErrorKind.UNCONFIRMED, "100", True)
+    await rig.sandbox.fault("threads", "reject", "confirm", status=400, body=NO_SUCH_FIELD)
+    assert await PLATFORM.confirm(rig.connection(), context) == Unknown()
+    monkeypatch.setattr("platforms.meta.containers.REFUSED_FOR", timedelta(0))
+    await rig.sandbox.fault("threads", "reject", "confirm", status=400, body=NO_SUCH_FIELD)
+    assert await PLATFORM.confirm(rig.connection(), context) == Absent(), "the same container makes no double"
+    await rig.sandbox.fault("threads", "reject", "publish", status=400, body=graph_error(100))
+    await rig.sandbox.fault("threads", "reject", "confirm", status=400, body=NO_SUCH_FIELD)
+    assert (await refused_send(rig, context)).kind is ErrorKind.REJECTED
+
+
+async def test_a_refused_post_that_reads_as_published_is_found(rig: Rig) -> None:
+    context = await prepared(rig, [])
+    await rig.sandbox.switch_on("threads", "publishes_and_refuses", rig.account.account_id)
+    await rig.sandbox.fault("threads", "reject", "confirm", status=400, body=NO_SUCH_FIELD, times=2)
+    assert (await refused_send(rig, context)).kind is ErrorKind.UNCONFIRMED
+    assert isinstance(await PLATFORM.confirm(rig.connection(), context), Published)
+
+
+@pytest.mark.parametrize("code", [-1, 1])
+async def test_an_internal_error_of_meta_is_unconfirmed_for_a_minute(
+    rig: Rig, code: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    context = await prepared(rig, [])
+    body = {"error": {"message": "no", "code": code, "error_subcode": 4279047, "is_transient": False}}
+    await rig.sandbox.fault("threads", "reject", "publish", status=400, body=body, times=2)
+    assert (await refused_send(rig, context)).kind is ErrorKind.UNCONFIRMED
+    assert await PLATFORM.confirm(rig.connection(), context) == Absent()
+    monkeypatch.setattr("platforms.meta.containers.REFUSED_FOR", timedelta(0))
+    assert (await refused_send(rig, context)).kind is ErrorKind.REJECTED
+
+
+@pytest.mark.parametrize("settings", [{}, {"replyToId": "18000000000000001"}])
+async def test_an_expired_token_reported_as_code_24_is_an_account_refusal(
+    rig: Rig, settings: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    context = await prepared(rig, [])
+    await rig.sandbox.switch_on("threads", "token_ended_as_24", rig.account.account_id)
+    for step in (PLATFORM.whoami(rig.connection()), PLATFORM.confirm(rig.connection(), context)):
+        assert (await refused(step)).kind is ErrorKind.AUTH
+    assert (
+        await refused(PLATFORM.prepare(rig.connection(), rig.context("Hi", settings=settings)))
+    ).kind is ErrorKind.AUTH
+    monkeypatch.setattr("platforms.meta.containers.UNREADABLE_FOR", timedelta(0))
+    assert (await refused_send(rig, context)).code == "expired"
+    assert (await refused(PLATFORM.prepare(rig.connection(), context))).kind is ErrorKind.AUTH
+
+
+async def test_a_reply_to_anothers_post_is_refused_as_the_posts_fault(connect: Connect, rig: Rig) -> None:
+    other = await connect("threads")
+    theirs = await PLATFORM.publish(other.connection(), await prepared(other, [], "theirs"))
+    context = rig.context("Re", settings={"replyToId": theirs.platform_post_id})
+    error = await refused(PLATFORM.prepare(rig.connection(), context))
+    assert (error.kind, error.code) == (ErrorKind.REJECTED, "10/4279067")
 
 
 async def test_a_post_that_is_not_known_yet_where_it_is_published_is_tried_again(rig: Rig) -> None:
