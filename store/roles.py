@@ -104,7 +104,7 @@ _CHANGING_UPLOAD = ", ".join(
 )
 # Without the time, which the database sets.
 _LINE = "workspace_id, platform, account_id, action, actor_id, details"
-_OPERATION = "id, workspace_id, campaign_id, series_id, kind, actor_id, idempotency_key, request_sha256, result"
+_OPERATION = "id, workspace_id, campaign_id, series_id, kind, actor_id, result"
 
 RIGHTS: Mapping[str, Mapping[Component, str]] = {
     "schema_states": {Component.API: _READ, Component.WORKER: _READ},

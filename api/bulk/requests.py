@@ -1,8 +1,8 @@
 """Answer a request for many posts once for its Idempotency-Key, and each of its posts once for a key of its own."""
 
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
-from datetime import UTC, datetime
+from dataclasses import dataclass, replace
+from datetime import datetime
 from functools import partial
 
 import structlog
@@ -14,16 +14,14 @@ from api.dependencies import Dependencies
 from api.http.body import JsonObject, body_size, sized
 from api.posts.answers.answer import Answer, answer_view
 from api.posts.changes import create, delete_post, retry, update
-from api.posts.changes.idempotency import EXPIRED, find_use, keep, keyed_request
 from api.posts.changes.post_change import PostChange
 from api.posts.listing import cursor_after
+from api.posts.once import keyed_request, once, take_key
 from api.shared.waiting import Deadline
 from domain.audit import Actor, api_key
-from domain.errors import Unavailable
 from domain.ids import new_id
 from domain.loop_share import loop_share
 from store.models import IdempotencyKey
-from store.posts.idempotency import KeyedRequest, acquire_key
 from store.posts.list_filters import Filter, Position
 from store.posts.lists import find_ids
 from store.queues.slots import remembering_full_slots
@@ -121,43 +119,35 @@ class ManyPosts:
     ) -> Answer:
         """Answer as the first request with this key was answered, or continue with what that one has not done.
 
-        `wanted` finds the posts of a request that has no list of them.
+        `selection` finds the posts of a request that has no list of them.
         """
         deps, request = self.deps, keyed_request(self.workspace_id, self.key, payload, f"POST /v1/posts/bulk{action}")
-        known = await self._known(request)
-        if known is not None and known.response_body is not None:
-            return Answer(known.response_status or 200, known.response_body, replayed=True)
-        matching_ids = await self._find(selection) if known is None else known.post_ids or []
-        await deps.request_limits.take_posts(self.workspace_id, len(matching_ids[:MOST_POSTS]) or count)
-        bulk_id = new_id("bulk") if known is None else known.post_id
-        if request is not None and known is None:
-            async with deps.database.transaction() as session:
-                now = datetime.now(UTC)
-                is_first = await acquire_key(
-                    session, request, bulk_id, now, None, post_ids=matching_ids if selection else None
-                )
-            if is_first is None:
-                # Another request with the key was faster: both change the posts that it has found.
-                known = await self._known(request)
-                if known is None:
-                    raise Unavailable(EXPIRED, retry_after=1)
-                bulk_id, matching_ids = known.post_id, known.post_ids or []
-        with remembering_full_slots():
-            results = await answer_each(items(bulk_id, matching_ids[:MOST_POSTS]))
-        final = not is_worth_repeating(results)
-        await wait_for_outcomes(deps, self.workspace_id, results, self.deadline)
-        answer = _answer(
-            results, cursor_after(Position(matching_ids[MOST_POSTS - 1])) if len(matching_ids) > MOST_POSTS else None
-        )
-        log.info("bulk", action=action or "/create", posts=len(results))
-        answer = await keep(deps, request, bulk_id, answer) if final else answer
-        return Answer(answer.status, answer.body, replayed=known is not None, waited=True)
+        first_id = new_id("bulk")
 
-    async def _known(self, request: KeyedRequest | None) -> IdempotencyKey | None:
-        if request is None:
-            return None
-        async with self.deps.database.reading() as session:
-            return await find_use(session, request)
+        async def answer(bulk_id: str, matching_ids: Sequence[str]) -> Answer:
+            with remembering_full_slots():
+                results = await answer_each(items(bulk_id, matching_ids[:MOST_POSTS]))
+            is_final = not is_worth_repeating(results)
+            await wait_for_outcomes(deps, self.workspace_id, results, self.deadline)
+            has_more = len(matching_ids) > MOST_POSTS
+            cursor = cursor_after(Position(matching_ids[MOST_POSTS - 1])) if has_more else None
+            log.info("bulk", action=action or "/create", posts=len(results))
+            return replace(_answer(results, cursor), waited=True, to_keep=is_final)
+
+        async def work() -> Answer:
+            matching_ids = await self._find(selection)
+            await deps.request_limits.take_posts(self.workspace_id, len(matching_ids[:MOST_POSTS]) or count)
+            if request is not None:
+                async with deps.database.transaction() as session:
+                    await take_key(session, request, first_id, post_ids=matching_ids if selection else None)
+            return await answer(first_id, matching_ids)
+
+        async def follow(use: IdempotencyKey) -> Answer:
+            matching_ids = use.post_ids or []
+            await deps.request_limits.take_posts(self.workspace_id, len(matching_ids[:MOST_POSTS]) or count)
+            return await answer(use.post_id, matching_ids)
+
+        return await once(deps, request, first_id, work, follow, is_costly=True)
 
     async def _find(self, selection: Filter | None) -> list[str]:
         if selection is None:

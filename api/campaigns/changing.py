@@ -1,18 +1,25 @@
-"""Changes of campaigns."""
+"""Changes of campaigns, their end and their deletion: each is done once for its Idempotency-Key."""
 
 from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
 
-from api.campaigns.bodies import NULLABLE, PatchCampaignBody
-from api.campaigns.reading import read_fields
 from api.campaigns.requests import CampaignRequest
+from api.campaigns.schemas import NULLABLE, CampaignFieldsBody, DeletedCampaignView, PatchCampaignBody
 from api.http.body import JsonObject
 from api.http.body_validation import in_contract_order, read
+from api.http.headers import HttpRequest
+from api.http.moments import read_moment
+from api.http.query import convert_parameter, parse_choice, parse_query
 from api.posts.answers.answer import Answer
+from api.posts.bodies.blackouts import read_blackouts
 from api.posts.clock import now_ms
+from api.views import write_json
 from domain.audit import Action, AuditEntry
-from domain.campaigns import CampaignStatus, OperationKind
+from domain.campaigns import CampaignStatus, OperationKind, UnsentPosts
 from domain.codes import ProblemCode
 from domain.errors import Conflict, InvalidRequest, Problem
+from domain.schedule import ScheduledTime, UnknownZone, horizon
 from store.campaigns.campaigns import (
     CampaignFields,
     Conflicts,
@@ -22,20 +29,25 @@ from store.campaigns.campaigns import (
     lock_conflicts,
     rules_with_fields,
 )
+from store.campaigns.lifecycle import count_unsent, delete_campaign, end_campaign
 from store.pauses.moving import make_drafts
+from store.posts.changes import WorkflowOfPost
 
 _MOST_NAMED = 100
 """Posts that are in the way of a change, and that its answer names."""
 _ENDED = Problem("The campaign has ended: only its name and its tags can be changed", "campaign_ended")
+_ENDED_BEFORE = Problem("The campaign has ended before", "campaign_ended")
+_PAUSED = Problem(
+    "The campaign is paused, so its posts would not stay as they are: end the pause first, or delete them", "paused"
+)
 
 
-async def change(request: CampaignRequest, campaign_id: str, payload: JsonObject) -> Answer:
+async def change(request: CampaignRequest, body: PatchCampaignBody) -> Answer:
     """Change the fields of a campaign, and what its scheduled posts must become. Raises InvalidRequest, Conflict."""
-    body, now = read_change(payload), now_ms()
-    async with request.deps.database.transaction() as session:
-        operation = await request.known(session)
-        if operation is None:
-            campaign = await request.locked_campaign(session, campaign_id)
+    now = now_ms()
+
+    async def work() -> Answer:
+        async with request.locked_campaign() as (session, campaign):
             if campaign_status(campaign) is CampaignStatus.ENDED and body.model_fields_set - {"name", "tags"}:
                 raise Conflict(_ENDED)
             before = campaign_fields(campaign)
@@ -49,8 +61,9 @@ async def change(request: CampaignRequest, campaign_id: str, payload: JsonObject
                 await make_drafts(session, post_ids, reason, entry, now)
             await change_campaign(session, campaign, fields)
             result = {"fields": _changed(before, fields), "skipped": conflicts.count}
-            operation = await request.record(session, campaign.id, OperationKind.CHANGED, result)
-    return await request.answer(operation)
+            return await request.record(session, OperationKind.CHANGED, result)
+
+    return await request.answer(await request.once(work))
 
 
 def read_change(payload: JsonObject) -> PatchCampaignBody:
@@ -91,3 +104,96 @@ def _changed(before: CampaignFields, after: CampaignFields) -> list[str]:
     names = {"name": "name", "tags": "tags", "timezone": "timezone", "starts": "startsAt", "ends": "endsAt"}
     names["blackouts"] = "blackouts"
     return [shown for name, shown in names.items() if getattr(before, name) != getattr(after, name)]
+
+
+def read_fields(body: CampaignFieldsBody, name: str, before: CampaignFields | None, now: datetime) -> CampaignFields:
+    """Return the fields of a campaign: those of a valid body, and the others as they are. Raises InvalidRequest.
+
+    `before`: what the campaign has; None if it is new.
+    """
+    before = before or CampaignFields(name)
+    set_names = body.model_fields_set
+    zone = body.timezone or before.timezone
+    problems: list[Problem] = []
+    starts = _read_time("startsAt", body.starts_at, zone, problems) if "starts_at" in set_names else before.starts
+    ends = _read_time("endsAt", body.ends_at, zone, problems) if "ends_at" in set_names else before.ends
+    blackouts = read_blackouts(body.blackouts or [], problems) if "blackouts" in set_names else before.blackouts
+    if zone != before.timezone:
+        starts, ends = _in_zone(starts, zone, problems), _in_zone(ends, zone, problems)
+    if ends is not None and ends != before.ends and ends.instant <= now:
+        sentence = "endsAt is in the past: to end a campaign now, use POST /v1/campaigns/{campaignId}/end"
+        problems.append(Problem(sentence, "invalid_field_value", "endsAt"))
+    for param, time in ("startsAt", starts), ("endsAt", ends):
+        if time is not None and time.instant > horizon(now):
+            problems.append(Problem(f"{param} is more than 5 years ahead", "invalid_field_value", param))
+    if starts is not None and ends is not None and starts.instant >= ends.instant:
+        problems.append(Problem("endsAt must be after startsAt", "invalid_field_value", "endsAt"))
+    if problems:
+        raise InvalidRequest(problems)
+    tags = tuple(body.tags or ()) if "tags" in set_names else before.tags
+    return CampaignFields(name, tags, zone, starts, ends, blackouts)
+
+
+def _read_time(param: str, text: Any, zone: str, problems: list[Problem]) -> ScheduledTime | None:
+    return None if text is None else read_moment(param, text, zone, problems)
+
+
+def _in_zone(time: ScheduledTime | None, zone: str, problems: list[Problem]) -> ScheduledTime | None:
+    try:
+        return time and time.in_zone(zone)
+    except UnknownZone:
+        problems.append(_no_zone(zone))
+        return None
+
+
+def _no_zone(zone: str) -> Problem:
+    return Problem(f"The time zone {zone} no longer exists; give another timezone", "invalid_field_value", "timezone")
+
+
+async def end(request: CampaignRequest) -> Answer:
+    """End a campaign, or answer as the first request with this key. Raises NotFound, Conflict."""
+
+    async def work() -> Answer:
+        async with request.locked_campaign() as (session, campaign):
+            if campaign.status == CampaignStatus.ENDED:
+                raise Conflict(_ENDED_BEFORE)
+            return await request.complete(session, *await end_campaign(session, campaign, request.actor))
+
+    operation = await request.once(work)
+    request.deps.closed_gates.forget()
+    return await request.answer(operation)
+
+
+def read_unsent(request: HttpRequest) -> UnsentPosts | None:
+    """Return what a request says of the posts of a campaign that it deletes. Raises InvalidRequest."""
+    query, query_problems = parse_query(request)
+    problems: list[Problem] = []
+    unsent = convert_parameter(query, problems, "posts", lambda text: parse_choice(UnsentPosts, text))
+    if problems or query_problems:
+        raise InvalidRequest([*problems, *query_problems])
+    return unsent
+
+
+async def delete(request: CampaignRequest, unsent: UnsentPosts | None) -> Answer:
+    """Delete a campaign, or answer as the first request with this key. Raises NotFound, Conflict."""
+    with_workflow: list[WorkflowOfPost] = []
+
+    async def work() -> Answer:
+        async with request.locked_campaign(alone=True) as (session, campaign):
+            count = await count_unsent(session, campaign)
+            if count and unsent is None:
+                sentence = f"The campaign has {count:,} posts that are not published: say posts=keep or posts=delete"
+                raise Conflict(Problem(sentence, "campaign_has_unsent_posts", "posts"))
+            if count and unsent is UnsentPosts.KEEP and campaign.status == CampaignStatus.PAUSED:
+                raise Conflict(_PAUSED)
+            deleted = await delete_campaign(session, campaign, unsent, request.actor)
+            with_workflow.extend(deleted.with_workflow)
+            return await request.complete(session, deleted.operation_id, deleted.result)
+
+    operation = await request.once(work)
+    request.deps.delivery.deliver_deleted(with_workflow)
+    request.deps.closed_gates.forget()
+    view = DeletedCampaignView(
+        id=operation.campaign_id, deleted=True, operationId=operation.id, result=dict(operation.result)
+    )
+    return Answer(200, write_json(view), replayed=operation.is_replay)

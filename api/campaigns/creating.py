@@ -1,30 +1,48 @@
-"""Creation of campaigns, with their first posts or without."""
+"""Creation of campaigns, with their first posts or without, and the start of drafts.
 
+Their drafts are checked as new posts are, and then scheduled together.
+"""
+
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
 import structlog
 
-from api.campaigns.bodies import CampaignBody
-from api.campaigns.reading import read_fields
-from api.campaigns.requests import CampaignRequest, DoneOperation
+from api.campaigns.changing import read_fields
+from api.campaigns.requests import CampaignRequest, require_campaign
+from api.campaigns.schemas import CampaignBody
 from api.http.body import check_size
 from api.http.body_validation import read_valid
 from api.http.large_body import LargeBody, SplitBody, split_body
 from api.imports.json_rows import list_rows
 from api.posts.answers.answer import Answer
+from api.posts.bodies.parse_patch import read_patch
+from api.posts.bodies.platform_rules import collect_platform_problems
+from api.posts.campaign_rules import find_campaign_problem
 from api.posts.changes.external_id import taken_id
 from api.posts.clock import now_ms
 from api.posts.many.building import build_posts, deliver_due, total_bytes
-from api.posts.many.checking import MOST_ROWS, CheckedPost, CheckedRows, RefusedRow, Row, check_rows
+from api.posts.many.checking import (
+    MOST_ROW_PROBLEMS,
+    MOST_ROWS,
+    SLICE,
+    CheckedPost,
+    CheckedRows,
+    RefusedRow,
+    Row,
+    check_rows,
+)
 from api.posts.many.links import link_rows, write_links
 from api.posts.many.queues import take_slots
 from api.posts.many.warnings import PlanWarningView, plan_warnings
-from domain.campaigns import MOST_CAMPAIGNS, CampaignStatus, OperationKind
-from domain.errors import Problem, TooManyRequests, Unavailable
-from domain.ids import new_id
-from domain.loop_share import loop_share
-from store.campaigns.campaigns import CampaignFields, add_campaign, count_campaigns, rules_with_fields
+from domain.campaigns import MOST_CAMPAIGNS, CampaignRules, CampaignStatus, OperationKind
+from domain.errors import Conflict, PostsError, Problem, TooManyRequests, Unavailable, Unprocessable
+from domain.loop_share import HEAVY, LoopShare, loop_share
+from store.accounts.connected import find_accounts
+from store.campaigns.campaigns import CampaignFields, add_campaign, campaign_rules, count_campaigns, rules_with_fields
+from store.campaigns.lifecycle import DraftsChangedError, DraftVersion, list_drafts, read_drafts, start_campaign
+from store.models import ConnectedAccount, Post
 from store.posts.contents import NewPost
 from store.posts.creating import ExternalIdTakenError, create_posts
 from store.posts.imports import find_known
@@ -34,9 +52,11 @@ log = structlog.get_logger(__name__)
 
 _POSTS = "posts"
 _TRIES = 3
-"""Times that a campaign is tried while other requests create posts with its external ids."""
+"""Times that a campaign is tried while others create posts with its external ids, or change its drafts."""
 _RACED = Problem("Other requests create posts with the same externalIds; please try again", "unavailable")
 _TOO_MANY = Problem(f"This workspace may have {MOST_CAMPAIGNS:,} campaigns: delete one first", "too_many_campaigns")
+_STARTED = Problem("The campaign is not a draft: it was started before", "conflict")
+_CHANGING = Problem("The drafts of the campaign are being changed; please try again", "unavailable")
 _OTHER_CAMPAIGN = Problem("campaignId cannot be given in a campaign's own posts", "invalid_field_value", "campaignId")
 
 
@@ -76,49 +96,47 @@ async def create_campaign(request: CampaignRequest, campaign: CampaignToCreate) 
     """
     for _ in range(_TRIES):
         try:
-            return await request.answer(await _create(request, campaign), 201)
+            operation = await request.once(lambda: _create(request, campaign), is_costly=campaign.has_posts)
         except ExternalIdTakenError:
             log.info("campaign.raced")
+        else:
+            return await request.answer(operation, 201)
     raise Unavailable(_RACED, retry_after=1)
 
 
-async def _create(request: CampaignRequest, campaign: CampaignToCreate) -> DoneOperation:
+async def _create(request: CampaignRequest, campaign: CampaignToCreate) -> Answer:
     """Create everything in one transaction. Raises ExternalIdTakenError."""
-    deps, campaign_id, posts, result = request.deps, new_id("cmp"), list[NewPost](), dict[str, Any]()
-    checked_posts = list[CheckedPost]()
+    deps, posts, result, checked_posts = request.deps, list[NewPost](), dict[str, Any](), list[CheckedPost]()
     if campaign.has_posts:
-        async with deps.database.transaction() as session:
-            if (operation := await request.known(session)) is not None:
-                return operation
-        checked_posts, warnings = await _check_posts(request, campaign, campaign_id)
+        checked_posts, warnings = await _check_posts(request, campaign)
         await deps.request_limits.take_posts(request.workspace_id, len(checked_posts))
         posts = await build_posts(deps, request.workspace_id, request.actor, checked_posts, campaign.size)
         await deps.usage.count_posts(request.workspace_id, len(posts), total_bytes(posts))
         result = {"posts": len(posts), "warnings": warnings}
-    async with deps.database.transaction() as session:
-        if (operation := await request.known(session)) is not None:
-            return operation
+    async with request.transaction() as session:
         # One request of a workspace at a time, so that none exceeds the limit.
         await lock(session, f"campaigns.{request.workspace_id}")
         if await count_campaigns(session, request.workspace_id) >= MOST_CAMPAIGNS:
             raise TooManyRequests(_TOO_MANY, retry_after=60)
-        await add_campaign(session, request.workspace_id, campaign.fields, campaign.status, now_ms(), campaign_id)
+        await add_campaign(
+            session, request.workspace_id, campaign.fields, campaign.status, now_ms(), request.campaign_id
+        )
         async with loop_share(campaign.size) as turn:
             first_rows, refused = await link_rows(session, request.workspace_id, checked_posts, now_ms(), _POSTS, turn)
         CheckedRows(refused=refused).require_sound()
         write_links(checked_posts, posts, first_rows)
         await take_slots(session, request.workspace_id, [post.parsed for post in checked_posts], posts, _POSTS)
         await create_posts(session, posts)
-        operation = await request.record(session, campaign_id, OperationKind.CREATED, result)
+        answer = await request.record(session, OperationKind.CREATED, result)
     deliver_due(deps, posts)
-    return operation
+    return answer
 
 
 async def _check_posts(
-    request: CampaignRequest, campaign: CampaignToCreate, campaign_id: str
+    request: CampaignRequest, campaign: CampaignToCreate
 ) -> tuple[list[CheckedPost], list[PlanWarningView]]:
     """Return the posts of a campaign, all of which are sound, and warnings. Raises InvalidRequest, Unprocessable."""
-    deps, workspace_id = request.deps, request.workspace_id
+    deps, workspace_id, campaign_id = request.deps, request.workspace_id, request.campaign_id
     rules = rules_with_fields(campaign_id, campaign.status, campaign.fields)
     rows = (_row_of_campaign(row, campaign_id) for row in list_rows(campaign.rows))
     checked = await check_rows(deps, workspace_id, rows, campaign.size, _POSTS, {campaign_id: rules})
@@ -140,3 +158,70 @@ def _row_of_campaign(row: Row, campaign_id: str) -> Row:
     """Return the row of a post as if it had named its campaign."""
     problems = [*row.problems, *([_OTHER_CAMPAIGN] if "campaignId" in row.body else [])]
     return replace(row, body={**row.body, "campaignId": campaign_id}, problems=problems)
+
+
+async def start(request: CampaignRequest) -> Answer:
+    """Start a campaign, or answer as the first request with this key. Raises NotFound, Conflict, Unprocessable."""
+    for _ in range(_TRIES):
+        try:
+            operation = await request.once(lambda: _start(request), is_costly=True)
+        except DraftsChangedError:
+            continue
+        return await request.answer(operation)
+    raise Unavailable(_CHANGING, retry_after=1)
+
+
+async def _start(request: CampaignRequest) -> Answer:
+    async with request.deps.database.reading() as session:
+        rules = campaign_rules(await require_campaign(session, request.workspace_id, request.campaign_id))
+    if rules.status is not CampaignStatus.DRAFT:
+        raise Conflict(_STARTED)
+    drafts = await _check_drafts(request, replace(rules, status=CampaignStatus.ACTIVE))
+    async with request.locked_campaign() as (session, campaign):
+        if campaign_rules(campaign) != rules:
+            raise DraftsChangedError
+        operation_id, result, soon = await start_campaign(session, campaign, drafts, request.actor)
+        answer = await request.complete(session, operation_id, result)
+    request.deps.delivery.deliver_saved(soon)
+    return answer
+
+
+async def _check_drafts(request: CampaignRequest, rules: CampaignRules) -> dict[str, DraftVersion]:
+    """Return the drafts with times, each in the version that was checked. Raises Unprocessable with all problems."""
+    database, workspace_id = request.deps.database, request.workspace_id
+    async with database.reading() as session:
+        post_ids = await list_drafts(session, workspace_id, rules.id)
+    drafts: dict[str, DraftVersion] = {}
+    problems: list[Problem] = []
+    for begin in range(0, len(post_ids), SLICE):
+        async with database.reading() as session:
+            posts = await read_drafts(session, post_ids[begin : begin + SLICE])
+            account_ids = sorted({target.account_id for post in posts for target in post.targets})
+            accounts = await find_accounts(session, workspace_id, account_ids)
+        async with loop_share(HEAVY) as turn:
+            for post in posts:
+                try:
+                    drafts[post.id] = await _check_draft(post, rules, accounts, turn)
+                except PostsError as error:
+                    where = f"posts.{post.id}"
+                    problems += [replace(problem.within(where), post_id=post.id) for problem in error.problems]
+                await turn.pause()
+        if len(problems) >= MOST_ROW_PROBLEMS:
+            break
+    if problems:
+        raise Unprocessable(problems[:MOST_ROW_PROBLEMS])
+    return drafts
+
+
+async def _check_draft(
+    post: Post, rules: CampaignRules, accounts: Mapping[str, ConnectedAccount], turn: LoopShare
+) -> DraftVersion:
+    """Return the version and the time of a draft that could be scheduled by PATCH. Raises what is wrong with it."""
+    parsed_post = read_patch(post, {"isDraft": False}, now_ms(), rules)
+    if problem := find_campaign_problem(parsed_post, rules, joins=False):
+        raise Unprocessable(problem)
+    if problems := await collect_platform_problems(parsed_post.content, accounts, turn):
+        raise Unprocessable(problems)
+    if parsed_post.due_at is None:
+        raise AssertionError("unreachable: a draft with a time is scheduled")
+    return DraftVersion(post.version, parsed_post.due_at)

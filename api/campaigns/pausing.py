@@ -1,19 +1,17 @@
 """Pauses, resumptions and moves of campaigns: each is one transaction, done once for its Idempotency-Key."""
 
-import asyncio
-from collections.abc import Mapping
-from datetime import datetime, timedelta
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from datetime import timedelta
 from typing import Any
 
 import structlog
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from api.campaigns.pausing_bodies import PauseCampaignBody, ResumeCampaignBody, ShiftCampaignBody
 from api.campaigns.requests import CampaignRequest, DoneOperation, require_campaign, shown_campaigns
-from api.http.body import JsonObject
-from api.http.body_validation import read_valid
+from api.campaigns.schemas import PauseCampaignBody, ResumeCampaignBody, ShiftCampaignBody
 from api.http.moments import require_moment
-from api.pauses.actions import ASK_EVERY_S, missed_unsaid, read_policy
+from api.pauses.actions import missed_unsaid, read_policy, wait_until_paused
 from api.posts.answers.answer import Answer
 from api.posts.clock import now_ms
 from api.shared.moves import move_refusal
@@ -37,8 +35,7 @@ from store.campaigns.pausing import (
 )
 from store.campaigns.pausing import resume as end_pause
 from store.models import Campaign, Pause
-from store.pauses.gates import posts_in_flight
-from store.pauses.pauses import preview_end
+from store.pauses.pauses import find_pause_under_way, preview_end
 
 log = structlog.get_logger(__name__)
 
@@ -46,35 +43,36 @@ _NOT_PAUSED = Problem("The campaign is not paused", "conflict")
 _NOT_AHEAD = Problem("resumeAt must be in the future", "invalid_field_value", "resumeAt")
 
 
-async def pause(request: CampaignRequest, campaign_id: str, payload: JsonObject, wait_s: float) -> Answer:
+async def pause(request: CampaignRequest, body: PauseCampaignBody, wait_s: float) -> Answer:
     """Pause a campaign; wait a while for what is being sent. Raises NotFound, InvalidRequest, Conflict."""
-    body = read_valid(PauseCampaignBody, payload)
     policy = MissedPolicy(body.missed) if body.missed else None
     if (body.resume_at is None) != (policy is None):
         missing = "missed" if policy is None else "resumeAt"
         sentence = f"{missing} is required: resumeAt and missed belong together"
         raise InvalidRequest(Problem(sentence, "missing_required_field", missing))
-    async with request.deps.database.transaction() as session:
-        operation = await request.known(session)
-        if operation is None:
-            campaign = await request.locked_campaign(session, campaign_id)
+    begun: Pause | None = None
+
+    async def work() -> Answer:
+        nonlocal begun
+        async with request.locked_campaign() as (session, campaign):
             if problem := find_pause_problem(campaign):
                 raise Conflict(problem)
-            resume_at = None if body.resume_at is None else _read_resume_at(body.resume_at, campaign)
+            resume_at = body.resume_at and require_moment("resumeAt", body.resume_at, campaign.timezone)
+            if resume_at and resume_at <= now_ms():
+                raise InvalidRequest(_NOT_AHEAD)
             begun, operation_id = await pause_campaign(
-                session,
-                campaign,
-                body.reason,
-                request.actor,
-                resume_at=resume_at,
-                missed=policy,
-                request=request.keyed,
+                session, campaign, body.reason, request.actor, resume_at=resume_at or None, missed=policy
             )
-            operation = DoneOperation(operation_id, campaign.id, pause_json(campaign, begun))
+            return await request.complete(session, operation_id, pause_json(campaign, begun))
+
+    operation = await request.once(work)
     _log("campaign.paused", operation)
     request.deps.closed_gates.forget()
-    await _wait_for_sends(request, campaign_id, wait_s)
-    return await request.answer(operation)
+    if begun is None:
+        async with request.deps.database.reading() as session:
+            begun = await find_pause_under_way(session, request.workspace_id, campaign_gate(request.campaign_id))
+    view = await wait_until_paused(request.deps, begun, wait_s) if begun else None
+    return await request.answer(operation, pause=view)
 
 
 def _log(event: str, operation: DoneOperation) -> None:
@@ -83,60 +81,66 @@ def _log(event: str, operation: DoneOperation) -> None:
         log.info(event, campaign_id=operation.campaign_id, operation_id=operation.id)
 
 
-async def _wait_for_sends(request: CampaignRequest, campaign_id: str, wait_s: float) -> None:
-    """Wait until nothing of a paused campaign is being sent any more, but not longer than `wait_s`."""
-    deadline = asyncio.get_running_loop().time() + wait_s
-    while asyncio.get_running_loop().time() < deadline:
-        async with request.deps.database.reading() as session:
-            if not await posts_in_flight(session, request.workspace_id, campaign_gate(campaign_id)):
-                return
-        await asyncio.sleep(ASK_EVERY_S)
-
-
-def _read_resume_at(text: str, campaign: Campaign) -> datetime:
-    resume_at = require_moment("resumeAt", text, campaign.timezone)
-    if resume_at <= now_ms():
-        raise InvalidRequest(_NOT_AHEAD)
-    return resume_at
-
-
-async def resume(request: CampaignRequest, campaign_id: str, payload: JsonObject) -> Answer:
+async def resume(request: CampaignRequest, body: ResumeCampaignBody) -> Answer:
     """End the pause of a campaign, or say what that would do. Raises NotFound, InvalidRequest, Conflict."""
-    body = read_valid(ResumeCampaignBody, payload)
-    policy = read_policy(body)
+    policy, continuing = read_policy(body), list[str]()
     if body.dry_run:
-        return await _preview(request, campaign_id, policy)
-    continuing: list[str] = []
-    try:
-        async with request.deps.database.transaction() as session:
-            operation = await request.known(session)
-            if operation is None:
-                campaign = await request.locked_campaign(session, campaign_id)
+        with _moves("missed"):
+            async with request.deps.database.reading() as session:
+                campaign = await require_campaign(session, request.workspace_id, request.campaign_id)
                 begun = await _require_pause(session, campaign)
-                spacing = timedelta(seconds=body.spacing)
-                ended = await end_pause(session, begun, policy, spacing, request.actor, request.keyed)
-                if ended is None:
-                    raise missed_unsaid(await preview_end(session, begun, None))
-                continuing += ended.continuing
-                result = resumed_json(ended.resumed, policy)
-                operation = DoneOperation(ended.operation_id or "", campaign.id, result)
-    except MoveRefused as refused:
-        raise move_refusal(refused, "missed") from None
+                result = resumed_json(await preview_resume(session, begun, policy), policy)
+        return await _answer_preview(request, campaign, result)
+
+    async def work() -> Answer:
+        async with request.locked_campaign() as (session, campaign):
+            begun = await _require_pause(session, campaign)
+            ended = await end_pause(session, begun, policy, timedelta(seconds=body.spacing), request.actor)
+            if ended is None:
+                raise missed_unsaid(await preview_end(session, begun, None))
+            continuing.extend(ended.continuing)
+            return await request.complete(session, ended.operation_id or "", resumed_json(ended.resumed, policy))
+
+    with _moves("missed"):
+        operation = await request.once(work)
     _log("campaign.resumed", operation)
     request.deps.closed_gates.forget()
     request.deps.delivery.deliver_saved(continuing)
     return await request.answer(operation)
 
 
-async def _preview(request: CampaignRequest, campaign_id: str, policy: MissedPolicy | None) -> Answer:
+async def shift(request: CampaignRequest, body: ShiftCampaignBody) -> Answer:
+    """Move the posts of a campaign, or say what that would do. Raises NotFound, InvalidRequest, Conflict."""
+    continuing: list[str] = []
+    if body.dry_run:
+        with _moves("by"):
+            async with request.deps.database.reading() as session:
+                campaign = await require_campaign(session, request.workspace_id, request.campaign_id)
+                preview = await preview_shift(session, campaign, _read_shift(body, campaign_rules(campaign)))
+        return await _answer_preview(request, campaign, preview.as_json())
+
+    async def work() -> Answer:
+        async with request.locked_campaign() as (session, campaign):
+            effect, operation_id, soon = await shift_campaign(
+                session, campaign, _read_shift(body, campaign_rules(campaign)), request.actor
+            )
+            continuing.extend(soon)
+            return await request.complete(session, operation_id, effect.as_json())
+
+    with _moves("by"):
+        operation = await request.once(work)
+    _log("campaign.shifted", operation)
+    request.deps.delivery.deliver_saved(continuing)
+    return await request.answer(operation)
+
+
+@contextmanager
+def _moves(param: str) -> Iterator[None]:
+    """Raise the error of a refused move, which names a field of the body."""
     try:
-        async with request.deps.database.reading() as session:
-            campaign = await require_campaign(session, request.workspace_id, campaign_id)
-            begun = await _require_pause(session, campaign)
-            result = resumed_json(await preview_resume(session, begun, policy), policy)
+        yield
     except MoveRefused as refused:
-        raise move_refusal(refused, "missed") from None
-    return await _answer_preview(request, campaign, result)
+        raise move_refusal(refused, param) from None
 
 
 async def _require_pause(session: AsyncSession, campaign: Campaign) -> Pause:
@@ -144,32 +148,6 @@ async def _require_pause(session: AsyncSession, campaign: Campaign) -> Pause:
     if begun is None:
         raise Conflict(_NOT_PAUSED)
     return begun
-
-
-async def shift(request: CampaignRequest, campaign_id: str, payload: JsonObject) -> Answer:
-    """Move the posts of a campaign, or say what that would do. Raises NotFound, InvalidRequest, Conflict."""
-    body = read_valid(ShiftCampaignBody, payload)
-    continuing: list[str] = []
-    try:
-        if body.dry_run:
-            async with request.deps.database.reading() as session:
-                campaign = await require_campaign(session, request.workspace_id, campaign_id)
-                preview = await preview_shift(session, campaign, _read_shift(body, campaign_rules(campaign)))
-            return await _answer_preview(request, campaign, preview.as_json())
-        async with request.deps.database.transaction() as session:
-            operation = await request.known(session)
-            if operation is None:
-                campaign = await request.locked_campaign(session, campaign_id)
-                effect, operation_id, soon = await shift_campaign(
-                    session, campaign, _read_shift(body, campaign_rules(campaign)), request.actor, request.keyed
-                )
-                continuing += soon
-                operation = DoneOperation(operation_id, campaign.id, effect.as_json())
-    except MoveRefused as refused:
-        raise move_refusal(refused, "by") from None
-    _log("campaign.shifted", operation)
-    request.deps.delivery.deliver_saved(continuing)
-    return await request.answer(operation)
 
 
 def _read_shift(body: ShiftCampaignBody, campaign: CampaignRules) -> ShiftRequest:

@@ -1,33 +1,40 @@
-"""Requests for operations on campaigns: each is done once for its Idempotency-Key, and answered with the campaign."""
+"""Requests about campaigns: an operation is done once for its Idempotency-Key, and answered with the campaign."""
 
-from collections.abc import Mapping, Sequence
+import json
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import Any, Self
+from functools import partial
+from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from api.campaigns.views import CampaignView, campaign_view
+from api.campaigns.schemas import CampaignPageView, CampaignView, OperationPageView, campaign_view, operation_view
 from api.dependencies import Dependencies
-from api.http.body import JsonObject
+from api.http.cursors import encode_cursor
+from api.http.headers import HttpRequest
+from api.http.query import convert_page, convert_parameter, parse_choice, parse_query, read_id
 from api.pauses.actions import pause_view
 from api.pauses.schemas import PauseView
 from api.posts.answers.answer import Answer
-from api.posts.changes.idempotency import REUSED, keyed_request
+from api.posts.once import complete, once, take_key
 from api.views import write_json
 from domain.audit import Actor
 from domain.campaigns import CampaignStatus, OperationKind
-from domain.errors import Conflict, IdempotencyKeyReused, NotFound, Problem
+from domain.errors import Conflict, InvalidRequest, NotFound, Problem
 from domain.ids import is_campaign_id
 from domain.pauses import MissedPolicy, campaign_gate
 from domain.schedule import rfc3339
-from store.campaigns.campaigns import find_campaign, lock_campaign
-from store.campaigns.operations import OtherRequestError, find_operation, record_operation
+from store.audit import names_of_keys
+from store.campaigns.campaigns import find_campaign, list_campaigns, lock_campaign
+from store.campaigns.operations import list_operations, record_operation
 from store.models import Campaign
 from store.pauses.pauses import find_pause_under_way
 from store.posts.idempotency import KeyedRequest
 from store.series.rows import count_by_campaign
 
-NO_SUCH_CAMPAIGN = Problem("This workspace has no such campaign", "not_found")
+_NO_SUCH_CAMPAIGN = Problem("This workspace has no such campaign", "not_found")
+_DELETED = Problem("The campaign of this Idempotency-Key was deleted; a new request needs a new key", "conflict")
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,8 +42,8 @@ class DoneOperation:
     """An operation that is recorded: by this request, or by an earlier one with its key."""
 
     id: str
-    campaign_id: str
     result: Mapping[str, Any]
+    campaign_id: str
     is_replay: bool = False
 
 
@@ -48,47 +55,53 @@ class CampaignRequest:
     workspace_id: str
     actor: Actor
     keyed: KeyedRequest | None
+    campaign_id: str
 
-    @classmethod
-    def from_route(
-        cls, deps: Dependencies, workspace_id: str, actor: Actor, payload: JsonObject, key: str | None, route: str
-    ) -> Self:
-        """Return the request that a method and a path ask for with this body."""
-        return cls(deps, workspace_id, actor, keyed_request(workspace_id, key, payload, route))
+    async def once(self, work: Callable[[], Awaitable[Answer]], *, is_costly: bool = False) -> DoneOperation:
+        """Return the operation that `work` does, or that an earlier request with this key has done.
 
-    async def known(self, session: AsyncSession) -> DoneOperation | None:
-        """Return the operation that an earlier request with this key has done. Raises IdempotencyKeyReused.
-
-        It is the first statement of the transaction, as `find_operation`.
+        `work` is as of `api.posts.once.once`. Its transaction is `transaction` or `locked_campaign`, and ends with
+        `complete`. Raises what `once` does.
         """
-        try:
-            operation = await find_operation(session, self.keyed)
-        except OtherRequestError:
-            raise IdempotencyKeyReused(REUSED) from None
-        if operation is None:
-            return None
-        return DoneOperation(operation.id, operation.campaign_id or "", operation.result, is_replay=True)
+        answer = await once(self.deps, self.keyed, self.campaign_id, work, is_costly=is_costly)
+        operation_id, result, campaign_id = json.loads(answer.body)
+        return DoneOperation(operation_id, result, campaign_id, answer.replayed)
 
-    async def locked_campaign(self, session: AsyncSession, campaign_id: str, *, alone: bool = False) -> Campaign:
-        """Lock a campaign as `lock_campaign` does. Raises NotFound."""
-        campaign = None
-        if is_campaign_id(campaign_id):
-            campaign = await lock_campaign(session, self.workspace_id, campaign_id, alone=alone)
-        if campaign is None:
-            raise NotFound(NO_SUCH_CAMPAIGN)
-        return campaign
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator[AsyncSession]:
+        """Open the transaction of the operation, which takes the key. Raises KeyTakenError."""
+        async with self.deps.database.transaction() as session:
+            await take_key(session, self.keyed, self.campaign_id)
+            yield session
 
-    async def record(
-        self, session: AsyncSession, campaign_id: str, kind: OperationKind, result: Mapping[str, Any]
-    ) -> DoneOperation:
-        """Record the operation in the transaction that does it."""
+    @asynccontextmanager
+    async def locked_campaign(self, *, alone: bool = False) -> AsyncIterator[tuple[AsyncSession, Campaign]]:
+        """Open the transaction of the operation, and lock its campaign as `lock_campaign` does. Raises NotFound."""
+        async with self.transaction() as session:
+            campaign = None
+            if is_campaign_id(self.campaign_id):
+                campaign = await lock_campaign(session, self.workspace_id, self.campaign_id, alone=alone)
+            if campaign is None:
+                raise NotFound(_NO_SUCH_CAMPAIGN)
+            yield session, campaign
+
+    async def complete(self, session: AsyncSession, operation_id: str, result: Mapping[str, Any]) -> Answer:
+        """Keep the result of an operation, for as long as the operation is kept."""
+        kept = json.dumps([operation_id, result, self.campaign_id])
+        return await complete(session, self.keyed, Answer(200, kept.encode()), operation_id)
+
+    async def record(self, session: AsyncSession, kind: OperationKind, result: Mapping[str, Any]) -> Answer:
+        """Record the operation in the transaction that does it, and keep its result."""
         operation_id = await record_operation(
-            session, self.workspace_id, kind, self.actor, result, campaign_id=campaign_id, request=self.keyed
+            session, self.workspace_id, kind, self.actor, result, campaign_id=self.campaign_id
         )
-        return DoneOperation(operation_id, campaign_id, result)
+        return await self.complete(session, operation_id, result)
 
-    async def answer(self, operation: DoneOperation, status: int = 200) -> Answer:
-        """Answer with the campaign as it is now, and with the result of the operation. Raises Conflict."""
+    async def answer(self, operation: DoneOperation, status: int = 200, pause: PauseView | None = None) -> Answer:
+        """Answer with the campaign as it is now, and with the result of the operation. Raises Conflict.
+
+        `pause` is the campaign's, if it was read.
+        """
         async with self.deps.database.reading() as session:
             campaign = await find_campaign(session, self.workspace_id, operation.campaign_id)
         if campaign is None:
@@ -96,26 +109,26 @@ class CampaignRequest:
         if not operation.is_replay:
             # The last count is of the time before.
             self.deps.campaign_progress.forget(campaign.id)
-        (view,) = await shown_campaigns(self.deps, [campaign])
+        (view,) = await shown_campaigns(self.deps, [campaign], pause)
         view["operationId"], view["result"] = operation.id, dict(operation.result)
         return Answer(status, write_json(view), replayed=operation.is_replay)
-
-
-_DELETED = Problem("The campaign of this Idempotency-Key was deleted; a new request needs a new key", "conflict")
 
 
 async def require_campaign(session: AsyncSession, workspace_id: str, campaign_id: str) -> Campaign:
     """Return a campaign of the workspace. Raises NotFound."""
     campaign = await find_campaign(session, workspace_id, campaign_id) if is_campaign_id(campaign_id) else None
     if campaign is None:
-        raise NotFound(NO_SUCH_CAMPAIGN)
+        raise NotFound(_NO_SUCH_CAMPAIGN)
     return campaign
 
 
-async def shown_campaigns(deps: Dependencies, campaigns: Sequence[Campaign]) -> list[CampaignView]:
+async def shown_campaigns(
+    deps: Dependencies, campaigns: Sequence[Campaign], pause: PauseView | None = None
+) -> list[CampaignView]:
     """Return campaigns of one workspace as clients read them, with their progress, series and pauses.
 
-    The caller holds no session: the progress is counted by a connection of its own.
+    The caller holds no session: the progress is counted by a connection of its own. `pause` is the pause of the only
+    campaign, if it was read.
     """
     if not campaigns:
         return []
@@ -123,23 +136,73 @@ async def shown_campaigns(deps: Dependencies, campaigns: Sequence[Campaign]) -> 
     progress = await deps.campaign_progress.read(ids)
     async with deps.database.reading() as session:
         series = await count_by_campaign(session, campaigns[0].workspace_id, ids)
-        pauses = await _read_pauses(session, campaigns)
+        pauses = {campaign.id: await _read_pause(session, campaign, pause) for campaign in campaigns}
     return [
-        campaign_view(campaign, progress[campaign.id], series.get(campaign.id, 0), pauses.get(campaign.id))
+        campaign_view(campaign, progress[campaign.id], series.get(campaign.id, 0), pauses[campaign.id])
         for campaign in campaigns
     ]
 
 
-async def _read_pauses(session: AsyncSession, campaigns: Sequence[Campaign]) -> dict[str, PauseView]:
-    """Return the pauses of campaigns by the campaigns' ids."""
-    views = {}
-    for campaign in campaigns:
-        if campaign.status != CampaignStatus.PAUSED:
-            continue
-        begun = await find_pause_under_way(session, campaign.workspace_id, campaign_gate(campaign.id))
-        if begun is not None:
-            view = views[campaign.id] = await pause_view(session, begun)
-            if campaign.resume_at is not None and campaign.resume_missed is not None:
-                view["resumeAt"] = rfc3339(campaign.resume_at)
-                view["resumeMissed"] = MissedPolicy(campaign.resume_missed)
-    return views
+async def _read_pause(session: AsyncSession, campaign: Campaign, pause: PauseView | None) -> PauseView | None:
+    if campaign.status != CampaignStatus.PAUSED:
+        return None
+    if pause is None:
+        row = await find_pause_under_way(session, campaign.workspace_id, campaign_gate(campaign.id))
+        if row is None:
+            return None
+        pause = await pause_view(session, row)
+    if campaign.resume_at is not None and campaign.resume_missed is not None:
+        pause["resumeAt"] = rfc3339(campaign.resume_at)
+        pause["resumeMissed"] = MissedPolicy(campaign.resume_missed)
+    return pause
+
+
+@dataclass(frozen=True, slots=True)
+class PageQuery:
+    """A page of a list: how many entries it has at most, and the id before which it begins."""
+
+    limit: int
+    before_id: str | None
+    status: CampaignStatus | None = None
+    tag: str | None = None
+
+
+def read_list_query(request: HttpRequest) -> PageQuery:
+    """Return what page a request asks for. Raises InvalidRequest with every problem."""
+    query, query_problems = parse_query(request)
+    problems: list[Problem] = []
+    before_id, limit = convert_page(query, problems, read_id)
+    status = convert_parameter(query, problems, "status", partial(parse_choice, CampaignStatus))
+    if problems or query_problems:
+        raise InvalidRequest([*problems, *query_problems])
+    return PageQuery(limit, before_id, status, query.get("tag"))
+
+
+async def list_page(deps: Dependencies, workspace_id: str, page: PageQuery) -> CampaignPageView:
+    """Return a page of the campaigns of a workspace."""
+    async with deps.database.reading() as session:
+        campaigns = await list_campaigns(
+            session, workspace_id, page.limit + 1, before_id=page.before_id, status=page.status, tag=page.tag
+        )
+    views = await shown_campaigns(deps, campaigns[: page.limit])
+    cursor = encode_cursor({"id": views[-1]["id"]}) if len(campaigns) > page.limit else None
+    return CampaignPageView(campaigns=views, cursor=cursor, hasMore=cursor is not None)
+
+
+async def operations_page(
+    deps: Dependencies, workspace_id: str, campaign_id: str, request: HttpRequest
+) -> OperationPageView:
+    """Return a page of the operations on a campaign, also on one that was deleted. Raises InvalidRequest, NotFound."""
+    page = read_list_query(request)
+    if not is_campaign_id(campaign_id):
+        raise NotFound(_NO_SUCH_CAMPAIGN)
+    async with deps.database.reading() as session:
+        operations = await list_operations(
+            session, workspace_id, page.limit + 1, campaign_id=campaign_id, before_id=page.before_id
+        )
+        if not operations:
+            await require_campaign(session, workspace_id, campaign_id)
+        names = await names_of_keys(session, (operation.actor_id for operation in operations))
+    views = [operation_view(operation, names) for operation in operations[: page.limit]]
+    cursor = encode_cursor({"id": views[-1]["id"]}) if len(operations) > page.limit else None
+    return OperationPageView(operations=views, cursor=cursor, hasMore=cursor is not None)

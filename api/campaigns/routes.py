@@ -2,31 +2,50 @@
 
 import hashlib
 from contextlib import nullcontext
+from functools import partial
 
 from litestar import Controller, Response
 from litestar.params import FromPath
 
 from api.auth import AUTHENTICATED, WorkspaceId, request_actor
-from api.campaigns.bodies import CampaignBody, PatchCampaignBody
-from api.campaigns.changing import change, read_change
-from api.campaigns.creating import create_campaign, read_campaign_to_create
-from api.campaigns.ending import delete, end, read_unsent
-from api.campaigns.lists import list_page, operations_page, read_list_query
-from api.campaigns.requests import CampaignRequest, require_campaign, shown_campaigns
-from api.campaigns.starting import start
-from api.campaigns.views import CampaignPageView, CampaignView, DeletedCampaignView, OperationPageView
+from api.campaigns.changing import change, delete, end, read_change, read_unsent
+from api.campaigns.creating import create_campaign, read_campaign_to_create, start
+from api.campaigns.pausing import pause, resume, shift
+from api.campaigns.requests import (
+    CampaignRequest,
+    list_page,
+    operations_page,
+    read_list_query,
+    require_campaign,
+    shown_campaigns,
+)
+from api.campaigns.schemas import (
+    CampaignBody,
+    CampaignPageView,
+    CampaignView,
+    DeletedCampaignView,
+    OperationPageView,
+    PatchCampaignBody,
+    PauseCampaignBody,
+    ResumeCampaignBody,
+    ShiftCampaignBody,
+)
 from api.dependencies import Dependencies, Deps
 from api.http.body import MAX_BYTES, read_no_body
+from api.http.body_validation import read_valid
 from api.http.headers import HttpRequest, idempotency_key, required_key
 from api.http.large_body import LARGE_BYTES, read_large_body
 from api.http.operation import Operation
-from api.http.parameters import KEY, KEY_OF_OPERATION, page, query
+from api.http.parameters import KEY, KEY_OF_OPERATION, PREFER_PAUSED, page, query, required
 from api.http.query import read_query
-from api.http.request import read_bare_request, read_head, read_keyed_request
+from api.http.request import read_bare_request, read_head
+from api.pauses.routes import pause_wait
 from api.posts.answers.response import respond
+from api.posts.once import key_of_request, read_once
 from api.views import respond_privately
 from domain.campaigns import CampaignStatus, UnsentPosts
 from domain.errors import InvalidRequest
+from domain.ids import new_id
 from store.posts.idempotency import KeyedRequest
 
 _ID = "{campaignId}"
@@ -72,7 +91,7 @@ class CampaignEndpoints(Controller):
             if campaign.has_posts and key is None:
                 required_key(request)
             keyed = key and KeyedRequest(workspace_id, key, hashlib.sha256(_CREATE + body.digest).digest())
-            created = CampaignRequest(deps, workspace_id, request_actor(request), keyed or None)
+            created = CampaignRequest(deps, workspace_id, request_actor(request), keyed or None, new_id("cmp"))
             async with (
                 deps.imports.take_in_turn(workspace_id) if campaign.has_posts and not is_large else nullcontext()
             ):
@@ -127,10 +146,8 @@ class CampaignEndpoints(Controller):
         times would not allow are named (409), or become drafts with `conflicts: skip`. Of a campaign that has ended,
         only name and tags can be changed.
         """
-        payload, key = await read_keyed_request(request, read_change)
-        route = f"PATCH /v1/campaigns/{campaign_id}"
-        keyed = CampaignRequest.from_route(deps, workspace_id, request_actor(request), payload, key, route)
-        return respond(await change(keyed, campaign_id, payload))
+        body, keyed = await read_once(request, workspace_id, read_change)
+        return respond(await change(_operation(request, campaign_id, workspace_id, deps, keyed), body))
 
     @Operation(
         route=f"DELETE /v1/campaigns/{_ID}",
@@ -158,11 +175,8 @@ class CampaignEndpoints(Controller):
         unsent = read_unsent(request)
         await read_no_body(request)
         # With another choice it is another request.
-        route = f"DELETE /v1/campaigns/{campaign_id}?posts={unsent or ''}"
-        keyed = CampaignRequest.from_route(
-            deps, workspace_id, request_actor(request), {}, idempotency_key(request), route
-        )
-        return respond(await delete(keyed, campaign_id, unsent))
+        keyed = key_of_request(request, workspace_id, idempotency_key(request), {"posts": unsent})
+        return respond(await delete(_operation(request, campaign_id, workspace_id, deps, keyed), unsent))
 
     @Operation(
         route=f"POST /v1/campaigns/{_ID}/start",
@@ -178,7 +192,8 @@ class CampaignEndpoints(Controller):
         Schedules the drafts of a draft campaign that have a `scheduledFor`, all of them or none: they are checked as
         new posts are, and all problems are listed, each with its `postId`. Drafts without a time stay drafts.
         """
-        return respond(await start(await _bare_request(request, campaign_id, workspace_id, deps, "start"), campaign_id))
+        keyed = key_of_request(request, workspace_id, await read_bare_request(request), {})
+        return respond(await start(_operation(request, campaign_id, workspace_id, deps, keyed)))
 
     @Operation(
         route=f"POST /v1/campaigns/{_ID}/end",
@@ -195,7 +210,8 @@ class CampaignEndpoints(Controller):
         post that is being sent finishes. Targets that have not gone out by then fail with `campaign_ended`, if others
         of their post are public. A paused campaign can also be ended.
         """
-        return respond(await end(await _bare_request(request, campaign_id, workspace_id, deps, "end"), campaign_id))
+        keyed = key_of_request(request, workspace_id, await read_bare_request(request), {})
+        return respond(await end(_operation(request, campaign_id, workspace_id, deps, keyed)))
 
     @Operation(
         route=f"GET /v1/campaigns/{_ID}/operations",
@@ -213,11 +229,67 @@ class CampaignEndpoints(Controller):
         """
         return respond_privately(await operations_page(deps, workspace_id, campaign_id, request))
 
+    @Operation(
+        route=f"POST /v1/campaigns/{_ID}/pause",
+        answer=CampaignView,
+        errors=("wrongValue", "noSuchCampaign", "campaignEnded"),
+        body=PauseCampaignBody,
+        body_required=False,
+        parameters=(required(KEY), PREFER_PAUSED),
+    )
+    async def pause_campaign(
+        self, request: HttpRequest, campaign_id: FromPath[str], workspace_id: WorkspaceId, deps: Deps
+    ) -> Response[bytes]:
+        """Pause a campaign.
 
-async def _bare_request(
-    request: HttpRequest, campaign_id: str, workspace_id: str, deps: Dependencies, action: str
+        Stops the posts of the campaign. It waits up to 10 seconds until `pause.status` is `paused`: from then on no
+        request that publishes a post of it leaves any process, until the pause ends. Nothing fails, is late or is
+        unready because of it. A campaign that is paused stays so; `resumeAt` is then changed.
+        """
+        body, keyed = await read_once(request, workspace_id, partial(read_valid, PauseCampaignBody))
+        operation = _operation(request, campaign_id, workspace_id, deps, keyed)
+        return respond(await pause(operation, body, pause_wait(request)))
+
+    @Operation(
+        route=f"POST /v1/campaigns/{_ID}/resume",
+        answer=CampaignView,
+        errors=("wrongValue", "noSuchCampaign", "missedUnsaid", "notPaused", "wouldBeInBlackout"),
+        body=ResumeCampaignBody,
+        body_required=False,
+        parameters=(required(KEY),),
+    )
+    async def resume_campaign(
+        self, request: HttpRequest, campaign_id: FromPath[str], workspace_id: WorkspaceId, deps: Deps
+    ) -> Response[bytes]:
+        """End the pause of a campaign.
+
+        Publishes, moves or skips the posts that were missed, and ends the pause, together. With `dryRun` nothing
+        changes, and `result` says what would be done.
+        """
+        body, keyed = await read_once(request, workspace_id, partial(read_valid, ResumeCampaignBody))
+        return respond(await resume(_operation(request, campaign_id, workspace_id, deps, keyed), body))
+
+    @Operation(
+        route=f"POST /v1/campaigns/{_ID}/shift",
+        answer=CampaignView,
+        errors=("wrongValue", "noSuchCampaign", "wouldBeInBlackout"),
+        body=ShiftCampaignBody,
+        parameters=(required(KEY),),
+    )
+    async def shift_campaign(
+        self, request: HttpRequest, campaign_id: FromPath[str], workspace_id: WorkspaceId, deps: Deps
+    ) -> Response[bytes]:
+        """Move the posts of a campaign.
+
+        Moves the posts of the campaign that were not sent, drafts with a time and held ones too, all or none: if a post
+        would be due in the past, in a blackout or outside the campaign's times, nothing moves. `tooLate` names up to
+        100 posts whose publishing had begun. Posts of series stay. At most 10,000 posts move at a time.
+        """
+        body, keyed = await read_once(request, workspace_id, partial(read_valid, ShiftCampaignBody))
+        return respond(await shift(_operation(request, campaign_id, workspace_id, deps, keyed), body))
+
+
+def _operation(
+    request: HttpRequest, campaign_id: str, workspace_id: str, deps: Dependencies, keyed: KeyedRequest | None
 ) -> CampaignRequest:
-    """Return a request for an operation that takes no body. Raises InvalidRequest, Unavailable."""
-    key = await read_bare_request(request)
-    route = f"POST /v1/campaigns/{campaign_id}/{action}"
-    return CampaignRequest.from_route(deps, workspace_id, request_actor(request), {}, key, route)
+    return CampaignRequest(deps, workspace_id, request_actor(request), keyed, campaign_id)

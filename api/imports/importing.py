@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
 import structlog
@@ -25,7 +26,6 @@ from api.imports.updating import PostUpdater, UpdatedRows
 from api.imports.views import CellChangeView, ImportRowView
 from api.posts.answers.answer import Answer, answer_view
 from api.posts.campaign_rules import UNKNOWN_CAMPAIGN
-from api.posts.changes.idempotency import EXPIRED, KeyTakenError, find_use
 from api.posts.clock import now_ms
 from api.posts.many.building import build_posts, deliver_due, total_bytes
 from api.posts.many.checking import (
@@ -41,6 +41,7 @@ from api.posts.many.checking import (
 from api.posts.many.links import link_rows, write_links
 from api.posts.many.queues import take_slots
 from api.posts.many.warnings import PlanWarningView, plan_warnings, rows_warning
+from api.posts.once import complete, once, take_key
 from domain.audit import api_key
 from domain.campaigns import OperationKind
 from domain.errors import InvalidRequest, Problem, Unavailable, Unprocessable
@@ -51,7 +52,7 @@ from domain.post import PostStatus
 from store.campaigns.operations import record_operation
 from store.posts.contents import NewPost
 from store.posts.creating import CampaignGoneError, ExternalIdTakenError, create_posts, hold_campaigns
-from store.posts.idempotency import KeyedRequest, acquire_key
+from store.posts.idempotency import KeyedRequest
 from store.posts.imports import ImportedPost, RowBefore, add_import, save_posts, save_rows
 
 log = structlog.get_logger(__name__)
@@ -81,8 +82,9 @@ class ImportRequest:
 
         Raises InvalidRequest, Unprocessable, IdempotencyKeyReused, TooManyRequests, Unavailable.
         """
-        if answer := await self._first_answer():
-            return answer
+        return await once(self.deps, self.request, "", partial(self._answer, body), is_costly=True)
+
+    async def _answer(self, body: LargeBody) -> Answer:
         size = len(body.raw)
         checked = await check_rows(self.deps, self.workspace_id, await self._rows(body), size)
         if not checked.total:
@@ -94,23 +96,11 @@ class ImportRequest:
         for _ in range(_TRIES):
             try:
                 return await self._carry_out(checked, size)
-            except KeyTakenError:
-                if answer := await self._first_answer():
-                    return answer
-                raise Unavailable(EXPIRED, retry_after=1) from None
             except CampaignGoneError:
                 raise Unprocessable(replace(UNKNOWN_CAMPAIGN, param="rows")) from None
             except ExternalIdTakenError:
                 log.info("import.raced")
         raise Unavailable(_RACED, retry_after=1)
-
-    async def _first_answer(self) -> Answer | None:
-        """Return the answer of the first request with this key, if there is one."""
-        async with self.deps.database.reading() as session:
-            known = await find_use(session, self.request)
-        if known is None or known.response_body is None:
-            return None
-        return Answer(known.response_status or 201, known.response_body, replayed=True)
 
     async def _rows(self, body: LargeBody) -> Iterator[Row]:
         """Return the rows of a body, which are read as they are taken. Raises InvalidRequest."""
@@ -173,10 +163,11 @@ class ImportRequest:
         if len(views) > PAGE:
             # There are no further pages of a dry run: the rows that do something come first.
             views.sort(key=lambda view: view["outcome"] == RowOutcome.UNCHANGED)
-        return answer_view(import_view(None, datetime.now(UTC), results.counts, warnings, views))
+        view = import_view(None, datetime.now(UTC), results.counts, warnings, views)
+        return replace(answer_view(view), to_keep=False)
 
     async def _carry_out(self, checked: CheckedRows, size: int) -> Answer:
-        """Write everything together. Raises ExternalIdTakenError, and KeyTakenError if another request used the key."""
+        """Write everything together. Raises ExternalIdTakenError, KeyTakenError."""
         deps, workspace_id, results = self.deps, self.workspace_id, RowResults()
         actor, import_id = api_key(self.api_key_id), new_id("imp")
         for row in checked.posts:
@@ -238,9 +229,9 @@ class ImportRequest:
                 await _written(views, size),
             )
             await save_posts(session, workspace_id, import_id, updated.posts)
-            response = (answer.status, answer.body)
-            if await acquire_key(session, self.request, import_id, datetime.now(UTC), response) is None:
-                raise KeyTakenError
+            # At the end: nothing waits for a transaction that may take seconds.
+            await take_key(session, self.request, import_id)
+            answer = await complete(session, self.request, answer)
         log.info("import", import_id=import_id, **results.counts)
         for campaign_id in campaigns:
             deps.campaign_progress.forget(campaign_id)

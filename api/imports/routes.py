@@ -24,8 +24,8 @@ from api.imports.undoing import ImportUndo
 from api.imports.views import ImportListView, ImportUndoView, ImportView
 from api.posts.answers.answer import answer_view
 from api.posts.answers.response import respond
-from api.posts.changes.idempotency import keyed_request
 from api.posts.many.checking import MOST_ROWS
+from api.posts.once import keyed_request
 from domain.errors import InvalidRequest, NotFound
 from domain.imports import OnConflict
 from store.posts.idempotency import KeyedRequest

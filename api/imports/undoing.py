@@ -15,14 +15,14 @@ from api.imports.results import NO_IMPORT, PAGE
 from api.imports.updating import PostUpdater
 from api.imports.views import ImportUndoView, UndonePostView
 from api.posts.answers.answer import Answer, answer_view
-from api.posts.changes.idempotency import EXPIRED, KeyTakenError, find_use
+from api.posts.once import complete, once, take_key
 from domain.audit import Actor
-from domain.errors import NotFound, Problem, Unavailable
+from domain.errors import NotFound, Problem
 from domain.imports import UndoOutcome
 from domain.ownership import BULK_LEAD
 from store.models import Post
 from store.posts.changes import WorkflowOfPost, delete_posts
-from store.posts.idempotency import KeyedRequest, acquire_key
+from store.posts.idempotency import KeyedRequest
 from store.posts.imports import (
     ImportedPost,
     RowBefore,
@@ -69,17 +69,16 @@ class ImportUndo:
 
     async def answer(self) -> Answer:
         """Undo the import, or answer as the first request with this key. Raises NotFound, IdempotencyKeyReused."""
-        if self.request is not None and not self.dry_run:
-            async with self.deps.database.reading() as session:
-                known = await find_use(session, self.request)
-            if known is not None and known.response_body is not None:
-                return Answer(known.response_status or 200, known.response_body, replayed=True)
+        request = None if self.dry_run else self.request
+        return await once(self.deps, request, self.import_id, self._answer, is_costly=True)
+
+    async def _answer(self) -> Answer:
         undone = _Undone()
-        try:
-            async with self.deps.database.transaction() as session:
-                answer, with_workflow = await self._undo(session, undone)
-        except KeyTakenError:
-            raise Unavailable(EXPIRED, retry_after=1) from None
+        async with self.deps.database.transaction() as session:
+            answer, with_workflow = await self._undo(session, undone)
+            if not self.dry_run:
+                await take_key(session, self.request, self.import_id)
+                answer = await complete(session, self.request, answer)
         if not self.dry_run:
             self.deps.delivery.deliver_deleted(with_workflow)
             self.deps.delivery.deliver_saved(undone.due_soon)
@@ -108,10 +107,6 @@ class ImportUndo:
             await forget_rows(session, self.workspace_id, undone.deleted_names)
             await forget_posts(session, self.import_id, undone.restored_ids)
         answer = answer_view(self._view(undone, page.counts["created"] + page.counts["updated"]))
-        if self.request is not None and not self.dry_run:
-            response = (answer.status, answer.body)
-            if await acquire_key(session, self.request, self.import_id, datetime.now(UTC), response) is None:
-                raise KeyTakenError
         return answer, with_workflow
 
     def _view(self, undone: _Undone, total: int) -> ImportUndoView:

@@ -8,18 +8,22 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from api.dependencies import Dependencies
 from api.media.errors import NO_MEDIA_TYPE, TOO_LARGE, TOO_MANY, quota_exceeded, require_storage, storage_errors
 from api.media.schemas import MultipartBody, PresignBody
-from api.posts.changes.idempotency import EXPIRED, KeyTakenError, find_use, take_key
-from domain.errors import Conflict, Problem, Unavailable
+from api.posts.answers.answer import Answer
+from api.posts.once import once, take_key
+from domain.errors import Conflict, Problem
 from domain.uploads import LARGEST_UPLOAD, PARTS_WITHIN, UPLOAD_WITHIN
 from media.sniff import may_be_accepted
 from storage.base import SignedRequest
 from storage.keys import new_key
 from storage.parts import PartPlan
-from store.models import Upload
+from store.models import IdempotencyKey, Upload
 from store.posts.idempotency import KeyedRequest
 from store.uploads.rows import NewUpload, TooManyUploads, begin_upload, find_upload, lock_quota
 
 _DELETED = Problem("The upload of this Idempotency-Key was deleted; a new one needs a new key", "conflict")
+
+_WRITTEN_AGAIN = Answer(200, b"{}", to_keep=False)
+"""In place of the answer, which is written again for a repeat, because it has secrets and what has come since."""
 
 
 async def begin(
@@ -65,23 +69,22 @@ async def begin_once(
 
     Raises PostsError.
     """
-    if keyed and (upload := await _begun_before(deps, keyed)):
-        return upload, True
-    try:
-        return await start(), False
-    except KeyTakenError:
-        if keyed and (upload := await _begun_before(deps, keyed)):
-            return upload, True
-        raise Unavailable(EXPIRED, retry_after=1) from None
+    uploads: list[Upload] = []
 
+    async def work() -> Answer:
+        uploads.append(await start())
+        return _WRITTEN_AGAIN
 
-async def _begun_before(deps: Dependencies, keyed: KeyedRequest) -> Upload | None:
-    async with deps.database.reading() as session:
-        use = await find_use(session, keyed)
-        upload = None if use is None else await find_upload(session, keyed.workspace_id, use.post_id)
-    if use and upload is None:
-        raise Conflict(_DELETED)
-    return upload
+    async def follow(use: IdempotencyKey) -> Answer:
+        async with deps.database.reading() as session:
+            upload = await find_upload(session, use.workspace_id, use.post_id)
+        if upload is None:
+            raise Conflict(_DELETED)
+        uploads.append(upload)
+        return _WRITTEN_AGAIN
+
+    answer = await once(deps, keyed, "", work, follow, is_costly=True)
+    return uploads[-1], answer.replayed
 
 
 async def add_upload(deps: Dependencies, session: AsyncSession, upload: NewUpload) -> Upload:

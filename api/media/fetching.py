@@ -13,12 +13,11 @@ from api.media.errors import require_storage
 from api.media.schemas import LONGEST_FILENAME, FetchBody
 from api.media.views import upload_views
 from api.posts.answers.answer import Answer
-from api.posts.changes.idempotency import EXPIRED, KeyTakenError, find_use, keyed_request, take_key
+from api.posts.once import complete, keyed_request, once, take_key
 from api.views import write_json
-from domain.errors import InvalidRequest, Problem, TooManyRequests, Unavailable
+from domain.errors import InvalidRequest, Problem, TooManyRequests
 from domain.uploads import MOST_WAITING_FETCHES, UNUSED_FOR
 from storage.keys import new_key
-from store.posts.idempotency import KeyedRequest
 from store.uploads.claims import count_fetches
 from store.uploads.rows import NewUpload
 
@@ -36,49 +35,32 @@ async def begin_fetch(
     require_storage(deps)
     payload = body.model_dump(mode="json", by_alias=True, exclude_unset=True)
     keyed = keyed_request(workspace_id, idempotency_key(request), payload, served_operation(request).route)
-    if keyed and (answer := await _first_answer(deps, keyed)):
-        return answer
-    _refuse_local(deps, body.url)
-    filename = body.filename or _filename(body.url)
-    upload = NewUpload(
-        workspace_id=workspace_id,
-        key=new_key(),
-        filename=filename,
-        content_type=mimetypes.guess_type(filename)[0] or _ANY_TYPE,
-        size=None,
-        sha256=None,
-        reserved=0,
-        expires_at=datetime.now(UTC) + UNUSED_FOR,
-        created_by=created_by,
-        source_url=body.url,
-    )
-    try:
-        return await _begin(deps, request, upload, keyed)
-    except KeyTakenError:
-        # Another request has taken the key meanwhile.
-        if keyed and (answer := await _first_answer(deps, keyed)):
-            return answer
-        raise Unavailable(EXPIRED, retry_after=1) from None
 
+    async def work() -> Answer:
+        _refuse_local(deps, body.url)
+        filename = body.filename or _filename(body.url)
+        upload = NewUpload(
+            workspace_id=workspace_id,
+            key=new_key(),
+            filename=filename,
+            content_type=mimetypes.guess_type(filename)[0] or _ANY_TYPE,
+            size=None,
+            sha256=None,
+            reserved=0,
+            expires_at=datetime.now(UTC) + UNUSED_FOR,
+            created_by=created_by,
+            source_url=body.url,
+        )
+        async with deps.database.transaction() as session:
+            # Its lock holds up other uploads of the workspace, so the number below is exact.
+            begun = await add_upload(deps, session, upload)
+            if await count_fetches(session, workspace_id) > MOST_WAITING_FETCHES:
+                raise _TOO_MANY
+            await take_key(session, keyed, begun.id)
+            (view,) = await upload_views(deps, request, session, [begun])
+            return await complete(session, keyed, Answer(202, write_json(view)))
 
-async def _begin(deps: Dependencies, request: HttpRequest, upload: NewUpload, keyed: KeyedRequest | None) -> Answer:
-    async with deps.database.transaction() as session:
-        # Its lock holds up other uploads of the workspace, so the number below is exact.
-        begun = await add_upload(deps, session, upload)
-        if await count_fetches(session, upload.workspace_id) > MOST_WAITING_FETCHES:
-            raise _TOO_MANY
-        (view,) = await upload_views(deps, request, session, [begun])
-        answer = Answer(202, write_json(view))
-        await take_key(session, keyed, begun.id, answer=answer)
-    return answer
-
-
-async def _first_answer(deps: Dependencies, keyed: KeyedRequest) -> Answer | None:
-    async with deps.database.reading() as session:
-        known = await find_use(session, keyed)
-    if known is None or known.response_body is None:
-        return None
-    return Answer(known.response_status or 202, known.response_body, replayed=True)
+    return await once(deps, keyed, "", work, is_costly=True)
 
 
 def _refuse_local(deps: Dependencies, url: str) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 from pydantic import BaseModel, TypeAdapter
 
 from api.bulk.bodies import PatchItemBody, PostItemBody
-from api.campaigns.bodies import NULLABLE as NULLABLE_OF_CAMPAIGNS
+from api.campaigns.schemas import NULLABLE as NULLABLE_OF_CAMPAIGNS
 from api.errors import ErrorView
 from api.events.schemas import EVENTS
 from api.http.operation import Json

@@ -3,7 +3,6 @@
 from api.accounts.routes import AccountEndpoints
 from api.bulk.routes import BulkEndpoints
 from api.calendar.routes import CalendarEndpoints, CalendarViewEndpoints
-from api.campaigns.pausing_routes import CampaignPauseEndpoints
 from api.campaigns.routes import CampaignEndpoints
 from api.connect.routes import ConnectEndpoints
 from api.events.routes import EventEndpoints
@@ -29,7 +28,6 @@ CONTROLLERS = (
     CalendarEndpoints,
     CalendarViewEndpoints,
     CampaignEndpoints,
-    CampaignPauseEndpoints,
     SeriesEndpoints,
     PauseEndpoints,
     EventEndpoints,

@@ -26,7 +26,7 @@ from store.pauses.gates import PostInFlight, posts_in_flight
 from store.pauses.pauses import begin_pause, find_pause, gate_of_pause, preview_end
 
 _UNKNOWN = Problem("This workspace has no such pause", "not_found")
-ASK_EVERY_S = 0.25
+_ASK_EVERY_S = 0.25
 """How often it is asked whether what was being sent at the beginning of a pause has ended."""
 
 
@@ -61,14 +61,19 @@ async def pause(
     async with deps.database.transaction() as session:
         begun, is_new = await begin_pause(session, workspace_id, gate, reason, actor)
     deps.closed_gates.forget()
+    return await wait_until_paused(deps, begun, wait_s), is_new
+
+
+async def wait_until_paused(deps: Dependencies, begun: Pause, wait_s: float) -> PauseView:
+    """Return a pause once nothing that it stops is being sent any more, or after `wait_s`."""
     deadline = asyncio.get_running_loop().time() + wait_s
     while True:
-        # Not in the transaction above: what began before the commit is complete after it.
+        # Not in the transaction of its beginning: what began before the commit is complete after it.
         async with deps.database.reading() as session:
             view = await pause_view(session, begun)
         if view["status"] != PauseStatus.PAUSING or asyncio.get_running_loop().time() >= deadline:
-            return view, is_new
-        await asyncio.sleep(ASK_EVERY_S)
+            return view
+        await asyncio.sleep(_ASK_EVERY_S)
 
 
 async def resume(deps: Dependencies, workspace_id: str, pause_id: str, body: ResumeBody, actor: Actor) -> PauseView:

@@ -1,17 +1,20 @@
 """Creation, change and deletion of series, each in one transaction under the lock of its row."""
 
-from collections.abc import Sequence
+import json
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from functools import partial
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from api.dependencies import Dependencies
 from api.http.body import JsonObject, body_size
 from api.http.body_validation import read_valid
+from api.posts.answers.answer import Answer, answer_view
 from api.posts.campaign_rules import UNKNOWN_CAMPAIGN, campaign_refusal
-from api.posts.changes.idempotency import REUSED, keyed_request
 from api.posts.clock import now_ms
+from api.posts.once import complete, once, take_key
 from api.series.bodies import PatchSeriesBody, RulesBody, SeriesBody
 from api.series.reading import (
     check_recurrence,
@@ -29,7 +32,7 @@ from api.series.warnings import change_warnings, exclusion_warnings
 from domain.audit import Actor
 from domain.campaigns import CampaignRules, OperationKind
 from domain.content import answer_bytes
-from domain.errors import Conflict, IdempotencyKeyReused, NotFound, Problem, TooManyRequests, Unprocessable
+from domain.errors import Conflict, NotFound, Problem, TooManyRequests, Unprocessable
 from domain.ids import is_campaign_id, is_series_id, new_id
 from domain.ownership import BULK_LEAD
 from domain.pauses import MissedPolicy, series_gate
@@ -45,7 +48,7 @@ from domain.series import (
     occurrences_ahead,
 )
 from store.campaigns.campaigns import read_campaign_rules
-from store.campaigns.operations import OtherRequestError, find_operation, record_operation
+from store.campaigns.operations import record_operation
 from store.models import Series
 from store.pauses.pauses import end_pause, find_pause_under_way
 from store.posts.idempotency import KeyedRequest
@@ -70,17 +73,17 @@ class SeriesRequests:
     workspace_id: str
     actor: Actor
 
-    async def create(self, payload: JsonObject, key: str | None) -> str:
-        """Create a series with its first posts, once for a key, and return its id.
+    async def create(self, payload: JsonObject, request: KeyedRequest | None) -> tuple[str, bool]:
+        """Create a series with its first posts, once for a key.
 
-        Raises InvalidRequest, Unprocessable, Conflict, IdempotencyKeyReused, TooManyRequests.
+        Returns its id, and whether an earlier request has created it. Raises InvalidRequest, Unprocessable, Conflict,
+        IdempotencyKeyReused, TooManyRequests.
         """
+        answer = await once(self.deps, request, "", partial(self._create, payload, request), is_costly=True)
+        return json.loads(answer.body)["id"], answer.replayed
+
+    async def _create(self, payload: JsonObject, request: KeyedRequest | None) -> Answer:
         deps, workspace_id, now = self.deps, self.workspace_id, now_ms()
-        request = keyed_request(workspace_id, key, payload, "POST /v1/series")
-        # The body of a known key was valid once, but may not be any more.
-        async with deps.database.transaction() as session:
-            if known_id := await _known(session, request):
-                return known_id
         body = read_valid(SeriesBody, payload)
         campaign = await self._campaign(body.campaign_id, now)
         rules = read_rules(body, now)
@@ -115,8 +118,7 @@ class SeriesRequests:
         )
         write_pattern(series, pattern)
         async with deps.database.transaction() as session:
-            if known_id := await _known(session, request):
-                return known_id
+            await take_key(session, request, series.id)
             # One request of a workspace at a time, so that none exceeds the limit.
             await lock(session, f"series.{workspace_id}")
             if await count_series(session, workspace_id) >= MOST_SERIES:
@@ -124,17 +126,15 @@ class SeriesRequests:
             session.add(series)
             await session.flush()
             planned = await plan_series(session, series, now)
-            await record_operation(
-                session,
-                workspace_id,
-                OperationKind.CREATED,
-                self.actor,
-                {"posts": len(planned.posts)},
-                series_id=series.id,
-                request=request,
-            )
+            operation_id = await self._record(session, OperationKind.CREATED, series, {"posts": len(planned.posts)})
+            answer = await complete(session, request, answer_view({"id": series.id}), operation_id)
         self._deliver(planned, SeriesChange(), now)
-        return series.id
+        return answer
+
+    async def _record(
+        self, session: AsyncSession, kind: OperationKind, series: Series, result: Mapping[str, int]
+    ) -> str:
+        return await record_operation(session, self.workspace_id, kind, self.actor, result, series_id=series.id)
 
     async def change(
         self, series_id: str, payload: JsonObject
@@ -181,9 +181,7 @@ class SeriesRequests:
             change.added = await missing_occurrences(session, series, now)
             planned = await plan_series(session, series, now)
             result = {name: len(getattr(change, name)) for name in _COUNTED}
-            await record_operation(
-                session, self.workspace_id, OperationKind.CHANGED, self.actor, result, series_id=series.id
-            )
+            await self._record(session, OperationKind.CHANGED, series, result)
             if body.dry_run:
                 # The change is carried out and undone, so that it cannot differ from what would be done.
                 await session.rollback()
@@ -265,9 +263,7 @@ class SeriesRequests:
                 sentence = f"The series has {unsent:,} posts that are not sent: say posts=keep or posts=delete"
                 raise Conflict(Problem(sentence, "series_has_unsent_posts", "posts"))
             result = {"deletedPosts": len(change.deleted_posts)}
-            await record_operation(
-                session, self.workspace_id, OperationKind.DELETED, self.actor, result, series_id=series.id
-            )
+            await self._record(session, OperationKind.DELETED, series, result)
             await session.delete(series)
         self._deliver(PlannedPosts((), 0), change, now)
         return len(change.deleted_posts)
@@ -292,15 +288,6 @@ class SeriesRequests:
         due = [post_id for post_id, due_at in (*change.changed_posts, *new) if due_at <= now + BULK_LEAD]
         self.deps.delivery.deliver_saved(due)
         self.deps.delivery.deliver_deleted(change.deleted_posts)
-
-
-async def _known(session: AsyncSession, request: KeyedRequest | None) -> str | None:
-    """Return the series that a request with this key has created. Raises IdempotencyKeyReused."""
-    try:
-        operation = await find_operation(session, request)
-    except OtherRequestError:
-        raise IdempotencyKeyReused(REUSED) from None
-    return operation.series_id if operation else None
 
 
 _OF_SEGMENTS = frozenset({"timezone", "start", "recurrence", "post", "variations"})

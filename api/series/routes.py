@@ -20,6 +20,7 @@ from api.http.request import read_bare_request, read_body, read_keyed_request, r
 from api.pauses.actions import pause, resume
 from api.pauses.routes import pause_wait
 from api.pauses.schemas import PauseView, ResumeBody
+from api.posts.once import key_of_request
 from api.series.actions import SeriesRequests, require_series
 from api.series.bodies import PatchSeriesBody, PauseSeriesBody, PreviewBody, SeriesBody
 from api.series.shown import LONGEST_TIME, existing_zones, preview, series_entry, show_occurrences, show_series
@@ -65,8 +66,9 @@ class SeriesEndpoints(Controller):
     async def create_series(self, request: HttpRequest, workspace_id: WorkspaceId, deps: Deps) -> Response[bytes]:
         """Create a series."""
         payload, key = await read_keyed_request(request, partial(read_valid, SeriesBody))
-        series_id = await _requests(request, workspace_id, deps).create(payload, key)
-        return respond_privately(await show_series(deps, workspace_id, series_id), 201)
+        keyed = key_of_request(request, workspace_id, key, payload)
+        series_id, is_replay = await _requests(request, workspace_id, deps).create(payload, keyed)
+        return respond_privately(await show_series(deps, workspace_id, series_id), 201, replayed=is_replay)
 
     @Operation(route="POST /v1/series/preview", answer=PreviewView, errors=_RULE, body=PreviewBody)
     async def preview_series(self, request: HttpRequest, workspace_id: WorkspaceId, deps: Deps) -> Response[bytes]:

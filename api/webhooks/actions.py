@@ -1,21 +1,32 @@
-"""The creation, change and test of endpoints."""
+"""The creation, change and test of endpoints, once for an Idempotency-Key.
 
-from collections.abc import Iterable, Mapping
+The API looks up no host name of an endpoint and connects to none.
+"""
+
+import hmac
+import json
+import secrets
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from hashlib import sha256
+from urllib.parse import urlsplit
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from api.dependencies import Dependencies
 from api.http.body import JsonObject
 from api.http.suggest import did_you_mean
-from api.webhooks.addresses import address_problem
-from api.webhooks.repeats import DELETED, DoneRequest, WebhookRequest
+from api.posts.answers.answer import Answer
+from api.posts.once import complete, once, take_key
 from api.webhooks.schemas import EVENT_NAMES, NewWebhookView, TestView, WebhookBody, WebhookChangeBody, WebhookView
 from domain.errors import Conflict, InvalidRequest, NotFound, Problem, Unavailable, Unprocessable
 from domain.ids import new_id
 from domain.schedule import rfc3339
-from domain.webhooks import MOST_ENDPOINTS, DeliveryState, is_secret
+from domain.webhooks import MOST_ENDPOINTS, DeliveryState, derive_secret, is_secret, new_secret
+from media.local_hosts import LocalHosts, readable_url
 from store.models import Webhook
+from store.posts.idempotency import KeyedRequest
 from store.webhooks.endpoints import (
     NewEndpoint,
     SealedSecret,
@@ -30,10 +41,73 @@ from store.webhooks.endpoints import (
     switched,
 )
 
+_WHOLE_URL = "must be a whole address, such as https://hooks.example.com/socialsyncer"
 NOT_FOUND = Problem("There is no such webhook", "not_found")
 _NO_WORKER = Problem("No worker has started yet, so no secret can be handed to it. Please try again", "unavailable")
 _TOO_MANY = Problem(f"This workspace has {MOST_ENDPOINTS} webhooks already; delete one", "too_many_webhooks")
 _NO_SECRET = Problem("secret must be whsec_ and 24 to 64 bytes in base64", "invalid_field_value", "secret")
+
+
+DELETED = Problem("The webhook of this Idempotency-Key was deleted; a new request needs a new key", "conflict")
+_OTHER_CALLER = Problem(
+    "The secret is for the API key of the first request alone: repeat it with that key, or replace the secret",
+    "conflict",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class DoneRequest:
+    """The effect of a request: on which webhook, and what its answer has besides the webhook's row."""
+
+    webhook_id: str
+    result: JsonObject
+    is_replay: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class WebhookRequest:
+    """A client's request to change something. `keyed` names the use of its Idempotency-Key; None without a key.
+
+    No secret is stored where the API could read it. A request with an Idempotency-Key makes its secret of the caller's
+    API key and of a random text, and only the text is stored, as long as the Idempotency-Key is valid. So a repeat of
+    the request makes the same secret again, and neither the database nor the API key alone is enough for it.
+    """
+
+    deps: Dependencies
+    workspace_id: str
+    api_key: str = field(repr=False)
+    keyed: KeyedRequest | None
+
+    async def do_once(self, webhook_id: str, change: Callable[[AsyncSession], Awaitable[JsonObject]]) -> DoneRequest:
+        """Do a change, unless a request with this key has done it, and keep its result in the same transaction.
+
+        Raises IdempotencyKeyReused, TooManyRequests, Unavailable, and what `change` raises.
+        """
+
+        async def work() -> Answer:
+            async with self.deps.database.transaction() as session:
+                await take_key(session, self.keyed, webhook_id)
+                done = json.dumps([webhook_id, await change(session)])
+                return await complete(session, self.keyed, Answer(200, done.encode()))
+
+        answer = await once(self.deps, self.keyed, webhook_id, work)
+        webhook_id, result = json.loads(answer.body)
+        return DoneRequest(webhook_id, result, answer.replayed)
+
+    def new_secret(self) -> tuple[str, JsonObject]:
+        """Return a secret, and what a repeat needs to make it again."""
+        if self.keyed is None:
+            return new_secret(), {}
+        seed = secrets.token_hex(32)
+        secret = derive_secret(self.api_key, seed)
+        return secret, {"seed": seed, "secretSha256": sha256(secret.encode()).hexdigest()}
+
+    def secret(self, result: JsonObject) -> str:
+        """Return the secret that a request with this key has made. Raises Conflict."""
+        secret = derive_secret(self.api_key, result["seed"])
+        if not hmac.compare_digest(sha256(secret.encode()).hexdigest(), result["secretSha256"]):
+            raise Conflict(_OTHER_CALLER)
+        return secret
 
 
 async def require_webhook(session: AsyncSession, workspace_id: str, webhook_id: str) -> Webhook:
@@ -61,6 +135,8 @@ async def create_webhook(
     secret, origin = (body.secret, {}) if body.secret is not None else request.new_secret()
 
     async def create(session: AsyncSession) -> JsonObject:
+        # Before the endpoint exists: without a key, its secret is answered only once.
+        deps.webhook_tests.take(workspace_id)
         sealed = await _seal(session, webhook_id, secret)
         events = list(dict.fromkeys(body.events))
         endpoint = NewEndpoint(webhook_id, workspace_id, body.url, events, body.name, body.enabled, sealed)
@@ -68,11 +144,7 @@ async def create_webhook(
             raise Unprocessable(_TOO_MANY)
         return {**origin, "test": await add_test(session, workspace_id, webhook_id)}
 
-    done = await request.known()
-    if done is None:
-        # Before the endpoint exists: without a key, its secret is answered only once.
-        deps.webhook_tests.take(workspace_id)
-        done = await request.do_once(webhook_id, create)
+    done = await request.do_once(webhook_id, create)
     if done.is_replay and body.secret is None:
         secret = request.secret(done.result)
     test, _ = await _wait_for_test(deps, done.result["test"], wait_s)
@@ -102,7 +174,9 @@ async def change_webhook(
             await change_endpoint(session, workspace_id, webhook_id, **values)
     if not is_moved:
         return await webhook_view(deps, workspace_id, webhook_id)
-    test = await _run_test(deps, workspace_id, webhook_id, wait_s)
+    async with deps.database.transaction() as session:
+        delivery_id = await _add_test(session, workspace_id, webhook_id)
+    test, _ = await _wait_for_test(deps, delivery_id, wait_s)
     return {**await webhook_view(deps, workspace_id, webhook_id), "test": test}
 
 
@@ -134,27 +208,16 @@ async def test_webhook(
     deps, workspace_id = request.deps, request.workspace_id
 
     async def add(session: AsyncSession) -> JsonObject:
+        await require_webhook(session, workspace_id, webhook_id)
+        deps.webhook_tests.take(workspace_id)
         return {"test": await _add_test(session, workspace_id, webhook_id)}
 
-    done = await request.known()
-    if done is None:
-        async with deps.database.reading() as session:
-            await require_webhook(session, workspace_id, webhook_id)
-        deps.webhook_tests.take(workspace_id)
-        done = await request.do_once(webhook_id, add)
+    done = await request.do_once(webhook_id, add)
     test, tested_at = await _wait_for_test(deps, done.result["test"], wait_s)
     if enables and test["outcome"] == "delivered":
         # A repeat leaves an endpoint alone that was switched off after its test.
         await _enable_webhook(deps, workspace_id, webhook_id, tested_at if done.is_replay else None)
     return test, done
-
-
-async def _run_test(deps: Dependencies, workspace_id: str, webhook_id: str, wait_s: float) -> TestView:
-    """Have a worker test an endpoint, and wait for the outcome. The caller counts the test. Raises NotFound."""
-    async with deps.database.transaction() as session:
-        delivery_id = await _add_test(session, workspace_id, webhook_id)
-    test, _ = await _wait_for_test(deps, delivery_id, wait_s)
-    return test
 
 
 async def _add_test(session: AsyncSession, workspace_id: str, webhook_id: str) -> str:
@@ -251,3 +314,38 @@ async def _seal(session: AsyncSession, webhook_id: str, secret: str) -> SealedSe
     if sealed is None:
         raise Unavailable(_NO_WORKER)
     return sealed
+
+
+def address_problem(url: str, hosts: LocalHosts) -> Problem | None:
+    """Return what is wrong with an endpoint's address; `hosts` are local ones that the operator allows."""
+    sentence = _url_fault(url, hosts)
+    return Problem(f"url {sentence}", "invalid_field_value", "url") if sentence else None
+
+
+def _url_fault(url: str, hosts: LocalHosts) -> str | None:
+    if not url.isascii() or not url.isprintable() or " " in url or "\\" in url:
+        return "must be an address of printable ASCII characters without spaces and backslashes"
+    try:
+        parts = urlsplit(url)
+        host, port = parts.hostname, parts.port
+    except ValueError:
+        return _WHOLE_URL
+    if not host or parts.scheme not in {"http", "https"} or port == 0 or (readable := readable_url(url)) is None:
+        return _WHOLE_URL
+    if parts.username is not None or parts.password is not None or host.endswith("."):
+        return "must name its host alone, without a user and without a dot at its end"
+    if "#" in url:
+        return "must not have a fragment"
+    default_port = 443 if parts.scheme == "https" else 80
+    if hosts.allowed.allows(host, port or default_port):
+        return None
+    if hosts.refuses(readable):
+        return (
+            "names a private address or this service's own machine; the operator may allow it, also by http "
+            f"(SOCIALSYNCER_PRIVATE_WEBHOOK_HOSTS={parts.netloc if port else f'{parts.netloc}:{default_port}'})"
+        )
+    if parts.scheme == "http":
+        return "must begin with https://"
+    if hosts.why_refused(url) is not None:
+        return "must have a port that is called: 80, 443 or one from 1024 on"
+    return None

@@ -7,18 +7,20 @@ from litestar import Controller, Response
 from litestar.params import FromPath
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from api.auth import AUTHENTICATED, WorkspaceId
-from api.dependencies import Deps
+from api.auth import AUTHENTICATED, WorkspaceId, request_key
+from api.dependencies import Dependencies, Deps
 from api.http.body import JsonObject
 from api.http.body_validation import read_valid
 from api.http.headers import HttpRequest, idempotency_key, preferred_wait
 from api.http.operation import Json, Operation
 from api.http.parameters import KEY, cursor, prefer_wait, query
 from api.http.query import MAX_LIMIT, read_query
-from api.http.request import read_body, read_keyed_request
+from api.http.request import M, read_body
+from api.posts.once import key_of_request, read_once
 from api.views import respond_privately
 from api.webhooks.actions import (
     NOT_FOUND,
+    WebhookRequest,
     change_webhook,
     create_webhook,
     require_webhook,
@@ -28,7 +30,6 @@ from api.webhooks.actions import (
     webhook_view,
 )
 from api.webhooks.log import delivery_view, read_log_query, read_time_range, write_cursor
-from api.webhooks.repeats import WebhookRequest
 from api.webhooks.schemas import (
     DeletedWebhookView,
     LogView,
@@ -75,6 +76,13 @@ def _wait(request: HttpRequest) -> float:
     return LONGEST_WAIT_S if preferred is None else min(preferred, LONGEST_WAIT_S)
 
 
+async def _read(
+    request: HttpRequest, workspace_id: str, deps: Dependencies, model: type[M]
+) -> tuple[M, WebhookRequest]:
+    body, use = await read_once(request, workspace_id, partial(read_valid, model))
+    return body, WebhookRequest(deps, workspace_id, request_key(request), use)
+
+
 class WebhookEndpoints(Controller):
     """The webhooks of the caller's workspace. Only workers connect to them."""
 
@@ -95,9 +103,7 @@ class WebhookEndpoints(Controller):
     )
     async def create_webhook(self, request: HttpRequest, workspace_id: WorkspaceId, deps: Deps) -> Response[bytes]:
         """Create a webhook."""
-        payload, key = await read_keyed_request(request, partial(read_valid, WebhookBody))
-        body = read_valid(WebhookBody, payload)
-        keyed = WebhookRequest.from_route(deps, workspace_id, request, payload, key, "POST /v1/webhooks/settings")
+        body, keyed = await _read(request, workspace_id, deps, WebhookBody)
         view, done = await create_webhook(keyed, body, _wait(request))
         return respond_privately(view, 201, replayed=done.is_replay)
 
@@ -172,11 +178,8 @@ class WebhookEndpoints(Controller):
         Only this request is answered the new secret. Until the overlap ends, `webhook-signature` has a signature by
         each, and `X-SocialSyncerAPI-Signature` stays with the older one.
         """
-        payload, key = await read_keyed_request(request, partial(read_valid, RotateBody))
-        overlap = timedelta(hours=read_valid(RotateBody, payload).overlap_hours)
-        route = f"POST /v1/webhooks/settings/{webhook_id}/rotate"
-        keyed = WebhookRequest.from_route(deps, workspace_id, request, payload, key, route)
-        view, done = await rotate_webhook(keyed, webhook_id, overlap)
+        body, keyed = await _read(request, workspace_id, deps, RotateBody)
+        view, done = await rotate_webhook(keyed, webhook_id, timedelta(hours=body.overlap_hours))
         return respond_privately(view, replayed=done.is_replay)
 
     @Operation(
@@ -200,8 +203,9 @@ class WebhookEndpoints(Controller):
         enable = read_query(request).get("enable", "false")
         if enable not in ("true", "false"):
             raise InvalidRequest(Problem("enable must be true or false", "invalid_field_value", "enable"))
-        route = f"POST /v1/webhooks/settings/{webhook_id}/test?enable={enable}"
-        keyed = WebhookRequest.from_route(deps, workspace_id, request, {}, idempotency_key(request), route)
+        # With another choice it is another request.
+        use = key_of_request(request, workspace_id, idempotency_key(request), {"enable": enable})
+        keyed = WebhookRequest(deps, workspace_id, request_key(request), use)
         view, done = await test_webhook(keyed, webhook_id, _wait(request), enables=enable == "true")
         return respond_privately(view, replayed=done.is_replay)
 
@@ -221,15 +225,13 @@ class WebhookEndpoints(Controller):
         Delivers the events of a time that the endpoint did not get: because it was off, because its attempts were over,
         or because it did not exist yet. Each is delivered once; those that were delivered are not.
         """
-        payload, key = await read_keyed_request(request, partial(read_valid, RecoverBody))
-        since, until = read_time_range(read_valid(RecoverBody, payload))
+        body, keyed = await _read(request, workspace_id, deps, RecoverBody)
+        since, until = read_time_range(body)
 
         async def change(session: AsyncSession) -> JsonObject:
             webhook = await require_webhook(session, workspace_id, webhook_id)
             return {"recovered": await recover(session, webhook, since, until, MOST_WAITING)}
 
-        route = f"POST /v1/webhooks/settings/{webhook_id}/recover"
-        keyed = WebhookRequest.from_route(deps, workspace_id, request, payload, key, route)
         done = await keyed.do_once(webhook_id, change)
         return respond_privately(RecoveredView(recovered=done.result["recovered"]), 202, replayed=done.is_replay)
 
@@ -286,15 +288,13 @@ class WebhookEndpoints(Controller):
 
         Delivers events again, with all their attempts; also those that were delivered.
         """
-        payload, key = await read_keyed_request(request, partial(read_valid, RedeliverBody))
-        ids = list(dict.fromkeys(read_valid(RedeliverBody, payload).delivery_ids))
+        body, keyed = await _read(request, workspace_id, deps, RedeliverBody)
+        ids = list(dict.fromkeys(body.delivery_ids))
 
         async def change(session: AsyncSession) -> JsonObject:
             if len(await redeliver(session, workspace_id, ids, datetime.now(UTC))) < len(ids):
                 raise NotFound(_NO_DELIVERY)
             return {}
 
-        route = "POST /v1/webhooks/logs/redeliver"
-        keyed = WebhookRequest.from_route(deps, workspace_id, request, payload, key, route)
         done = await keyed.do_once(new_id("op"), change)
         return respond_privately(RedeliveredView(deliveryIds=ids), 202, replayed=done.is_replay)

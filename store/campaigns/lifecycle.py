@@ -23,7 +23,6 @@ from store.models import Campaign, Gate, Post
 from store.pauses.missed import fail_missed, lock_held
 from store.pauses.moving import MAY_MOVE, batches, make_drafts, schedule_posts
 from store.posts.changes import WorkflowOfPost, delete_posts
-from store.posts.idempotency import KeyedRequest
 
 
 class DraftsChangedError(Exception):
@@ -56,7 +55,6 @@ async def start_campaign(
     campaign: Campaign,
     drafts: Mapping[str, DraftVersion],
     actor: Actor,
-    request: KeyedRequest | None = None,
 ) -> tuple[str, dict[str, int], list[str]]:
     """Start a locked campaign, whose drafts were checked in these versions.
 
@@ -78,7 +76,6 @@ async def start_campaign(
         actor,
         result,
         campaign_id=campaign.id,
-        request=request,
     )
     entry = AuditEntry(Action.CHANGED, actor, details=(("operation", operation_id), ("campaign", campaign.id)))
     for batch in batches(list(drafts)):
@@ -117,9 +114,7 @@ RETURNING id
 """)
 
 
-async def end_campaign(
-    session: AsyncSession, campaign: Campaign, actor: Actor, request: KeyedRequest | None = None
-) -> tuple[str, dict[str, int]]:
+async def end_campaign(session: AsyncSession, campaign: Campaign, actor: Actor) -> tuple[str, dict[str, int]]:
     """End a locked campaign; return the id of the operation and its result.
 
     A post that is being sent finishes. Its targets that come back to be tried again meet the closed gate, and are
@@ -140,7 +135,6 @@ async def end_campaign(
         actor,
         result,
         campaign_id=campaign.id,
-        request=request,
     )
     entry = AuditEntry(Action.CHANGED, actor, details=(("operation", operation_id), ("campaign", campaign.id)))
     for batch in batches(post_ids):
@@ -214,7 +208,6 @@ async def delete_campaign(
     campaign: Campaign,
     unsent: UnsentPosts | None,
     actor: Actor,
-    request: KeyedRequest | None = None,
 ) -> DeletedCampaign:
     """Delete a campaign that is locked alone.
 
@@ -241,7 +234,6 @@ async def delete_campaign(
         actor,
         result,
         campaign_id=campaign.id,
-        request=request,
     )
     await session.delete(campaign)
     return DeletedCampaign(operation_id, result, with_workflow)

@@ -1,44 +1,20 @@
 """Operations on many posts: recorded in the transaction of their change, so that both hold or neither does.
 
-A repeated request finds its operation by its Idempotency-Key, changes nothing, and gets the same result. Operations are
-the audit trail of campaigns and series, and are kept as long as those of posts.
+They are the audit trail of campaigns and series, and are kept as long as those of posts.
 """
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import insert, select
+from sqlalchemy import delete, insert, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from domain.audit import Actor, ActorType
 from domain.campaigns import OperationKind
 from domain.ids import new_id
 from store.models import Operation
-from store.posts.idempotency import KeyedRequest
-from store.rows import delete_rows, lock
-
-
-class OtherRequestError(Exception):
-    """An error: the Idempotency-Key of a request was used by another operation."""
-
-
-async def find_operation(session: AsyncSession, request: KeyedRequest | None) -> Operation | None:
-    """Return the operation that a request has already done. Raises OtherRequestError.
-
-    It is the first statement of the transaction that does the operation: another request with the same key waits here
-    until the transaction ends.
-    """
-    if request is None:
-        return None
-    await lock(session, f"operations.{request.workspace_id}/{request.key}")
-    query = select(Operation).where(
-        Operation.workspace_id == request.workspace_id, Operation.idempotency_key == request.key
-    )
-    operation = await session.scalar(query)
-    if operation is not None and operation.request_sha256 != request.sha256:
-        raise OtherRequestError
-    return operation
+from store.posts.idempotency import expire_keys_of_operations
 
 
 async def record_operation(
@@ -50,7 +26,6 @@ async def record_operation(
     *,
     campaign_id: str | None = None,
     series_id: str | None = None,
-    request: KeyedRequest | None = None,
 ) -> str:
     """Record what a transaction does to many posts, and return the id of the operation; the database dates it."""
     operation_id = new_id("op")
@@ -61,8 +36,6 @@ async def record_operation(
         "series_id": series_id,
         "kind": kind.value,
         "actor_id": actor.id,
-        "idempotency_key": request and request.key,
-        "request_sha256": request and request.sha256,
         "result": dict(result),
     }
     if actor.type is not ActorType.API_KEY:
@@ -90,6 +63,11 @@ async def list_operations(
 
 
 async def delete_old_operations(session: AsyncSession, now: datetime, limit: int, keep: timedelta) -> int:
-    """Delete up to `limit` operations that are older than `keep`; return how many were deleted."""
+    """Delete up to `limit` operations that are older than `keep`, and let their keys expire.
+
+    Returns how many were deleted.
+    """
     old = select(Operation.id).where(Operation.at < now - keep).order_by(Operation.at).limit(limit)
-    return await delete_rows(session, Operation.id, Operation.id.in_(old))
+    deleted = list(await session.scalars(delete(Operation).where(Operation.id.in_(old)).returning(Operation.id)))
+    await expire_keys_of_operations(session, deleted, now)
+    return len(deleted)

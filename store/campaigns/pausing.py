@@ -31,7 +31,6 @@ from store.models import Campaign, Pause, Post
 from store.pauses.gates import open_gate
 from store.pauses.moving import HAS_TIME, MAY_MOVE, read_planned, write_moves
 from store.pauses.pauses import begin_pause, end_pause, find_pause_under_way, gate_of_pause, preview_end
-from store.posts.idempotency import KeyedRequest
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +63,6 @@ async def pause_campaign(
     *,
     resume_at: datetime | None = None,
     missed: MissedPolicy | None = None,
-    request: KeyedRequest | None = None,
 ) -> tuple[Pause, str]:
     """Close the gate of a locked campaign; return its pause, and the id of the operation.
 
@@ -81,7 +79,6 @@ async def pause_campaign(
         actor,
         pause_json(campaign, pause),
         campaign_id=campaign.id,
-        request=request,
     )
     return pause, operation_id
 
@@ -105,7 +102,6 @@ async def resume(
     policy: MissedPolicy | None,
     spacing: timedelta,
     actor: Actor,
-    request: KeyedRequest | None = None,
 ) -> ResumedPause | None:
     """End a pause of any scope; a campaign is active again, and the operation is recorded.
 
@@ -128,7 +124,6 @@ async def resume(
             actor,
             resumed_json(resumed, policy),
             campaign_id=campaign.id,
-            request=request,
         )
     return ResumedPause(resumed, continuing, operation_id)
 
@@ -222,7 +217,6 @@ async def shift_campaign(
     campaign: Campaign,
     request: ShiftRequest,
     actor: Actor,
-    keyed: KeyedRequest | None = None,
 ) -> tuple[CampaignShift, str, list[str]]:
     """Move the posts of a locked campaign that were not sent.
 
@@ -241,7 +235,6 @@ async def shift_campaign(
         actor,
         shift.as_json(),
         campaign_id=campaign.id,
-        request=keyed,
     )
     entry = AuditEntry(Action.CHANGED, actor, details=(("operation", operation_id),))
     await write_moves(session, moves, entry, now)

@@ -24,12 +24,6 @@ DECLARE
   _workspace_id text := _post ->> 'workspace_id';
   _generation int := 1;
 BEGIN
-  IF _post ->> 'campaign_id' IS NOT NULL THEN
-    PERFORM FROM campaigns WHERE id = _post ->> 'campaign_id' AND workspace_id = _workspace_id FOR KEY SHARE;
-    IF NOT FOUND THEN
-      RAISE foreign_key_violation USING MESSAGE = 'the workspace has no such campaign', CONSTRAINT = 'campaign_of_post';
-    END IF;
-  END IF;
   IF _key IS NOT NULL THEN
     _generation := take_key_v1(
       _workspace_id, _key, _sha256, _post ->> 'id', _now, _expires_at, _response_status, _response_body, NULL, NULL
@@ -41,6 +35,13 @@ BEGIN
       -- As domain.ids.workflow_id does: the generation follows the workspace.
       _post := _post || jsonb_build_object('workflow_id',
         _workspace_id || '~' || _generation || substr(_post ->> 'workflow_id', length(_workspace_id) + 1));
+    END IF;
+  END IF;
+  -- After the key, as operations on campaigns do.
+  IF _post ->> 'campaign_id' IS NOT NULL THEN
+    PERFORM FROM campaigns WHERE id = _post ->> 'campaign_id' AND workspace_id = _workspace_id FOR KEY SHARE;
+    IF NOT FOUND THEN
+      RAISE foreign_key_violation USING MESSAGE = 'the workspace has no such campaign', CONSTRAINT = 'campaign_of_post';
     END IF;
   END IF;
   INSERT INTO posts (

@@ -397,6 +397,7 @@ CREATE TABLE idempotency_keys (
   CONSTRAINT idempotency_keys_pkey PRIMARY KEY (workspace_id, key),
   CONSTRAINT idempotency_keys_workspace_id_fkey FOREIGN KEY (workspace_id) REFERENCES workspaces(id) ON DELETE CASCADE
 ) WITH (autovacuum_vacuum_scale_factor='0.01', autovacuum_vacuum_insert_scale_factor='0.02', fillfactor='90');
+CREATE INDEX idempotency_keys_of_operations ON idempotency_keys (post_id) WHERE (expires_at = 'infinity'::timestamptz);
 CREATE INDEX ix_idempotency_keys_check_at ON idempotency_keys (check_at);
 
 CREATE TABLE imported_rows (
@@ -466,14 +467,11 @@ CREATE TABLE operations (
   at timestamptz DEFAULT clock_timestamp() NOT NULL,
   actor_type text DEFAULT 'api_key'::text NOT NULL,
   actor_id varchar COLLATE "C",
-  idempotency_key varchar COLLATE "C",
-  request_sha256 bytea,
   result jsonb NOT NULL,
   CONSTRAINT operations_pkey PRIMARY KEY (id),
   CONSTRAINT operations_workspace_id_fkey FOREIGN KEY (workspace_id) REFERENCES workspaces(id) ON DELETE CASCADE
 );
 CREATE INDEX operations_by_age ON operations (at);
-CREATE UNIQUE INDEX operations_by_key ON operations (workspace_id, idempotency_key) WHERE (idempotency_key IS NOT NULL);
 CREATE INDEX operations_of_campaign ON operations (campaign_id, id) WHERE (campaign_id IS NOT NULL);
 CREATE INDEX operations_of_series ON operations (series_id, id) WHERE (series_id IS NOT NULL);
 

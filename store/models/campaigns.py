@@ -282,7 +282,7 @@ class Campaign(Base):
 
 
 class Operation(Base):
-    """An operation on many posts, its author and its result: the audit trail, and the answer of repeated requests."""
+    """An operation on many posts, its author and its result: an audit trail."""
 
     __tablename__ = "operations"
 
@@ -298,21 +298,10 @@ class Operation(Base):
     actor_type: Mapped[str] = mapped_column(server_default=text("'api_key'"))
     """A domain.audit.ActorType. The API may not set it, so its rows are those of API keys."""
     actor_id: Mapped[str | None] = mapped_column(Id)
-    idempotency_key: Mapped[str | None] = mapped_column(Id)
-    """The key of its request, unique in the workspace."""
-    request_sha256: Mapped[bytes | None] = mapped_column(LargeBinary)
-    """The digest of that request: another one with the same key is refused."""
     result: Mapped[dict[str, Any]]
     """What it did, in counts and ids."""
 
     __table_args__ = (
-        Index(
-            "operations_by_key",
-            "workspace_id",
-            "idempotency_key",
-            unique=True,
-            postgresql_where=text("idempotency_key IS NOT NULL"),
-        ),
         Index("operations_of_campaign", "campaign_id", "id", postgresql_where=text("campaign_id IS NOT NULL")),
         Index("operations_of_series", "series_id", "id", postgresql_where=text("series_id IS NOT NULL")),
         Index("operations_by_age", "at"),

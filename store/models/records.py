@@ -305,13 +305,18 @@ class IdempotencyKey(Base):
     generation: Mapped[int]
     request_sha256: Mapped[bytes] = mapped_column(LargeBinary)
     post_id: Mapped[str] = mapped_column(Id)
-    """The post that the request makes or changes; for a request for many posts, an id of its own."""
+    """The thing that the request makes or changes: a post, an upload, a webhook, or an operation on many posts."""
     revision_id: Mapped[str | None] = mapped_column(Id)
     """The edit that the request asks for, if it asks for one."""
     post_ids: Mapped[list[str] | None]
     """The posts that a request for many has found by its filter: a repeated request continues with the same ones."""
     expires_at: Mapped[datetime]
+    """Infinite for an operation: its key expires when the operation is deleted."""
     response_status: Mapped[int | None]
     response_body: Mapped[bytes | None] = mapped_column(LargeBinary)
     check_at: Mapped[datetime] = mapped_column(server_default=text("now() + interval '24 hours'"), index=True)
     """When it is checked next whether the response, or the whole row, can be deleted."""
+
+    __table_args__ = (
+        Index("idempotency_keys_of_operations", "post_id", postgresql_where=text("expires_at = 'infinity'")),
+    )

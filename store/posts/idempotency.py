@@ -31,6 +31,15 @@ _COMPLETE = text(
     "UPDATE idempotency_keys SET response_status = :status, response_body = :body"
     " WHERE workspace_id = :workspace_id AND key = :key"
 )
+_COMPLETE_OPERATION = text(
+    "UPDATE idempotency_keys SET response_status = :status, response_body = :body, post_id = :operation_id,"
+    " expires_at = 'infinity', check_at = 'infinity'"
+    " WHERE workspace_id = :workspace_id AND key = :key"
+)
+_EXPIRE = text(
+    "UPDATE idempotency_keys SET expires_at = :now, check_at = :now"
+    " WHERE expires_at = 'infinity' AND post_id = ANY(:operation_ids)"
+)
 _KEPT = """
 SELECT response_status, response_body FROM idempotency_keys
 WHERE workspace_id = $1 AND key = $2 AND post_id = $3 AND response_body IS NOT NULL
@@ -101,10 +110,23 @@ async def keep_response(
     return (stored["response_status"] or status, stored["response_body"]) if stored else (status, body)
 
 
-async def complete_key(session: AsyncSession, request: KeyedRequest, status: int, body: bytes) -> None:
-    """Store the response of a key that the same transaction has acquired."""
+async def complete_key(
+    session: AsyncSession, request: KeyedRequest, status: int, body: bytes, operation_id: str | None = None
+) -> None:
+    """Store the response of a key that the same transaction has acquired.
+
+    The key of an operation does not expire before the operation is deleted.
+    """
     values = {"workspace_id": request.workspace_id, "key": request.key, "status": status, "body": body}
-    await session.execute(_COMPLETE, values)
+    if operation_id is None:
+        await session.execute(_COMPLETE, values)
+    else:
+        await session.execute(_COMPLETE_OPERATION, {**values, "operation_id": operation_id})
+
+
+async def expire_keys_of_operations(session: AsyncSession, operation_ids: Sequence[str], now: datetime) -> None:
+    """Let the keys of operations expire that the same transaction deletes."""
+    await session.execute(_EXPIRE, {"operation_ids": list(operation_ids), "now": now})
 
 
 async def delete_expired_keys(session: AsyncSession, now: datetime, most: int) -> int:

@@ -20,6 +20,11 @@ class Answer:
     body: bytes
     replayed: bool = False
     waited: bool = False
+    to_keep: bool = True
+    """Whether it is still to be kept for repeats of the request.
+
+    It is not if the transaction of the change has done so, or if a repeat continues the work.
+    """
 
 
 def answer_post(

@@ -5,14 +5,13 @@ from functools import partial
 
 from api.posts.answers.answer import Answer, answer_view
 from api.posts.answers.views import DeletedView
-from api.posts.changes.idempotency import DELETED
 from api.posts.changes.post_change import PostChange
+from api.posts.once import DELETED, complete
 from domain.errors import Conflict, Problem
 from domain.ids import is_post_id
 from domain.post import PostStatus, TargetStatus
 from store.models import IdempotencyKey, Post
 from store.posts.changes import delete_post
-from store.posts.idempotency import complete_key
 from store.posts.queries import find_post
 
 _PUBLISHING = Problem("The post is being published; wait for the outcome, then delete it", "conflict")
@@ -48,9 +47,7 @@ async def _delete(change: PostChange, received_at: datetime) -> Answer:
             answer["status"] = PostStatus(post.status)
         if not await delete_post(session, post, change.actor):
             raise Conflict(_PUBLISHING)
-        answered = answer_view(answer)
-        if change.request is not None:
-            await complete_key(session, change.request, answered.status, answered.body)
+        answered = await complete(session, change.request, answer_view(answer))
     if post.status != PostStatus.DRAFT:
         await deps.delivery.deliver_rest(post.workflow_id, post.id, post.version + 1, deleted=True)
     return answered

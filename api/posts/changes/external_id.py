@@ -1,15 +1,21 @@
 """Answer a repeated create by the client's own id of the post, which names it for as long as it exists."""
 
 from collections.abc import Sequence
+from dataclasses import replace
+
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from api.dependencies import Dependencies
 from api.http.body import JsonObject, unusable_strings
 from api.posts.answers.answer import Answer
 from api.posts.at_rest import answer_at_rest
 from api.posts.bodies.schemas import LONGEST_NAME
-from api.posts.changes.idempotency import body_digest, deliver_again
+from api.posts.lookup import plan_for, post_accounts
+from api.posts.once import body_digest
 from api.shared.waiting import Deadline
 from domain.errors import Conflict, NotFound, Problem
+from domain.post import PostStatus
+from store.models import Post
 from store.posts.queries import find_by_external_id
 
 
@@ -40,7 +46,16 @@ async def answer_existing(
         answer = await answer_at_rest(deps, workspace_id, post.id, deadline)
     except NotFound:
         return None
-    return Answer(answer.status, answer.body, replayed=True, waited=answer.waited)
+    return replace(answer, replayed=True, to_keep=False)
+
+
+async def deliver_again(deps: Dependencies, session: AsyncSession, post: Post) -> None:
+    """Deliver a post that is to be published now if its workflow is not known to have it.
+
+    The request that created it may have died before it delivered the post.
+    """
+    if not post.is_delivered and post.status == PostStatus.PUBLISHING:
+        deps.delivery.deliver(plan_for(post, await post_accounts(session, post)))
 
 
 async def find_conflict(deps: Dependencies, workspace_id: str, external_id: str, body: JsonObject) -> list[Problem]:

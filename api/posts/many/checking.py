@@ -13,10 +13,10 @@ from api.posts.bodies.parse_post import TIME_PASSED, ParsedPost, read_create
 from api.posts.bodies.platform_rules import collect_platform_problems
 from api.posts.bodies.schemas import LONGEST_NAME
 from api.posts.campaign_rules import find_campaign_problem, read_campaign
-from api.posts.changes.idempotency import body_digest
 from api.posts.clock import now_ms
 from api.posts.many.problems import ProblemKey, grouped, problem_key, show_value
 from api.posts.many.queues import QueuesOfRows
+from api.posts.once import body_digest
 from api.posts.uploads import find_upload_problems_in_posts
 from domain.campaigns import CampaignRules
 from domain.errors import Conflict, InvalidRequest, Problem, Unprocessable

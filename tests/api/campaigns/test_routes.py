@@ -87,6 +87,9 @@ async def test_requests_with_one_key_create_one_campaign(api: Client) -> None:
     assert (await create(api, 422, key=key, name="another"))["code"] == "idempotency_key_reused"
     replay = await api.post("/v1/campaigns", json={"name": "Summer", **BODY}, headers={"Idempotency-Key": key})
     assert replay.headers["Idempotent-Replayed"] == "true"
+    # A key names one request of the workspace, whatever that asks for.
+    post = await api.post("/v1/posts", json={"content": "A draft", "isDraft": True}, headers={"Idempotency-Key": key})
+    assert (post.status_code, post.json()["code"]) == (422, "idempotency_key_reused")
 
 
 async def test_campaigns_are_listed_by_status_and_tag_in_pages(api: Client, stack: Stack) -> None:

@@ -338,7 +338,7 @@ async def test_an_import_whose_process_dies_before_the_commit_leaves_nothing(
 ) -> None:
     posts, key = rows(stack, 3), new_id("key")
     with monkeypatch.context() as patched:
-        patched.setattr("api.imports.importing.acquire_key", die)
+        patched.setattr("api.imports.importing.complete", die)
         assert (await send(api, posts, key)).status_code == 500
     assert await listed(api, posts) == []
     assert outcomes(await send(api, posts, key)) == ["created"] * 3

@@ -11,7 +11,7 @@ from standardwebhooks import Webhook as Verifier
 
 from activities.meters import Meters
 from api.dependencies import TESTS_A_MINUTE
-from api.webhooks.addresses import address_problem
+from api.webhooks.actions import address_problem
 from cli.stack.parts import environment
 from domain.webhooks import MOST_ENDPOINTS
 from media.local_hosts import LocalHosts

@@ -11,7 +11,6 @@ _LIKE_A_SECRET = re.compile("token|secret|sha256|digest|hash|sealed|credential|h
 _NO_SECRETS = {
     # Names that clients gave their requests.
     "idempotency_keys.key",
-    "operations.idempotency_key",
 }
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from sqlalchemy import func, select, update
 
-from api.posts.changes.idempotency import body_digest
+from api.posts.once import body_digest
 from store.models import IdempotencyKey, Post
 from tests.api.conftest import Client
 from tests.stack import Stack

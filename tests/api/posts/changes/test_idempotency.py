@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from sqlalchemy import update
 
-from api.posts.changes.idempotency import keyed_request
+from api.posts.once import keyed_request
 from store.models import IdempotencyKey
 from store.posts.idempotency import acquire_key
 from tests.api.conftest import Client, problems

@@ -1,25 +1,161 @@
-"""The answers about campaigns."""
+"""The bodies and answers of campaigns."""
 
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Annotated, Any, NotRequired
+from typing import Annotated, Any, Literal, NotRequired
 
-from pydantic import Field
+from pydantic import AfterValidator, ConfigDict, Field, WithJsonSchema
 from typing_extensions import TypedDict
 
-from api.pauses.schemas import PauseView
+from api.pauses.schemas import PauseView, ResumeBody
 from api.posts.answers.actors import ActorView, actor_view
-from api.posts.bodies.blackouts import BlackoutView, blackout_view
+from api.posts.bodies.blackouts import BlackoutBody, BlackoutView, blackout_view
+from api.posts.bodies.schemas import Name, RequestModel, Zone, check_duration
+from api.posts.many.checking import MOST_ROWS
 from api.shared.campaign_progress import CountedProgress
 from api.views import HasMore, Moment, NextCursor, described, view
-from domain.campaigns import CampaignStatus, OperationKind
+from domain.campaigns import MOST_BLACKOUTS, CampaignStatus, OperationKind
+from domain.pauses import REASON_LENGTH
 from domain.post import PostStatus
 from domain.schedule import local_time, rfc3339
+from domain.workspaces import MAX_ITEMS
 from store.campaigns.campaigns import campaign_status
 from store.models import Campaign, Operation
 
+_TIME = (
+    "An ISO 8601 date and time: an instant with an offset or Z, or wall time in `timezone`, which stays the same wall "
+    "time if `timezone` changes."
+)
+# A post is read as the body of a request for one post; the document shows its schema.
+_Post = Annotated[dict[str, Any], WithJsonSchema({"$ref": "#/components/schemas/PostBody"})]
+_Time = Annotated[str, Field(max_length=40)]
+NULLABLE = frozenset({"startsAt", "endsAt"})
+"""Fields that a change removes by null."""
+Missed = Literal["publish", "shift", "skip"]
+_BOUND = "An ISO 8601 date, or date and time; without an offset it is the campaign's `timezone`'s."
 _LOCAL = "The same as wall time in `timezone`, without an offset."
 OperationResult = dict[str, Any]
+
+
+class CampaignFieldsBody(RequestModel):
+    """The fields of a campaign."""
+
+    tags: list[Name] | None = Field(
+        None,
+        max_length=MAX_ITEMS,
+        description="Your own labels of the campaign; the list can be filtered by them. Its posts have their own.",
+        examples=[["bf30"]],
+    )
+    timezone: Zone | None = Field(
+        None,
+        description="IANA time zone of its times and days, and the default of its posts; UTC by default.",
+        examples=["Europe/Berlin"],
+    )
+    starts_at: _Time | None = Field(
+        None, description=f"No post may be due before. {_TIME}", examples=["2030-11-01T00:00:00"]
+    )
+    ends_at: _Time | None = Field(
+        None, description=f"No post is published from then on. {_TIME}", examples=["2031-02-01T00:00:00"]
+    )
+    blackouts: list[BlackoutBody] | None = Field(
+        None, max_length=MOST_BLACKOUTS, description="Days on which its posts are not published."
+    )
+
+
+class CampaignBody(CampaignFieldsBody):
+    """A campaign to create."""
+
+    model_config = ConfigDict(title="CreateCampaign")
+
+    name: Name = Field(description="Its name, for people.", examples=["Black Friday"])
+    posts: list[_Post] | None = Field(
+        None,
+        max_length=MOST_ROWS,
+        description=(
+            "Its first posts, each as the body that creates it alone, without `campaignId`. All are created with the "
+            "campaign, or nothing is. They need an `Idempotency-Key`, and are scheduled or drafts: `publishNow` is "
+            "refused."
+        ),
+    )
+    is_draft: bool | None = Field(
+        None,
+        description="Keep it and its posts as drafts until `POST /v1/campaigns/{campaignId}/start`.",
+        examples=[False],
+    )
+
+
+class PatchCampaignBody(CampaignFieldsBody):
+    """The fields of a campaign to change. A field that is left out stays as it is."""
+
+    model_config = ConfigDict(title="UpdateCampaign")
+
+    name: Name | None = Field(None, description="Its name, for people.", examples=["Black Friday"])
+    conflicts: Literal["refuse", "skip"] | None = Field(
+        None,
+        description=(
+            "Scheduled posts that `startsAt`, `endsAt` or `blackouts` would no longer allow: `refuse` (the default) "
+            "changes nothing and names them, `skip` makes drafts of them."
+        ),
+        examples=["skip"],
+    )
+
+
+class PauseCampaignBody(RequestModel):
+    """The reason of a campaign's pause, and its end if it has one."""
+
+    model_config = ConfigDict(title="PauseCampaign")
+
+    reason: str | None = Field(
+        None,
+        max_length=REASON_LENGTH,
+        description="Why; people see it wherever the pause is shown.",
+        examples=["The prices are wrong"],
+    )
+    resume_at: Annotated[str, Field(max_length=40)] | None = Field(
+        None,
+        description=(
+            "When the pause ends by itself: an ISO 8601 date and time, an instant or wall time in the campaign's "
+            "`timezone`. A worker ends it, so it may last some minutes longer, and never ends earlier."
+        ),
+        examples=["2030-11-21T08:00:00"],
+    )
+    missed: Missed | None = Field(
+        None,
+        description="What becomes at `resumeAt` of the posts that were missed by then. Required with `resumeAt`.",
+        examples=["publish"],
+    )
+
+
+class ResumeCampaignBody(ResumeBody):
+    """The outcome of the posts that a campaign's pause has missed."""
+
+    model_config = ConfigDict(title="ResumeCampaign")
+
+
+class ShiftCampaignBody(RequestModel):
+    """The distance by which a campaign's posts move, and which of them."""
+
+    model_config = ConfigDict(title="ShiftCampaign")
+
+    by: Annotated[str, AfterValidator(check_duration), Field(max_length=40)] = Field(
+        description=(
+            "An ISO 8601 duration such as `P2D`, `-P1W` or `PT90M`. Weeks and days move the wall time in a post's "
+            "`timezone`, so 09:00 stays 09:00 when clocks change; hours and minutes move the instant."
+        ),
+        examples=["P2D"],
+    )
+    from_: Annotated[str, Field(max_length=40)] | None = Field(
+        None,
+        alias="from",
+        description=f"Move only posts that are scheduled from then on. {_BOUND}",
+        examples=["2030-11-24"],
+    )
+    to: Annotated[str, Field(max_length=40)] | None = Field(
+        None,
+        description=f"Move only posts that are scheduled until then; a date covers its whole day. {_BOUND}",
+        examples=["2030-11-30"],
+    )
+    dry_run: bool = Field(False, description="Answer what would be done, and change nothing.", examples=[False])
 
 
 @view("CampaignProgress")
