@@ -34,7 +34,7 @@ async def receiver(stack: Stack, app: Any, monkeypatch: pytest.MonkeyPatch) -> A
     """Run an endpoint that workers may call, a worker's loop that wakes its workflow, and no limit of tests."""
     async with stack.worker_database.transaction() as session:
         await keep_handover_key(session, Vault(stack.settings.encryption_keys))
-    app.state.deps.webhook_tests._buckets.clear()
+    app.state.deps.webhook_tests._full_at.clear()
     port = int(stack.settings.private_webhook_hosts[0].partition(":")[2])
     # A second listener ends at once, and begins again after seconds.
     await _become(stack, _IS_GONE)
