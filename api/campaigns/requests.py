@@ -87,8 +87,8 @@ class CampaignRequest:
 
     async def complete(self, session: AsyncSession, operation_id: str, result: Mapping[str, Any]) -> Answer:
         """Keep the result of an operation, for as long as the operation is kept."""
-        kept = json.dumps([operation_id, result, self.campaign_id])
-        return await complete(session, self.keyed, Answer(200, kept.encode()), operation_id)
+        operation = json.dumps([operation_id, result, self.campaign_id])
+        return await complete(session, self.keyed, Answer(200, operation.encode()), operation_id)
 
     async def record(self, session: AsyncSession, kind: OperationKind, result: Mapping[str, Any]) -> Answer:
         """Record the operation in the transaction that does it, and keep its result."""
