@@ -1,9 +1,11 @@
 """Resources of one process that workspaces share, so that no workspace can take what another needs to begin."""
 
+import asyncio
 import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from collections import OrderedDict, deque
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import AbstractContextManager, asynccontextmanager, contextmanager, suppress
 from contextvars import ContextVar
 from types import TracebackType
 from typing import Self
@@ -29,16 +31,23 @@ class Shares:
     """A number of units, of which a holder may take as many as then stay free for all others together.
 
     A single holder gets half of the units, n holders get one part of n + 1 each, and one such part stays free: a new
-    holder can begin at any time. `most_per_holder` limits a holder further. The rule is known from switches as dynamic
-    thresholds (Choudhury and Hahne, IEEE/ACM Transactions on Networking 6 (2), 1998). Safe to use from any thread.
+    holder can begin at any time. `most_per_holder` limits a holder further, and alone if none `leaves_room`. The rule
+    is known from switches as dynamic thresholds (Choudhury and Hahne, IEEE/ACM Transactions on Networking 6 (2), 1998).
+    Safe to use from any thread.
     """
 
     def __init__(
-        self, total: int, most_per_holder: int | None = None, clock: Callable[[], float] = time.monotonic
+        self,
+        total: int,
+        most_per_holder: int | None = None,
+        clock: Callable[[], float] = time.monotonic,
+        *,
+        leaves_room: bool = True,
     ) -> None:
         self.total = total
         self._limit = total if most_per_holder is None else most_per_holder
         self._has_own_limit = most_per_holder is not None
+        self._leaves_room = leaves_room
         self._clock = clock
         self._free = total
         self._holders: dict[str, dict[Share, float]] = {}
@@ -102,9 +111,9 @@ class Shares:
     def _check(self, holder: str, more: int) -> None:
         held = sum(share.amount for share in self._holders.get(holder, ())) + more
         free = self._free - more
-        if more and held > min(self._limit, free):
-            # A part that it gives back is both less that it holds and more that is free.
-            missing = max(held - self._limit, (held - free + 1) // 2)
+        # A part that it gives back is both less that it holds and more that is free.
+        missing = max(held - self._limit, (held - free + 1) // 2 if self._leaves_room else -free)
+        if more and missing > 0:
             raise Exhausted(self, holder, missing, self._interval(holder))
 
     def _interval(self, holder: str) -> float:
@@ -137,6 +146,77 @@ class Share(AbstractContextManager["Share"]):
     def release(self) -> None:
         """Release the units; a second time changes nothing."""
         self._shares.release(self)
+
+
+class TooManyWaiting(Exception):
+    """As many of a holder's own callers wait as may. About every `interval` seconds one of them takes its turn."""
+
+    interval = 1.0
+
+
+class Turns:
+    """Units of some shares, one for each caller; a caller whose holder has its share waits.
+
+    One caller of each waiting holder continues in turn, those of one in the order of their arrival. At most
+    `most_waiting` of a holder's wait. For the coroutines of one event loop.
+    """
+
+    def __init__(self, shares: Shares, most_waiting: int | None = None) -> None:
+        self._shares = shares
+        self._most_waiting = most_waiting
+        self._waiting: OrderedDict[str, deque[asyncio.Future[Share]]] = OrderedDict()
+        """The waiting holders; the first is the next to get a unit."""
+
+    def take_now(self, holder: str) -> Share | None:
+        """Return a unit, to be passed to `release`; None if others of the holder wait, or it has its share."""
+        if holder not in self._waiting:
+            with suppress(Exhausted):
+                return self._shares.take(holder)
+        return None
+
+    async def take(self, holder: str) -> Share:
+        """Return a unit, to be passed to `release`, as soon as the holder may have one. Raises TooManyWaiting."""
+        if share := self.take_now(holder):
+            return share
+        turns = self._waiting.setdefault(holder, deque())
+        if self._most_waiting is not None and len(turns) >= self._most_waiting:
+            raise TooManyWaiting
+        turn: asyncio.Future[Share] = asyncio.get_running_loop().create_future()
+        turns.append(turn)
+        try:
+            return await turn
+        except BaseException:
+            if turn.done() and not turn.cancelled():
+                self.release(turn.result())
+            elif turn in turns:
+                turns.remove(turn)
+                if not turns:
+                    self._waiting.pop(holder, None)
+            raise
+
+    def release(self, share: Share) -> None:
+        """Give a unit back, to one of those who wait."""
+        share.release()
+        for holder in list(self._waiting):
+            turns = self._waiting[holder]
+            while turns and turns[0].done():
+                turns.popleft()
+            with suppress(Exhausted):
+                if turns:
+                    next_share = self._shares.take(holder)
+                    turns.popleft().set_result(next_share)
+                    self._waiting.move_to_end(holder)
+            if not turns:
+                del self._waiting[holder]
+
+    @asynccontextmanager
+    async def turn(self, holder: str) -> AsyncIterator[None]:
+        """Hold a unit for the length of the block. Raises TooManyWaiting."""
+        share = await self.take(holder)
+        try:
+            yield
+        finally:
+            self.release(share)
 
 
 class _Hold:

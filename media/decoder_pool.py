@@ -1,10 +1,8 @@
 """Examine, clean and convert media in processes of their own, which workspaces get in turn."""
 
-import asyncio
 import contextlib
 import json
 import os
-from collections import Counter, deque
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import ExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
@@ -15,6 +13,7 @@ import structlog
 from pydantic import TypeAdapter, ValidationError
 
 from domain.printable import error_words, system_words
+from domain.shares import Shares, Turns
 from media.changes import MediaChange, conversion_changes
 from media.decoders import Decoders, ProcessEnd, ServerUnavailable
 from media.decoding.confinement import JobLimits
@@ -32,79 +31,6 @@ from media.sniff import sniff
 from media.spool import Spool
 from media.stored import StoredFile, stored
 from platforms.errors import PlatformError
-
-
-class TooManyWaiting(Exception):
-    """As many of the workspace's own jobs wait as may. About every `interval` seconds one of them takes its turn."""
-
-    interval = 1.0
-
-
-class FairSlots:
-    """Slots that go to the waiting workspaces one after the other, and within one in the order of arrival.
-
-    A workspace holds at most `per_workspace` of the `slots` at a time, and at most `waiting` of its jobs wait.
-    """
-
-    def __init__(self, slots: int, *, per_workspace: int, waiting: int) -> None:
-        self._free = slots
-        self._per_workspace = per_workspace
-        self._waiting = waiting
-        self._held: Counter[str] = Counter()
-        self._queues: dict[str, deque[asyncio.Future[None]]] = {}
-        """The waiting workspaces; the first is the next to get a slot."""
-
-    @asynccontextmanager
-    async def slot(self, workspace: str) -> AsyncIterator[None]:
-        """Hold a slot for the length of the block. Raises TooManyWaiting."""
-        await self._take(workspace)
-        try:
-            yield
-        finally:
-            self._release(workspace)
-
-    async def _take(self, workspace: str) -> None:
-        if self._free and self._held[workspace] < self._per_workspace:
-            self._grant(workspace)
-            return
-        queue = self._queues.setdefault(workspace, deque())
-        if len(queue) >= self._waiting:
-            raise TooManyWaiting
-        granted = asyncio.get_running_loop().create_future()
-        queue.append(granted)
-        try:
-            await granted
-        except asyncio.CancelledError:
-            if not granted.cancelled():
-                self._release(workspace)
-            elif granted in queue:
-                queue.remove(granted)
-                if not queue:
-                    self._queues.pop(workspace, None)
-            raise
-
-    def _grant(self, workspace: str) -> None:
-        self._free -= 1
-        self._held[workspace] += 1
-
-    def _release(self, workspace: str) -> None:
-        self._free += 1
-        self._held[workspace] -= 1
-        while self._free:
-            chosen = next((waiting for waiting in self._queues if self._held[waiting] < self._per_workspace), None)
-            if chosen is None:
-                break
-            queue = self._queues.pop(chosen)
-            granted = queue.popleft()
-            if queue:
-                # The workspace goes to the end of the queue.
-                self._queues[chosen] = queue
-            if not granted.done():
-                self._grant(chosen)
-                granted.set_result(None)
-        # Workspaces without a slot need no count.
-        self._held = +self._held
-
 
 MEMORY = 2 * 2**30
 """Bytes of address space of one process: pictures of 120 megapixels of every type are converted within it. A quick job
@@ -141,7 +67,7 @@ log = structlog.get_logger(__name__)
 class JobQueue:
     """A number of processes for jobs of one length: their memory, seconds of the processor, and by the clock."""
 
-    slots: FairSlots
+    slots: Turns
     memory: int
     cpu_seconds: int
     seconds: float
@@ -158,10 +84,9 @@ class DecoderPool:
 
     def __init__(self, *, memory: int = MEMORY, cpu_seconds: int = 60, seconds: float = 300) -> None:
         self._decoders = {kind: Decoders(kind) for kind in (IMAGES, VIDEOS)}
-        self._quick = JobQueue(FairSlots(3, per_workspace=2, waiting=WAITING), memory // 2, 1, min(seconds, 10))
-        self._slow = JobQueue(FairSlots(2, per_workspace=1, waiting=WAITING), memory, cpu_seconds, seconds)
-        thumbnail_slot = FairSlots(1, per_workspace=1, waiting=WAITING)
-        self._thumbnails = JobQueue(thumbnail_slot, memory // 2, min(cpu_seconds, _THUMBNAIL_SECONDS), min(seconds, 30))
+        self._quick = JobQueue(_slots(3, 2), memory // 2, 1, min(seconds, 10))
+        self._slow = JobQueue(_slots(2, 1), memory, cpu_seconds, seconds)
+        self._thumbnails = JobQueue(_slots(1, 1), memory // 2, min(cpu_seconds, _THUMBNAIL_SECONDS), min(seconds, 30))
 
     def start(self, kind: str) -> None:
         """Start the server of processes for a kind of file ahead of the first job, as while a file is fetched."""
@@ -254,11 +179,15 @@ class DecoderPool:
 
     async def _run(self, workspace: str, queue: JobQueue, job: Job, files: Sequence[int]) -> ProcessEnd:
         try:
-            async with queue.slots.slot(workspace):
+            async with queue.slots.turn(workspace):
                 return await self._decoders[media_kind(job.content_type)].run(job, files, queue.seconds)
         except ServerUnavailable as error:
             log.warning("media.no_decoder", reason=system_words(error) or error_words(error))
             raise no_decoder() from error
+
+
+def _slots(number: int, per_workspace: int) -> Turns:
+    return Turns(Shares(number, per_workspace, leaves_room=False), WAITING)
 
 
 def _needs_more(ending: ProcessEnd) -> bool:

@@ -9,11 +9,11 @@ import structlog
 
 from domain.plan import NO_DISK_SPACE
 from domain.post import Media, MediaType
-from domain.shares import Exhausted, Share
+from domain.shares import Exhausted, Share, TooManyWaiting
 from media import limits
 from media.admission import Admission, MediaBusy
 from media.changes import ChangeRecord, MediaChange, NoChangeRecord
-from media.decoder_pool import DecoderPool, TooManyWaiting
+from media.decoder_pool import DecoderPool
 from media.decoding.facts import MediaFacts
 from media.decoding.jobs import IMAGES, VIDEOS
 from media.own_uploads import OwnUpload

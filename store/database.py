@@ -3,7 +3,6 @@
 import asyncio
 import json
 import time
-from collections import OrderedDict, deque
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from contextvars import Context
@@ -18,7 +17,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker
 from sqlalchemy.util import greenlet_spawn
 
 from domain.loop_share import current_holder
-from domain.shares import Exhausted, Share, Shares, holding_session, is_session_held
+from domain.shares import Share, Shares, Turns, holding_session, is_session_held
 from store.announcer import Announcer, announcements
 from store.dsn import Dsn, application_name, parse_dsn
 
@@ -31,58 +30,28 @@ class SessionShares:
     """
 
     def __init__(self, total: int, timeout: float) -> None:
-        self._shares = Shares(total)
-        self._has_shares = self._shares.most > 0
+        shares = Shares(total)
+        self._turns = Turns(shares)
+        self._has_shares = shares.most > 0
         self._timeout = timeout
-        self._waiting: OrderedDict[str, deque[asyncio.Future[Share]]] = OrderedDict()
 
     async def take(self) -> Share | None:
         """Take a session's share, to be passed to `release`. Raises sqlalchemy's TimeoutError."""
         holder = current_holder()
         if holder is None or not self._has_shares or is_session_held():
             return None
-        if holder not in self._waiting:
-            try:
-                return self._shares.take(holder)
-            except Exhausted:
-                pass
-        return await self._wait(holder)
+        if share := self._turns.take_now(holder):
+            return share
+        try:
+            async with asyncio.timeout(self._timeout):
+                return await self._turns.take(holder)
+        except TimeoutError:
+            raise PoolTimeout("the workspace has its share of the connections") from None
 
     def release(self, share: Share | None) -> None:
         """Give a share back, to those who wait."""
         if share is not None:
-            share.release()
-            self._serve()
-
-    async def _wait(self, holder: str) -> Share:
-        turn: asyncio.Future[Share] = asyncio.get_running_loop().create_future()
-        self._waiting.setdefault(holder, deque()).append(turn)
-        try:
-            async with asyncio.timeout(self._timeout):
-                return await turn
-        except BaseException as error:
-            if turn.done() and not turn.cancelled():
-                self.release(turn.result())
-            turn.cancel()
-            if isinstance(error, TimeoutError):
-                raise PoolTimeout("the workspace has its share of the connections") from None
-            raise
-
-    def _serve(self) -> None:
-        """Let one request of each waiting workspace continue if its workspace may have one more."""
-        for holder in list(self._waiting):
-            turns = self._waiting[holder]
-            while turns and turns[0].done():
-                turns.popleft()
-            if turns:
-                try:
-                    share = self._shares.take(holder)
-                except Exhausted:
-                    continue
-                turns.popleft().set_result(share)
-                self._waiting.move_to_end(holder)
-            if not turns:
-                del self._waiting[holder]
+            self._turns.release(share)
 
 
 _TRUSTED_FOR_S = 1.0

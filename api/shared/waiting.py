@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager, contextmanager
 
 from api.http.headers import DEFAULT_WAIT_S
 from domain.errors import Problem, TooManyRequests
+from domain.shares import Shares, TooManyWaiting, Turns
 
 MOST_WAITING = 1_000
 """Requests of one workspace that may wait for outcomes at a time, in one process: half of its connections."""
@@ -60,47 +61,32 @@ class ConcurrentRequests:
     """
 
     def __init__(self, most: int, most_of_one: int, problem: Problem, retry_after: int) -> None:
-        self._most, self._most_of_one = most, most_of_one
+        self._turns = Turns(Shares(most, most_of_one, leaves_room=False), _MOST_IN_TURN)
         self._problem, self._retry_after = problem, retry_after
-        self._running: Counter[str] = Counter()
-        self._waiting: Counter[str] = Counter()
-        self._ended = asyncio.Event()
 
     @contextmanager
     def take(self, workspace_id: str) -> Iterator[None]:
         """Count one more request for the length of the block. Raises TooManyRequests."""
-        if self._is_full(workspace_id):
+        share = self._turns.take_now(workspace_id)
+        if share is None:
             raise TooManyRequests(self._problem, self._retry_after)
-        self._running[workspace_id] += 1
         try:
             yield
         finally:
-            self._running[workspace_id] -= 1
-            if not self._running[workspace_id]:
-                del self._running[workspace_id]
-            self._ended.set()
-            self._ended.clear()
+            self._turns.release(share)
 
     @asynccontextmanager
     async def take_in_turn(self, workspace_id: str) -> AsyncIterator[None]:
         """Count one more request as `take` does, after some seconds of waiting for others if there are any."""
-        if self._waiting[workspace_id] < _MOST_IN_TURN:
-            self._waiting[workspace_id] += 1
-            try:
-                async with asyncio.timeout(_LONGEST_TURN_S):
-                    while self._is_full(workspace_id):
-                        await self._ended.wait()
-            except TimeoutError:
-                pass
-            finally:
-                self._waiting[workspace_id] -= 1
-                if not self._waiting[workspace_id]:
-                    del self._waiting[workspace_id]
-        with self.take(workspace_id):
+        try:
+            async with asyncio.timeout(_LONGEST_TURN_S):
+                share = await self._turns.take(workspace_id)
+        except (TimeoutError, TooManyWaiting):
+            raise TooManyRequests(self._problem, self._retry_after) from None
+        try:
             yield
-
-    def _is_full(self, workspace_id: str) -> bool:
-        return self._running[workspace_id] >= self._most_of_one or self._running.total() >= self._most
+        finally:
+            self._turns.release(share)
 
 
 class WaitingRequests:

@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from domain.shares import TooManyWaiting
 from media import decoders as module
-from media.decoder_pool import WAITING, DecoderPool, TooManyWaiting
+from media.decoder_pool import WAITING, DecoderPool
 from platforms.errors import ErrorKind, PlatformError
 from tests.media import files
 from tests.media.decoder_jobs import bitmap, fitting, measured, refused

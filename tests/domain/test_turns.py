@@ -1,3 +1,5 @@
+"""Turns: waiting holders continue one after the other, and no unit is lost."""
+
 import asyncio
 from collections.abc import Sequence
 
@@ -5,20 +7,24 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from media.decoder_pool import FairSlots, TooManyWaiting
+from domain.shares import Shares, TooManyWaiting, Turns
+
+
+def new_slots(number: int, most_per_holder: int, most_waiting: int) -> Turns:
+    return Turns(Shares(number, most_per_holder, leaves_room=False), most_waiting)
 
 
 class Jobs:
     """Jobs that hold a slot until they are ended; `began` notes the order."""
 
-    def __init__(self, slots: FairSlots) -> None:
+    def __init__(self, slots: Turns) -> None:
         self._slots = slots
         self.began: list[str] = []
         self.running: list[tuple[str, asyncio.Event]] = []
         self.tasks: list[asyncio.Task[None]] = []
 
     async def _hold(self, workspace: str) -> None:
-        async with self._slots.slot(workspace):
+        async with self._slots.turn(workspace):
             self.began.append(workspace)
             entry = workspace, asyncio.Event()
             self.running.append(entry)
@@ -47,14 +53,14 @@ async def _settle() -> None:
 
 
 async def test_workspaces_take_turns() -> None:
-    jobs = Jobs(FairSlots(1, per_workspace=1, waiting=10))
+    jobs = Jobs(new_slots(1, 1, 10))
     await jobs.ask("aaaabcb")
     await jobs.end_all()
     assert "".join(jobs.began) == "aabcaba"
 
 
 async def test_a_workspace_leaves_room_for_others() -> None:
-    jobs = Jobs(FairSlots(2, per_workspace=1, waiting=10))
+    jobs = Jobs(new_slots(2, 1, 10))
     await jobs.ask("aa")
     assert jobs.began == ["a"]
     await jobs.ask("b")
@@ -64,11 +70,11 @@ async def test_a_workspace_leaves_room_for_others() -> None:
 
 
 async def test_waiters_of_a_workspace_are_limited() -> None:
-    slots = FairSlots(1, per_workspace=1, waiting=2)
+    slots = new_slots(1, 1, 2)
     jobs = Jobs(slots)
     await jobs.ask("aaa")
     with pytest.raises(TooManyWaiting):
-        async with slots.slot("a"):
+        async with slots.turn("a"):
             pass
     await jobs.ask("b")
     await jobs.end_all()
@@ -77,7 +83,7 @@ async def test_waiters_of_a_workspace_are_limited() -> None:
 
 @given(st.lists(st.tuples(st.sampled_from("abc"), st.sampled_from(["end", "cancel", "both", "none"])), max_size=25))
 async def test_no_slot_is_lost_or_given_twice(steps: list[tuple[str, str]]) -> None:
-    slots = FairSlots(2, per_workspace=2, waiting=5)
+    slots = new_slots(2, 2, 5)
     jobs = Jobs(slots)
     for workspace, then in steps:
         await jobs.ask(workspace)
