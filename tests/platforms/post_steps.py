@@ -34,6 +34,13 @@ async def confirm(rig: Rig, context: PublishContext[Any]) -> Any:
     return await rig.platform.confirm(rig.connection(), context)
 
 
+async def confirmed_id(rig: Rig, context: PublishContext[Any]) -> str:
+    """Return the id of the post that a confirmation finds."""
+    finding = await rig.platform.confirm(rig.connection(), context)
+    assert isinstance(finding, Published)
+    return finding.platform_post_id
+
+
 async def ready(rig: Rig, context: PublishContext[Any], client: httpx.AsyncClient | None = None) -> PublishContext[Any]:
     """Prepare and begin an attempt, up to the request that makes it public; returns the attempt."""
     if rig.platform.prepares(context.draft):

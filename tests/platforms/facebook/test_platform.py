@@ -12,7 +12,7 @@ from platforms.facebook import PLATFORM, videos
 from platforms.facebook.media import EDGE
 from tests.platforms import forms
 from tests.platforms.error_shapes import graph_error
-from tests.platforms.post_steps import refused, resumed
+from tests.platforms.post_steps import confirmed_id, refused, resumed
 from tests.platforms.rig import NO_TLS, Clock, Connect, Rig, Stop
 from tests.platforms.sources import Described
 
@@ -200,10 +200,8 @@ async def test_a_video_that_cannot_be_read_is_found_by_its_post(rig: Rig, form: 
     context = await prepared(rig, ["a.mp4"], form)
     error = await refused(PLATFORM.publish(rig.connection(), context))
     assert (error.kind, error.code) == (ErrorKind.UNCONFIRMED, "video_processing")
-    finding = await PLATFORM.confirm(rig.connection(), context)
     [post] = await rig.posts()
-    assert isinstance(finding, Published)
-    assert finding.platform_post_id == post["platformPostId"]
+    assert await confirmed_id(rig, context) == post["platformPostId"]
     context.taken = frozenset({post["platformPostId"]})
     assert await PLATFORM.confirm(rig.connection(), context) == Unknown()
 
@@ -310,9 +308,7 @@ async def test_photos_that_were_published_and_refused_are_found(rig: Rig, settin
     await rig.sandbox.fault("facebook", "accept_then_answer", "publish", status=400, body=graph_error(100))
     assert (await refused(PLATFORM.publish(rig.connection(), context))).kind is ErrorKind.REJECTED
     (post,) = await rig.posts()
-    finding = await PLATFORM.confirm(rig.connection(), resumed(rig, context))
-    assert isinstance(finding, Published)
-    assert finding.platform_post_id == post["platformPostId"]
+    assert await confirmed_id(rig, resumed(rig, context)) == post["platformPostId"]
 
 
 class TestRefusedVideos:
@@ -328,10 +324,8 @@ class TestRefusedVideos:
         context = await prepared(rig, ["a.mp4"], form)
         await rig.sandbox.fault("facebook", "accept_then_answer", "publish", status=400, body=body)
         assert (await refused(PLATFORM.publish(rig.connection(), context))).kind is ErrorKind.UNCONFIRMED
-        finding = await PLATFORM.confirm(rig.connection(), resumed(rig, context))
         (post,) = await rig.posts()
-        assert isinstance(finding, Published)
-        assert finding.platform_post_id == post["platformPostId"]
+        assert await confirmed_id(rig, resumed(rig, context)) == post["platformPostId"]
 
     @pytest.mark.parametrize("form", [{}, {"contentType": "reel"}])
     async def test_refusal_counts_if_the_video_is_not_public_ten_minutes_later(

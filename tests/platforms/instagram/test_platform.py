@@ -14,7 +14,7 @@ from platforms.instagram.platform import item_fields, post_fields
 from platforms.instagram.rules import InstagramSettings
 from platforms.meta import containers
 from tests.platforms.error_shapes import graph_error
-from tests.platforms.post_steps import publish, refused, refused_send
+from tests.platforms.post_steps import confirmed_id, publish, refused, refused_send
 from tests.platforms.rig import Connect, Rig
 
 IMAGE = Media(type=MediaType.IMAGE, url="https://cdn.example.com/1.jpg", alt_text="a beach")
@@ -124,9 +124,7 @@ async def test_a_container_that_cannot_be_read_is_published_all_the_same(
     assert context.handles["containers"] == containers, "nothing is built again"
     published = await PLATFORM.publish(rig.connection(), context)
     assert len(await rig.posts()) == 1
-    finding = await PLATFORM.confirm(rig.connection(), context)
-    assert isinstance(finding, Published)
-    assert finding.platform_post_id == published.platform_post_id
+    assert await confirmed_id(rig, context) == published.platform_post_id
 
 
 async def test_a_block_that_lasts_is_believed_after_a_minute(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:

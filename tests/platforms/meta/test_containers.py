@@ -9,7 +9,7 @@ from platforms.base import Absent, PublishContext, Published, Unknown
 from platforms.errors import ErrorKind
 from platforms.meta import containers
 from tests.platforms.error_shapes import graph_error
-from tests.platforms.post_steps import lost, publish, ready, refused, resumed
+from tests.platforms.post_steps import confirmed_id, lost, publish, ready, refused, resumed
 from tests.platforms.rig import Clock, Connect, Rig
 
 PLATFORMS = {
@@ -132,9 +132,7 @@ async def test_a_container_that_was_published_publishes_nothing_more(rig: Rig) -
     first = await rig.platform.publish(rig.connection(), context)
     await rig.platform.prepare(rig.connection(), context)
     assert (await refused(rig.platform.publish(rig.connection(), context))).kind is ErrorKind.UNCONFIRMED
-    finding = await rig.platform.confirm(rig.connection(), context)
-    assert isinstance(finding, Published)
-    assert finding.platform_post_id == first.platform_post_id
+    assert await confirmed_id(rig, context) == first.platform_post_id
     assert len(await rig.posts()) == 1
 
 
@@ -163,9 +161,7 @@ async def test_a_post_whose_container_is_gone_is_confirmed_among_the_posts(
     )
     published = await rig.platform.publish(rig.connection(), context)
     await rig.sandbox.fault(platform, "reject", "confirm", status=400, body=gone)
-    finding = await rig.platform.confirm(rig.connection(), context)
-    assert isinstance(finding, Published)
-    assert finding.platform_post_id == published.platform_post_id
+    assert await confirmed_id(rig, context) == published.platform_post_id
 
 
 async def test_a_post_that_is_public_but_not_listed_yet_stays_unknown(rig: Rig) -> None:
