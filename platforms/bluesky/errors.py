@@ -7,7 +7,7 @@ import httpx
 
 from domain.request_limits import Quota
 from platforms.bluesky.rules import POINTS
-from platforms.errors import ErrorKind, PlatformError
+from platforms.errors import ErrorKind, Meaning, Meanings, PlatformError
 from platforms.http.refusals import Refusals, codes, fields, matches, repeats_status
 from platforms.http.untrusted import quota_from_headers, wait, wait_until
 from platforms.http.wire import json_object
@@ -24,27 +24,30 @@ LONGEST_SAID = 300
 DAILY_VIDEO_WAIT = timedelta(hours=6)
 """Bluesky counts videos over a day and does not say when the next may come; the wait is our choice."""
 
-_SERVER = "The Bluesky server had an error of its own."
-_RECONNECT = "Bluesky no longer accepts this account's connection. Reconnect the account with a new app password."
-_THROTTLED = "Bluesky is limiting how much this account may do right now."
-_TOO_LARGE = "The file is too large for this Bluesky server."
+_RECONNECT: Meaning = (
+    ErrorKind.AUTH,
+    "Bluesky no longer accepts this account's connection. Reconnect the account with a new app password.",
+)
+_TOO_LARGE: Meaning = (ErrorKind.REJECTED, "The file is too large for this Bluesky server.")
+_MEANINGS = Meanings("Bluesky", others={401: _RECONNECT, 413: _TOO_LARGE})
+_SERVER = _MEANINGS.server
 
 _BY_CODE = {
-    "RateLimitExceeded": (ErrorKind.RATE_LIMITED, _THROTTLED),
+    "RateLimitExceeded": _MEANINGS.throttled,
     "DailyLimitExceeded": (ErrorKind.CAPPED, "This account has reached Bluesky's number of videos for one day."),
     "TooManyOpenUploads": (ErrorKind.RATE_LIMITED, "Bluesky is still busy with this account's other videos."),
-    "InternalServerError": (ErrorKind.TRANSIENT, _SERVER),
-    "UpstreamFailure": (ErrorKind.TRANSIENT, _SERVER),
-    "UpstreamTimeout": (ErrorKind.TRANSIENT, _SERVER),
-    "NotEnoughResources": (ErrorKind.TRANSIENT, _SERVER),
-    "ServiceOverloaded": (ErrorKind.TRANSIENT, _SERVER),
+    "InternalServerError": _SERVER,
+    "UpstreamFailure": _SERVER,
+    "UpstreamTimeout": _SERVER,
+    "NotEnoughResources": _SERVER,
+    "ServiceOverloaded": _SERVER,
     "InvalidSwap": (ErrorKind.TRANSIENT, "The Bluesky server was writing something else at that moment."),
     BLOB_GONE: (ErrorKind.TRANSIENT, "The Bluesky server no longer has the uploaded media."),
     "UploadNotReady": (ErrorKind.NOT_READY, "Bluesky is still processing the video."),
-    "ExpiredToken": (ErrorKind.AUTH, _RECONNECT),
-    "InvalidToken": (ErrorKind.AUTH, _RECONNECT),
-    "AuthMissing": (ErrorKind.AUTH, _RECONNECT),
-    "AuthenticationRequired": (ErrorKind.AUTH, _RECONNECT),
+    "ExpiredToken": _RECONNECT,
+    "InvalidToken": _RECONNECT,
+    "AuthMissing": _RECONNECT,
+    "AuthenticationRequired": _RECONNECT,
     "AuthFactorTokenRequired": (
         ErrorKind.AUTH,
         "Bluesky asks for a second factor. Connect with an app password instead.",
@@ -56,8 +59,8 @@ _BY_CODE = {
         ErrorKind.REJECTED,
         "Bluesky does not let this account upload videos. Verify its email address.",
     ),
-    "BlobTooLarge": (ErrorKind.REJECTED, _TOO_LARGE),
-    "PayloadTooLarge": (ErrorKind.REJECTED, _TOO_LARGE),
+    "BlobTooLarge": _TOO_LARGE,
+    "PayloadTooLarge": _TOO_LARGE,
     "VideoTooLarge": (ErrorKind.REJECTED, "The video is too large for Bluesky. Give a smaller one."),
     "VideoTooLong": (ErrorKind.REJECTED, "The video is too long for Bluesky. Give a shorter one."),
     "BadAspectRatio": (ErrorKind.REJECTED, "The video is too tall or too wide for Bluesky."),
@@ -69,7 +72,7 @@ _named = fields("error", optional=("message",), error=matches("[A-Z][A-Za-z]+"))
 REFUSALS = Refusals(
     lambda body, status: _named(body, status) and not repeats_status(body["error"], status),
     codes(
-        *(name for name, (_, sentence) in _BY_CODE.items() if sentence is not _SERVER),
+        *(name for name, meaning in _BY_CODE.items() if meaning is not _SERVER),
         "InvalidRequest",
     ),
 )
@@ -133,7 +136,7 @@ def read_video_error(response: httpx.Response) -> PlatformError:
         error = PlatformError(ErrorKind.REJECTED, sentence, code=code, status=status)
     is_own = wrapped or "did" in body or (_WORDED(body, status) and not repeats_status(code, status))
     if response.is_error and error.kind is ErrorKind.REJECTED and not is_own:
-        return PlatformError(ErrorKind.TRANSIENT, _SERVER, code=code, status=status)
+        return PlatformError(*_SERVER, code=code, status=status)
     return error
 
 
@@ -151,22 +154,11 @@ def _code(body: dict[str, Any], message: str) -> str:
     return str(body.get("error") or "")[:64]
 
 
-def _by_status(response: httpx.Response, message: str) -> tuple[ErrorKind, str]:
-    status = response.status_code
-    if status == 401:
-        return ErrorKind.AUTH, _RECONNECT
-    if status == 429:
-        return ErrorKind.RATE_LIMITED, _THROTTLED
-    if status >= 500 or status == 408:
-        return ErrorKind.TRANSIENT, _SERVER
-    if status == 413:
-        return ErrorKind.REJECTED, _TOO_LARGE
-    if response.is_redirect or (status == 404 and not message):
-        return (
-            ErrorKind.REJECTED,
-            "There is no Bluesky server at the account's address. Check it and reconnect the account.",
-        )
-    return ErrorKind.REJECTED, f"Bluesky refused: {message}" if message else f"Bluesky refused with status {status}."
+def _by_status(response: httpx.Response, message: str) -> Meaning:
+    if response.is_redirect or (response.status_code == httpx.codes.NOT_FOUND and not message):
+        absent = "There is no Bluesky server at the account's address. Check it and reconnect the account."
+        return ErrorKind.REJECTED, absent
+    return _MEANINGS.by_status(response.status_code, message)
 
 
 def quota_in(response: httpx.Response) -> Quota | None:

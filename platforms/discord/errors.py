@@ -6,25 +6,21 @@ from typing import Any
 import httpx
 
 from domain.request_limits import Quota
-from platforms.errors import ErrorKind, PlatformError
+from platforms.errors import ErrorKind, Meaning, Meanings, PlatformError
 from platforms.http.refusals import Refusals, alternatives, codes, fields, is_number
 from platforms.http.untrusted import quota_from_headers, wait
 from platforms.http.wire import json_object
 
-REQUEST_ID_HEADER = "cf-ray"
-
-_SERVER = "Discord had an error of its own."
-_LIMITED = "Discord is limiting how much may be published here right now."
-_TOKEN = "Discord no longer accepts this bot's token. Connect the account again."  # noqa: S105
+_MEANINGS = Meanings("Discord")
 _WEBHOOK = "Discord does not know this webhook any more. Make a new one and connect it."
 _ACCESS = "The bot may not publish in this channel. Let it view the channel, send messages and attach files."
 
-_CODES: dict[int, tuple[ErrorKind, str]] = {
+_CODES: dict[int, Meaning] = {
     10003: (ErrorKind.AUTH, "Discord does not know this channel, or the bot cannot see it."),
     10015: (ErrorKind.AUTH, _WEBHOOK),
     20016: (ErrorKind.RATE_LIMITED, "The channel's slow mode does not let the bot publish yet."),
-    20028: (ErrorKind.RATE_LIMITED, _LIMITED),
-    20029: (ErrorKind.RATE_LIMITED, _LIMITED),
+    20028: _MEANINGS.throttled,
+    20029: _MEANINGS.throttled,
     40002: (ErrorKind.AUTH, "Discord wants this account to be verified first."),
     40004: (ErrorKind.REJECTED, "Sending messages is switched off at Discord for now."),
     40005: (ErrorKind.REJECTED, "The files are too large for Discord (10 MB each, 25 MB together)."),
@@ -33,7 +29,7 @@ _CODES: dict[int, tuple[ErrorKind, str]] = {
     50006: (ErrorKind.REJECTED, "Discord publishes no empty message."),
     50008: (ErrorKind.REJECTED, "Discord takes no messages in this kind of channel."),
     50013: (ErrorKind.AUTH, _ACCESS),
-    50014: (ErrorKind.AUTH, _TOKEN),
+    50014: _MEANINGS.reconnect,
     50024: (ErrorKind.REJECTED, "Discord cannot do this in this kind of channel."),
     50027: (ErrorKind.AUTH, _WEBHOOK),
     130000: (ErrorKind.TRANSIENT, "Discord is overloaded."),
@@ -80,35 +76,20 @@ REFUSALS = Refusals(
 def read_error(response: httpx.Response) -> PlatformError:
     """Map an error response to a PlatformError."""
     body, status = json_object(response), response.status_code
-    code = body.get("code")
-    kind, sentence = _meaning(code if isinstance(code, int) else 0, status, body)
-    return PlatformError(
-        kind,
-        sentence,
-        code=str(code) if isinstance(code, int) and code else f"http_{status}",
-        status=status,
-        request_id=response.headers.get(REQUEST_ID_HEADER),
-        retry_after=wait(body.get("retry_after", response.headers.get("retry-after")))
-        if kind is ErrorKind.RATE_LIMITED
-        else None,
-    )
-
-
-def _meaning(code: int, status: int, body: dict[str, Any]) -> tuple[ErrorKind, str]:
-    if code in _CODES:
-        return _CODES[code]
-    if status == 429:
-        return ErrorKind.RATE_LIMITED, _LIMITED
-    if status >= 500 or status == 408:
-        return ErrorKind.TRANSIENT, _SERVER
-    if status == 401:
-        return ErrorKind.AUTH, _TOKEN
-    if status == 413:
-        return _CODES[40005]
+    code = body["code"] if isinstance(body.get("code"), int) else 0
     message = str(body.get("message") or "")
     if code == INVALID_FORM:
         message = "; ".join(_faults(body.get("errors"))) or message
-    return ErrorKind.REJECTED, f"Discord refused: {message}" if message else f"Discord refused with status {status}."
+    known = _CODES[40005] if status == httpx.codes.REQUEST_ENTITY_TOO_LARGE else None
+    kind, sentence = _CODES.get(code) or known or _MEANINGS.by_status(status, message)
+    wait_for = wait(body.get("retry_after", response.headers.get("retry-after")))
+    return PlatformError(
+        kind,
+        sentence,
+        code=str(code or f"http_{status}"),
+        status=status,
+        retry_after=wait_for if kind is ErrorKind.RATE_LIMITED else None,
+    )
 
 
 def _faults(tree: Any, path: str = "") -> Iterator[str]:

@@ -183,7 +183,7 @@ class Discord(Platform[DiscordSettings, DiscordCredentials], ListsChoices[Discor
     base_url = "https://discord.com/api/v10"
     api = ApiVersion("v10")
     account_prefix = "dc"
-    request_id_header = errors.REQUEST_ID_HEADER
+    request_id_header = "cf-ray"
     sends_files = True
     # Short, because for some minutes Discord recognises a bot's repeat by its nonce.
     read_lag = timedelta(seconds=15)

@@ -6,7 +6,7 @@ from typing import Any
 
 import httpx
 
-from platforms.errors import ErrorKind, PlatformError
+from platforms.errors import ErrorKind, Meaning, Meanings, PlatformError
 from platforms.google.errors import IN_FORM, operators_fault
 from platforms.http.refusals import Refusals
 from platforms.http.wire import error_object
@@ -17,9 +17,9 @@ LABEL = "Google Business Profile"
 PHOTO_FAILURES = frozenset({"PHOTO_FETCH_FAILED", "PHOTO_UPLOAD_FAILED"})
 """Retried once; after that the photo is at fault."""
 
-_SERVER = "Google had an error of its own."
-_RECONNECT = "Google no longer accepts this account's connection. Reconnect the account."
-_REASONS: dict[str, tuple[ErrorKind, str]] = {
+_MEANINGS = Meanings("Google")
+_SERVER = _MEANINGS.server
+_REASONS: dict[str, Meaning] = {
     "PHOTO_FETCH_FAILED": (
         ErrorKind.TRANSIENT,
         "Google could not fetch the photo from its URL. Check that it is public.",
@@ -36,17 +36,17 @@ _REASONS: dict[str, tuple[ErrorKind, str]] = {
 }
 _BY_CODE = {"1000": "PHOTO_FETCH_FAILED", "1301": "OPERATION_UNSUPPORTED_UNDER_ACCOUNT_CONDITION"}
 """Numbers in `errorDetails[].code`, reported by clients; Google documents none."""
-_STATUSES: dict[str, tuple[ErrorKind, str]] = {
-    "UNAUTHENTICATED": (ErrorKind.AUTH, _RECONNECT),
+_STATUSES: dict[str, Meaning] = {
+    "UNAUTHENTICATED": _MEANINGS.reconnect,
     "PERMISSION_DENIED": (
         ErrorKind.AUTH,
         "Google does not let this account post here. Check that it still manages the location and the app has access.",
     ),
     "NOT_FOUND": (ErrorKind.AUTH, "Google does not find this location or post. Connect the location again."),
-    "RESOURCE_EXHAUSTED": (ErrorKind.RATE_LIMITED, "Google is limiting how much this app may do right now."),
-    "UNAVAILABLE": (ErrorKind.TRANSIENT, _SERVER),
-    "INTERNAL": (ErrorKind.TRANSIENT, _SERVER),
-    "DEADLINE_EXCEEDED": (ErrorKind.TRANSIENT, _SERVER),
+    "RESOURCE_EXHAUSTED": _MEANINGS.throttled,
+    "UNAVAILABLE": _SERVER,
+    "INTERNAL": _SERVER,
+    "DEADLINE_EXCEEDED": _SERVER,
 }
 _BY_NUMBER = {401: "UNAUTHENTICATED", 403: "PERMISSION_DENIED", 404: "NOT_FOUND", 429: "RESOURCE_EXHAUSTED"}
 
@@ -73,7 +73,8 @@ def read_error(response: httpx.Response) -> PlatformError:
     faults = list(_faults(body.get("details")))
     status = str(body.get("status") or _BY_NUMBER.get(response.status_code, ""))
     reason = next(filter(None, map(_reason, faults)), status)
-    kind, sentence = _REASONS.get(reason) or _STATUSES.get(status) or _by_details(response.status_code, body, faults)
+    known = _REASONS.get(reason) or _STATUSES.get(status)
+    kind, sentence = known or _MEANINGS.by_status(response.status_code, _details(body, faults))
     return PlatformError(
         kind,
         sentence,
@@ -93,16 +94,13 @@ def _reason(fault: dict[str, Any]) -> str | None:
     return _BY_CODE.get(code)
 
 
-def _by_details(status: int, body: dict[str, Any], faults: list[dict[str, Any]]) -> tuple[ErrorKind, str]:
-    if status >= 500 or status == 408:
-        return ErrorKind.TRANSIENT, _SERVER
+def _details(body: dict[str, Any], faults: list[dict[str, Any]]) -> str:
     reported = [
         f"{fault['field']}: {fault['message']}" if fault.get("field") else str(fault["message"])
         for fault in faults
         if fault.get("message")
     ]
-    message = "; ".join(reported) or str(body.get("message") or "")
-    return ErrorKind.REJECTED, f"Google refused: {message}" if message else f"Google refused with status {status}."
+    return "; ".join(reported) or str(body.get("message") or "")
 
 
 def _faults(details: Any) -> Iterator[dict[str, Any]]:

@@ -8,13 +8,12 @@ from typing import Any
 
 import httpx
 
-from platforms.errors import ErrorKind, PlatformError
+from platforms.errors import ErrorKind, Meanings, PlatformError
 from platforms.http.refusals import Refusals, is_numbered, within
 from platforms.http.untrusted import wait
 from platforms.http.wire import error_object
 from platforms.meta.graph import NO_PROOF
 
-REQUEST_ID_HEADER = "x-fb-trace-id"
 UNKNOWN_CHILDREN = "unknown_children"
 """Our code for a carousel whose items are not known yet although they read as finished; reported by several clients."""
 GONE = "100/33"
@@ -79,9 +78,9 @@ class ErrorMapping:
     words: Mapping[str, Meaning] = field(default_factory=dict)
 
     @property
-    def server(self) -> Meaning:
-        """Return the meaning of a failure of the platform's own."""
-        return Meaning(ErrorKind.TRANSIENT, f"{self.label} had an error of its own.")
+    def shared(self) -> Meanings:
+        """Return the meanings that other platforms have, too."""
+        return Meanings(self.label, self.owner)
 
     def read_error(self, response: httpx.Response) -> PlatformError:
         """Return the error of an error response; the platform's own message is used only if its code is unknown."""
@@ -94,7 +93,7 @@ class ErrorMapping:
             meaning.sentence,
             code=meaning.code or own_code or f"http_{status}",
             status=status,
-            request_id=body.get("fbtrace_id") or response.headers.get(REQUEST_ID_HEADER),
+            request_id=body.get("fbtrace_id"),
             retry_after=(_regained(response) if meaning.kind is ErrorKind.RATE_LIMITED else None) or meaning.wait,
         )
 
@@ -136,44 +135,29 @@ class ErrorMapping:
         own = self.subcodes.get(subcode or 0) or self.codes.get(code or 0)
         if own is None and code == -1 and body.get("is_transient") is False:
             return Meaning(ErrorKind.REJECTED, f"{self.label} refused: {message}")
-        by_status = {401: self._reconnect, 408: self.server, 429: self._throttled}
         by_words = next((meaning for part, meaning in self.words.items() if part.lower() in spoken.lower()), None)
-        if meaning := own or by_words or self._common(code, spoken) or by_status.get(response.status_code):
+        if meaning := own or by_words or self._common(code, spoken):
             return meaning
-        if body.get("is_transient") is True or not response.is_client_error:
-            return self.server
-        reason = f": {message}" if message else f" with status {response.status_code}."
-        return Meaning(ErrorKind.REJECTED, f"{self.label} refused{reason}")
+        status = response.status_code
+        if not response.is_error or (body.get("is_transient") is True and status not in {401, 429}):
+            return Meaning(*self.shared.server)
+        return Meaning(*self.shared.by_status(status, message))
 
     def _common(self, code: int | str | None, spoken: str) -> Meaning | None:
         """Return the meaning of a common code; source: the Graph API's page on errors, developers.facebook.com."""
-        match code:
-            case int() if code in _OWN_FAULTS:
-                return self.server
-            case int() if code in _THROTTLED:
-                # Each use case has a code of its own, 80000 to 80014, with status 400.
-                return self._throttled
-            case int() if code in _TOKEN:
-                return self._reconnect
-            case int() if code == _BLOCKED:
-                message = (
-                    f"{self.label} has blocked this {self.owner} from posting for a while. Look into its standing."
-                )
-                return Meaning(ErrorKind.CAPPED, message, wait=BLOCKED_FOR)
-            case int() if code in _PERMISSIONS and _is_of_the_account(spoken):
-                message = f"{self.label} does not allow this with the account's permissions."
-                return Meaning(ErrorKind.AUTH, f"{message} Reconnect the account and grant them.")
-        return None
-
-    @property
-    def _throttled(self) -> Meaning:
-        sentence = f"{self.label} is limiting how much this {self.owner} may do right now."
-        return Meaning(ErrorKind.RATE_LIMITED, sentence)
-
-    @property
-    def _reconnect(self) -> Meaning:
-        sentence = f"{self.label} no longer accepts this {self.owner}'s connection. Reconnect the account."
-        return Meaning(ErrorKind.AUTH, sentence)
+        blocked = f"{self.label} has blocked this {self.owner} from posting for a while. Look into its standing."
+        denied = (
+            f"{self.label} does not allow this with the account's permissions. Reconnect the account and grant them."
+        )
+        rows = (
+            (_OWN_FAULTS, Meaning(*self.shared.server)),
+            # Each use case has a code of its own, 80000 to 80014, with status 400.
+            (_THROTTLED, Meaning(*self.shared.throttled)),
+            (_TOKEN, Meaning(*self.shared.reconnect)),
+            ({_BLOCKED}, Meaning(ErrorKind.CAPPED, blocked, wait=BLOCKED_FOR)),
+            (_PERMISSIONS if _is_of_the_account(spoken) else (), Meaning(ErrorKind.AUTH, denied)),
+        )
+        return next((meaning for codes, meaning in rows if code in codes), None)
 
 
 def _is_of_the_account(spoken: str) -> bool:

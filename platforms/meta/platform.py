@@ -9,7 +9,6 @@ from platforms.capabilities import ReportsQuota
 from platforms.files import MediaPulls
 from platforms.http.wire import segment
 from platforms.meta.access import RenewsLongLived
-from platforms.meta.errors import REQUEST_ID_HEADER
 from platforms.meta.graph import GRAPH, NO_PROOF, MetaCredentials
 from platforms.steps.follow_up import FIRST_COMMENT, run_once
 
@@ -19,7 +18,7 @@ M = TypeVar("M", bound=MetaCredentials)
 class MetaPlatform(Platform[S, M], ABC):
     """A platform of Meta's."""
 
-    request_id_header = REQUEST_ID_HEADER
+    request_id_header = "x-fb-trace-id"
     strips_metadata = True  # general knowledge, unverified
 
     def refusal_applies(self, code: str, credentials: M, draft: Draft[S]) -> bool:

@@ -54,7 +54,7 @@ NO_OBJECT = ["<html><h1>Bad Gateway</h1></html>", "", "[]", '"x"', "{", "\x00"]
 OBJECTS = ['{"error": null}', '{"error": 5}', '{"error": {"errors": [1]}}', '{"errors": 5, "code": []}']
 NAMES_STATUSES = {"bluesky", "googlebusiness", "telegram", "tiktok"}
 """Platforms whose codes are words for a status, or are taken from any object."""
-NAME_REQUESTS = {"discord", "facebook", "instagram", "threads", "tiktok"}
+NAME_REQUESTS = {"facebook", "instagram", "threads", "tiktok"}
 """Platforms whose modules read the id of the request; of the others the wire reads it."""
 _REFUSED = re.compile(r"\w+ refused(?:: .| with status | without a reason)")
 

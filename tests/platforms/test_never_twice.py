@@ -154,6 +154,7 @@ TITLED, POLL = {"embeds": [{"title": "Yesterday"}]}, {"question": "Tea?", "optio
 DIFFERING: list[tuple[str, tuple[Any, ...], tuple[Any, ...], Finding]] = [
     ("discord", (TEXT_ONLY, {"poll": {**POLL, "question": "Milk?"}}), (TEXT_ONLY, {"poll": POLL}), Absent()),
     ("discord", (TEXT_ONLY, {}), (TEXT_ONLY, {"poll": POLL}), Absent()),
+    ("discord", (TEXT_ONLY, {}), (PHOTO, {}), Absent()),
     ("discord", (TEXT_ONLY, TITLED), (TEXT_ONLY, {"embeds": [{"title": "Today"}]}), Unknown()),
     ("facebook", (PHOTO, {}), (OTHER_PHOTO, {}), Absent()),
     ("facebook", (TEXT_ONLY, {}), (PHOTO, {}), Absent()),

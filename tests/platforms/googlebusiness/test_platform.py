@@ -1,7 +1,7 @@
 """Locations and states of posts on Google Business Profile over real HTTP."""
 
 import secrets
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -130,6 +130,17 @@ async def test_another_location_of_the_account_can_be_named(google: Rig) -> None
     error = await refused(PLATFORM.publish(google.connection(), google.context("Hi", settings={"locationId": "7"})))
     assert (error.kind, error.code) == (ErrorKind.REJECTED, "no_location")
     assert "locationId" in error.message
+
+
+async def test_of_equal_posts_the_earliest_since_the_send_is_found_in_any_order(google: Rig) -> None:
+    started = datetime.now(UTC)
+    posts = [{"name": named(google, 4), "summary": "Hi"}]
+    for number, seconds in ((1, 300), (2, 1), (3, 50)):
+        made_at = (started + timedelta(seconds=seconds)).isoformat()
+        posts.append({"name": named(google, number), "summary": "Hi", "createTime": made_at, "state": "LIVE"})
+    await google.sandbox.fault("googlebusiness", "reject", "confirm", status=200, body={"localPosts": posts})
+    context = google.context("Hi", started_at=started)
+    assert await PLATFORM.confirm(google.connection(), context) == Published(named(google, 2), None)
 
 
 async def says(google: Rig, operation: str, state: str, **more: Any) -> None:
