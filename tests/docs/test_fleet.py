@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from runtime.database_settings import DatabaseSettings
-from tests.api.test_budget import OPENED, PUBLISHED, SLEPT, WRITES
+from tests.api.test_hot_path import OPENED, PUBLISHED, SLEPT, WRITES
 
 DOCUMENT = (Path(__file__).parents[2] / "docs/fleet.md").read_text()
 DAYS = (10_000, 100_000, 1_000_000)

@@ -5,19 +5,16 @@ from pathlib import Path
 
 import pytest
 
-from domain.post import Media, MediaType
 from media import decoders as module
 from media.decoder_pool import DecoderPool
 from media.decoding.facts import ImageDemand, MediaFacts
 from media.decoding.jobs import IMAGES, VIDEOS
 from media.decoding.work import strip
-from media.fetch import MediaFetcher
 from media.spool import Spool
 from platforms.errors import ErrorKind, PlatformError
 from tests.media import files
 from tests.media.decoder_jobs import bitmap, fitting, measured, refused
 from tests.media.descriptors import open_files, wait_for_open_files
-from tests.media.hostile import HostileServer, generated
 
 
 async def test_images_and_videos_are_examined(pool: DecoderPool, tmp_path: Path) -> None:
@@ -206,28 +203,6 @@ async def test_a_cancelled_caller_leaves_nothing_open(pool: DecoderPool) -> None
     while files.MADE:
         files.MADE.pop().close()
     await wait_for_open_files(before)
-
-
-async def test_a_large_video_takes_little_memory(pool: DecoderPool, server: HostileServer, tmp_path: Path) -> None:
-    video, padding = files.phone_video(tmp_path), 48
-    box = (1).to_bytes(4, "big") + b"mdat" + (16 + padding * 2**20).to_bytes(8, "big")
-    server.routes["/v"] = generated([video + box, *[os.urandom(2**20)] * padding])
-    fetcher = MediaFetcher(private_hosts=[f"127.0.0.1:{server.port}"])
-    tracemalloc.start()
-    try:
-        before, _ = tracemalloc.get_traced_memory()
-        media = Media(type=MediaType.VIDEO, url=f"http://127.0.0.1:{server.port}/v")
-        async with fetcher.open(media) as file:
-            assert file.size > padding * 2**20
-            clean, facts, changes = await pool.examine("workspace", file, files.room())
-            assert facts.duration == pytest.approx(1, abs=0.1)
-            assert changes
-            assert sum([len(chunk) async for chunk in clean.chunks(4 * 2**20)]) == clean.size == file.size
-        _, peak = tracemalloc.get_traced_memory()
-    finally:
-        tracemalloc.stop()
-        await fetcher.close()
-    assert peak - before < 20 * 2**20
 
 
 async def test_metadata_at_the_front_is_cut_out() -> None:

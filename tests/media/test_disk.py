@@ -1,26 +1,63 @@
-"""The disk space of media follows the disk, and a full disk is never the fault of a file's owner."""
+"""The disk space and the steps of media: shared by workspaces, and a full disk is never the fault of a file's owner."""
 
 import errno
 import os
 import subprocess
 import tempfile
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 from structlog.testing import capture_logs
 
 from domain.post import Media, MediaType
-from media.admission import LEAST_BYTES, Admission, MediaDisk
+from media.admission import LEAST_BYTES, Admission, MediaDisk, WaitingSteps
 from media.decoder_pool import DecoderPool
 from media.fetch import MediaFetcher
 from media.shared_files import SharedFiles
 from media.step_media import MediaTools, StepMedia
 from platforms.errors import ErrorKind, PlatformError
 from platforms.registry import platforms
+from tests.domain.test_shares import Clock
 from tests.media import files
 from tests.media.hostile import HostileServer, answer
 from tests.media.test_step_media import Noted
+
+
+def seconds(wait: timedelta, exactly: float) -> bool:
+    return exactly * 0.8 <= wait.total_seconds() <= exactly * 1.2
+
+
+def test_each_waiting_step_waits_longer() -> None:
+    waiting = WaitingSteps(Clock())
+    waits = [waiting.postpone("ws", f"step {number}", 2) for number in range(100)]
+    assert all(seconds(wait, 2 * (number + 1)) for number, wait in enumerate(waits))
+    # A step that is retried moves to the end of the line; steps of other workspaces do not count.
+    assert seconds(waiting.postpone("ws", "step 7", 2), 200)
+    assert seconds(waiting.postpone("other", "step", 2), 2)
+
+
+def test_a_wait_is_neither_too_short_nor_too_long() -> None:
+    waiting = WaitingSteps(Clock())
+    assert seconds(waiting.postpone("ws", "step", 0.01), 1)
+    assert seconds(waiting.postpone("ws", "another", 1000), 300)
+
+
+def test_steps_that_continue_or_vanish_stop_counting() -> None:
+    clock = Clock()
+    waiting = WaitingSteps(clock)
+    for number in range(9):
+        waiting.postpone("ws", f"step {number}", 2)
+    for number in range(5):
+        waiting.admit("ws", f"step {number}")
+    assert seconds(waiting.postpone("ws", "step", 2), 10)
+    clock.now = 100
+    assert seconds(waiting.postpone("ws", "late", 2), 2)
+    for step in ("step", "late"):
+        waiting.admit("ws", step)
+    assert waiting.__dict__["_until"] == {}
+
 
 MIB = 2**20
 

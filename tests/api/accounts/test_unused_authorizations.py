@@ -15,7 +15,7 @@ from store.accounts.revocations import claim_due_revocations, open_revocation
 from store.models import PendingConnection, PendingRevocation
 from store.secrets.vault import Vault
 from tests.api.accounts.rows import accepts, read_account, remove
-from tests.api.accounts.test_revocation import AT_HOME, asked, removed, webhook_url
+from tests.api.accounts.test_removal import AT_HOME, asked, removed, webhook_url
 from tests.api.conftest import Client
 from tests.api.connect.consents import (
     SERVER,
