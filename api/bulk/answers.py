@@ -5,11 +5,11 @@ import json
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 
-from api.bulk.views import BulkItemView
+from api.bulk.bodies import BulkItemView
 from api.dependencies import Dependencies
 from api.errors import error_view, to_refusal
 from api.posts.answers.answer import Answer
-from api.posts.at_rest import wait_until_at_rest
+from api.posts.lookup import wait_until_at_rest
 from api.shared.waiting import Deadline
 from domain.errors import Problem, Unavailable
 from domain.post import PostStatus

@@ -8,8 +8,14 @@ from functools import partial
 import structlog
 
 from api.bulk.answers import BulkCall, answer_each, is_worth_repeating, wait_for_outcomes
-from api.bulk.bodies import MOST_POSTS, read_create_many, read_select_many, read_update_many
-from api.bulk.views import BulkItemView, BulkResultView
+from api.bulk.bodies import (
+    MOST_POSTS,
+    BulkItemView,
+    BulkResultView,
+    read_create_many,
+    read_select_many,
+    read_update_many,
+)
 from api.dependencies import Dependencies
 from api.http.body import JsonObject, body_size, sized
 from api.posts.answers.answer import Answer, answer_view

@@ -4,8 +4,7 @@ import asyncio
 from contextlib import nullcontext
 
 from api.bulk.answers import MOST_PROBLEMS
-from api.bulk.bodies import ValidateManyBody, read_create_many
-from api.bulk.views import BulkVerdictView, ItemVerdictView
+from api.bulk.bodies import BulkVerdictView, ItemVerdictView, ValidateManyBody, read_create_many
 from api.dependencies import Dependencies
 from api.errors import problem_view
 from api.http.body import JsonObject, body_size, sized

@@ -20,7 +20,7 @@ from api.http.headers import HttpRequest, preferred_wait, respond_tagged
 from api.http.operation import Json
 from api.http.parameters import IF_NONE_MATCH, prefer_wait, query, required
 from api.http.query import Query
-from api.posts.list_parameters import FILTERS
+from api.posts.listing import FILTERS
 from api.views import write_json
 
 _SELECTING = ("status", "campaignId", "platform", "accountId", "tag", "importId", "timezone")

@@ -20,9 +20,9 @@ from api.posts.answers.answer import Answer
 from api.posts.bodies.parse_patch import read_patch
 from api.posts.bodies.platform_rules import collect_platform_problems
 from api.posts.campaign_rules import find_campaign_problem
-from api.posts.changes.external_id import taken_id
+from api.posts.changes.create import taken_id
 from api.posts.clock import now_ms
-from api.posts.many.building import build_posts, deliver_due, total_bytes
+from api.posts.many.building import build_posts, deliver_due, link_rows, take_slots, total_bytes, write_links
 from api.posts.many.checking import (
     MOST_ROW_PROBLEMS,
     MOST_ROWS,
@@ -33,8 +33,6 @@ from api.posts.many.checking import (
     Row,
     check_rows,
 )
-from api.posts.many.links import link_rows, write_links
-from api.posts.many.queues import take_slots
 from api.posts.many.warnings import PlanWarningView, plan_warnings
 from domain.campaigns import MOST_CAMPAIGNS, CampaignRules, CampaignStatus, OperationKind
 from domain.errors import Conflict, PostsError, Problem, TooManyRequests, Unavailable, Unprocessable

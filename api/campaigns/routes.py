@@ -40,7 +40,7 @@ from api.http.parameters import KEY, KEY_OF_OPERATION, PREFER_PAUSED, page, quer
 from api.http.query import read_query
 from api.http.request import read_bare_request, read_head
 from api.pauses.routes import pause_wait
-from api.posts.answers.response import respond
+from api.posts.answers.answer import respond
 from api.posts.once import key_of_request, read_once
 from api.views import respond_privately
 from domain.campaigns import CampaignStatus, UnsentPosts

@@ -6,10 +6,9 @@ from typing import Final
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from api.imports.answers import ImportQuery, RowResults
 from api.imports.cells import Cells, Digests, differing
-from api.imports.query import ImportQuery
-from api.imports.results import RowResults
-from api.posts.changes.external_id import taken_id
+from api.posts.changes.create import taken_id
 from api.posts.many.checking import CheckedPost, CheckedRows, RefusedRow
 from domain.errors import Problem
 from domain.imports import OnConflict, OnExisting, RowOutcome

@@ -15,19 +15,17 @@ from api.dependencies import Dependencies
 from api.http.body import JsonObject
 from api.http.body_validation import read_valid
 from api.http.large_body import LargeBody, split_body
-from api.imports.bodies import ImportBody
+from api.imports.answers import PAGE, ImportQuery, RowResults, import_view
 from api.imports.cells import Cells, Digests
 from api.imports.comparing import CHANGED, ComparedRows, compare
 from api.imports.csv_rows import csv_rows
 from api.imports.json_rows import line_rows, list_rows
-from api.imports.query import ImportQuery
-from api.imports.results import PAGE, RowResults, import_view
 from api.imports.updating import PostUpdater, UpdatedRows
-from api.imports.views import CellChangeView, ImportRowView
+from api.imports.views import CellChangeView, ImportBody, ImportRowView
 from api.posts.answers.answer import Answer, answer_view
 from api.posts.campaign_rules import UNKNOWN_CAMPAIGN
 from api.posts.clock import now_ms
-from api.posts.many.building import build_posts, deliver_due, total_bytes
+from api.posts.many.building import build_posts, deliver_due, link_rows, take_slots, total_bytes, write_links
 from api.posts.many.checking import (
     MOST_ROW_PROBLEMS,
     MOST_ROWS,
@@ -38,8 +36,6 @@ from api.posts.many.checking import (
     Row,
     check_rows,
 )
-from api.posts.many.links import link_rows, write_links
-from api.posts.many.queues import take_slots
 from api.posts.many.warnings import PlanWarningView, plan_warnings, rows_warning
 from api.posts.once import complete, once, take_key
 from domain.audit import api_key

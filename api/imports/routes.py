@@ -16,14 +16,11 @@ from api.http.large_body import LARGE_BYTES, read_large_body
 from api.http.operation import Operation, served_operation
 from api.http.parameters import KEY, cursor, page, query, required
 from api.http.query import convert_parameter, parse_flag, parse_query, read_id_page
-from api.imports.bodies import ImportBody
+from api.imports.answers import NO_IMPORT, PAGE, PARAMETERS, ImportQuery, import_list, import_view, read_import_query
 from api.imports.importing import CSV, JSON, LINES, ImportRequest
-from api.imports.query import PARAMETERS, ImportQuery, read_import_query
-from api.imports.results import NO_IMPORT, PAGE, import_list, import_view
 from api.imports.undoing import ImportUndo
-from api.imports.views import ImportListView, ImportUndoView, ImportView
-from api.posts.answers.answer import answer_view
-from api.posts.answers.response import respond
+from api.imports.views import ImportBody, ImportListView, ImportUndoView, ImportView
+from api.posts.answers.answer import answer_view, respond
 from api.posts.many.checking import MOST_ROWS
 from api.posts.once import keyed_request
 from domain.errors import InvalidRequest, NotFound

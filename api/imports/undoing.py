@@ -10,8 +10,8 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from api.dependencies import Dependencies
 from api.errors import problem_view
+from api.imports.answers import NO_IMPORT, PAGE
 from api.imports.cells import Cells, Digests, differing
-from api.imports.results import NO_IMPORT, PAGE
 from api.imports.updating import PostUpdater
 from api.imports.views import ImportUndoView, UndonePostView
 from api.posts.answers.answer import Answer, answer_view

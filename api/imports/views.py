@@ -1,14 +1,27 @@
-"""The answers of imports."""
+"""The bodies and answers of imports."""
 
-from typing import Annotated, NotRequired
+from typing import Annotated, Any, NotRequired
 
-from pydantic import Field
+from pydantic import ConfigDict, Field, WithJsonSchema
 from typing_extensions import TypedDict
 
 from api.errors import ProblemView
+from api.posts.bodies.schemas import RequestModel
+from api.posts.many.checking import MOST_ROWS
 from api.posts.many.warnings import PlanWarningView
 from api.views import HasMore, Moment, NextCursor, described, view
 from domain.imports import RowOutcome, UndoOutcome
+
+# A row is read as the body of a request for one post; the document shows its schema.
+_Row = Annotated[dict[str, Any], WithJsonSchema({"$ref": "#/components/schemas/PostBody"})]
+
+
+class ImportBody(RequestModel):
+    """Posts to import, each as the body that creates it alone."""
+
+    model_config = ConfigDict(title="ImportPosts")
+
+    posts: list[_Row] = Field(min_length=1, max_length=MOST_ROWS, description="The posts.")
 
 
 @view("CellChange")

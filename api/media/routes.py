@@ -31,7 +31,7 @@ from api.media.schemas import (
     UploadView,
 )
 from api.media.views import signed_secret, signing_keys, upload_public_url, upload_url
-from api.posts.answers.response import respond
+from api.posts.answers.answer import respond
 from api.posts.once import keyed_request
 from api.views import respond_privately
 from domain.uploads import UPLOAD_WITHIN, FileKind, ShownState

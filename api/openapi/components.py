@@ -19,7 +19,7 @@ from api.http.parameters import PLATFORM_REF
 from api.openapi.examples import PREFIX
 from api.openapi.operations import OPERATIONS
 from api.posts.answers.views import TargetView
-from api.posts.bodies.patch_fields import NULLABLE
+from api.posts.bodies.parse_patch import NULLABLE
 from api.posts.bodies.schemas import PatchBody
 from platforms.registry import platforms
 

@@ -1,20 +1,57 @@
-"""Find a post of the caller's workspace, its targets and accounts, and the plan for its workflow."""
+"""Find a post of the workspace, its targets, accounts and plan, or wait until its publishing is over or held."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from sqlalchemy.ext.asyncio import AsyncSession
 from structlog.contextvars import bind_contextvars, get_contextvars
 
+from api.dependencies import Dependencies
+from api.posts.answers.answer import Answer, answer_post
+from api.shared.waiting import Deadline
 from domain.errors import NotFound, Problem, Unprocessable
 from domain.ids import is_post_id
 from domain.plan import Plan
+from domain.post import PostStatus
 from platforms.registry import platforms
 from store.accounts.connected import find_accounts
 from store.database import Database
 from store.models import ConnectedAccount, Post, Target
 from store.posts.delivery import post_plan
 from store.posts.lists import ShownPost, read_shown_post
-from store.posts.queries import find_post
+from store.posts.queries import find_post, is_moving
+
+
+async def answer_at_rest(
+    deps: Dependencies,
+    workspace_id: str,
+    post_id: str,
+    deadline: Deadline,
+    *,
+    begun: bool = False,
+    warnings: Iterable[Problem] = (),
+) -> Answer:
+    """Answer with a post; wait for its outcome first if it is being published. Raises NotFound.
+
+    `begun`: this request has begun its publishing, which may be over by now. `warnings` are those of the request.
+    """
+    async with deps.database.reading() as session:
+        post = await require_post(session, workspace_id, post_id)
+    if post.status != PostStatus.PUBLISHING:
+        return answer_post(post, waited=begun, warnings=warnings)
+    await wait_until_at_rest(deps, post_id, deadline)
+    async with deps.database.reading() as session:
+        return answer_post(await require_post(session, workspace_id, post_id), waited=True)
+
+
+async def wait_until_at_rest(deps: Dependencies, post_id: str, deadline: Deadline) -> None:
+    """Return once publishing is over or held, the post is gone, or the deadline is over."""
+
+    async def at_rest() -> bool:
+        async with deps.database.reading() as session:
+            return not await is_moving(session, post_id)
+
+    await deps.outcomes.wait(post_id, at_rest, deadline.seconds_left)
+
 
 NO_SUCH_POST = Problem("There is no such post", "not_found")
 

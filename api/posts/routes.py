@@ -10,9 +10,8 @@ from api.http.operation import WITH_BODY, Operation, served_operation
 from api.http.parameters import KEY, PREFER, page
 from api.http.query import read_query
 from api.http.request import BodyCheck, read_bare_request, read_keyed_request, read_request
-from api.posts.answers.answer import answer_post, answer_posts, answer_view
+from api.posts.answers.answer import answer_post, answer_posts, answer_view, respond
 from api.posts.answers.rendering import render_attempts
-from api.posts.answers.response import respond
 from api.posts.answers.views import AttemptsView, DeletedView, PageView, PostView, VerdictView
 from api.posts.bodies.parse_patch import check_change
 from api.posts.bodies.parse_post import read_create
@@ -21,10 +20,8 @@ from api.posts.changes import create, delete_post, edit, resolve, retry, update
 from api.posts.changes.post_change import PostChange
 from api.posts.clock import now_ms
 from api.posts.counts import MOST_COUNTED, MOST_DAYS, CountsView, count, read_counts_query
-from api.posts.deleted import DeletionsView, list_deleted
-from api.posts.history import HistoryView, history
-from api.posts.list_parameters import COUNTS, LIST
-from api.posts.listing import cursor_after, read_history_query, read_list_query, read_numbered_query
+from api.posts.history import DeletionsView, HistoryView, history, list_deleted
+from api.posts.listing import COUNTS, LIST, cursor_after, read_history_query, read_list_query, read_numbered_query
 from api.posts.lookup import require_post, require_shown_post
 from api.posts.validate import validate
 from store.posts.lists import list_posts

@@ -12,14 +12,11 @@ from api.posts.answers.answer import Answer, answer_view
 from api.posts.answers.views import VerdictView
 from api.posts.bodies.parse_post import ParsedPost, read_create
 from api.posts.bodies.platform_rules import find_platform_problems, platform_cautions, refused_accounts
-from api.posts.campaign_rules import find_campaign_problem, read_campaign
-from api.posts.changes.chain_link import require_link
-from api.posts.changes.external_id import find_conflict
-from api.posts.changes.queue_slot import choose_slot
+from api.posts.campaign_rules import find_campaign_problem, read_campaign, warn_of_daily_cap
+from api.posts.changes.create import find_conflict
+from api.posts.changes.times import choose_slot, require_link
 from api.posts.clock import now_ms
-from api.posts.daily_cap import warn_of_daily_cap
-from api.posts.media_checks import check_files
-from api.posts.media_warnings import local_media_warnings, unreachable_upload_warnings
+from api.posts.media_checks import check_files, local_media_warnings, unreachable_upload_warnings
 from api.posts.uploads import find_upload_problems
 from domain.campaigns import CampaignRules
 from domain.content import PostContent

@@ -17,7 +17,9 @@ from api.posts.clock import now_ms
 from api.posts.once import complete, once, take_key
 from api.series.bodies import PatchSeriesBody, RulesBody, SeriesBody
 from api.series.reading import (
+    change_warnings,
     check_recurrence,
+    exclusion_warnings,
     read_content,
     read_exclusions,
     read_recurrence,
@@ -28,7 +30,6 @@ from api.series.reading import (
     require_room,
     wall_now,
 )
-from api.series.warnings import change_warnings, exclusion_warnings
 from domain.audit import Actor
 from domain.campaigns import CampaignRules, OperationKind
 from domain.content import answer_bytes

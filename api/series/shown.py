@@ -12,7 +12,7 @@ from api.errors import problem_view
 from api.posts.clock import now_ms
 from api.series.actions import read_rules, require_series
 from api.series.bodies import PreviewBody
-from api.series.reading import wall_now
+from api.series.reading import exclusion_warnings, same_text_warnings, wall_now
 from api.series.views import (
     LaterRulesView,
     OccurrenceListView,
@@ -24,7 +24,6 @@ from api.series.views import (
     recurrence_view,
     rules_view,
 )
-from api.series.warnings import exclusion_warnings, same_text_warnings
 from domain.errors import Conflict, Problem
 from domain.pauses import series_gate
 from domain.recurrence.expansion import FARTHEST

@@ -29,7 +29,6 @@ from api.webhooks.actions import (
     view_of_row,
     webhook_view,
 )
-from api.webhooks.log import delivery_view, read_log_query, read_time_range, write_cursor
 from api.webhooks.schemas import (
     DeletedWebhookView,
     LogView,
@@ -44,6 +43,10 @@ from api.webhooks.schemas import (
     WebhookChangeBody,
     WebhookListView,
     WebhookView,
+    delivery_view,
+    read_log_query,
+    read_time_range,
+    write_cursor,
 )
 from domain.errors import InvalidRequest, NotFound, Problem
 from domain.ids import new_id

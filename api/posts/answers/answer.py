@@ -1,15 +1,20 @@
-"""The answer of an endpoint, before it becomes HTTP."""
+"""The answer of an endpoint, and how it becomes HTTP."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from litestar import Response
+
 from api.posts.answers.rendering import render_post
 from api.posts.answers.views import PageView
+from api.shared.waiting import Deadline
 from api.views import write_json
 from domain.errors import Problem
 from store.models import Post
 from store.posts.lists import ShownPost
+
+_REPLAYED = {"Idempotent-Replayed": "true"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,3 +48,11 @@ def answer_posts(posts: Sequence[Post | ShownPost], cursor: str | None) -> Answe
 def answer_view(view: Mapping[str, Any]) -> Answer:
     """Answer 200 with an object that a view describes."""
     return Answer(200, write_json(view))
+
+
+def respond(answer: Answer, deadline: Deadline | None = None) -> Response[bytes]:
+    """Write an answer as HTTP; `deadline` is that of a request which may wait."""
+    headers = dict(_REPLAYED if answer.replayed else {})
+    if answer.waited and deadline is not None and deadline.applied_preference is not None:
+        headers["Preference-Applied"] = f"wait={deadline.applied_preference}"
+    return Response(answer.body, status_code=answer.status, media_type="application/json", headers=headers)

@@ -1,4 +1,4 @@
-"""Create a post once, however often it is asked for with the same key."""
+"""Create a post once, however often it is asked for with the same key or externalId."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -8,18 +8,23 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from structlog.contextvars import bind_contextvars
 
 from api.dependencies import Dependencies
-from api.http.body import MAX_PROBLEMS, JsonObject, body_size
+from api.http.body import MAX_PROBLEMS, JsonObject, body_size, unusable_strings
 from api.posts.answers.answer import Answer, answer_post
 from api.posts.bodies.parse_post import read_create
 from api.posts.bodies.platform_rules import find_platform_problems
-from api.posts.campaign_rules import UNKNOWN_CAMPAIGN, campaign_refusal, find_campaign_problem, read_campaign
-from api.posts.changes.chain_link import require_link
-from api.posts.changes.external_id import answer_existing, deliver_again
-from api.posts.changes.queue_slot import choose_slot
+from api.posts.bodies.schemas import LONGEST_NAME
+from api.posts.campaign_rules import (
+    UNKNOWN_CAMPAIGN,
+    campaign_refusal,
+    daily_cap_warnings,
+    find_campaign_problem,
+    read_campaign,
+    warn_of_daily_cap,
+)
+from api.posts.changes.times import choose_slot, require_link
 from api.posts.clock import now_ms
-from api.posts.daily_cap import daily_cap_warnings, warn_of_daily_cap
-from api.posts.lookup import plan_for
-from api.posts.media_warnings import warn_of_media
+from api.posts.lookup import answer_at_rest, plan_for, post_accounts
+from api.posts.media_checks import warn_of_media
 from api.posts.once import DELETED, KeyTakenError, body_digest, keyed_request, once
 from api.posts.uploads import find_upload_problems
 from api.shared.closed_gates import require_open, target_accounts
@@ -28,6 +33,7 @@ from domain.audit import Actor
 from domain.errors import (
     Conflict,
     InvalidRequest,
+    NotFound,
     Problem,
     TooManyRequests,
     Unavailable,
@@ -43,8 +49,65 @@ from store.posts.chains import write_link
 from store.posts.contents import new_post
 from store.posts.creating import CampaignGoneError, ExternalIdTakenError, create_post, read_accounts, read_post
 from store.posts.idempotency import KeyedRequest
-from store.posts.queries import find_post
+from store.posts.queries import find_by_external_id, find_post
 from store.queues.slots import put_into_slot
+
+
+async def answer_existing(
+    deps: Dependencies, workspace_id: str, payload: JsonObject, deadline: Deadline, *, taken: bool = False
+) -> Answer | None:
+    """Answer with the post that the same body has made under its externalId; None if there is none.
+
+    It is answered as it is now. Raises Conflict if the id is `taken` by a post that another body has made.
+    """
+    external_id = payload.get("externalId")
+    if (
+        not isinstance(external_id, str)
+        or len(external_id) > LONGEST_NAME
+        or unusable_strings({"externalId": external_id})
+    ):
+        return None
+    async with deps.database.reading() as session:
+        post = await find_by_external_id(session, workspace_id, external_id)
+        if post is None:
+            return None
+        if post.external_digest != body_digest(payload).hex():
+            if not taken:
+                return None
+            raise Conflict(taken_id(post.id))
+        await deliver_again(deps, session, post)
+    try:
+        answer = await answer_at_rest(deps, workspace_id, post.id, deadline)
+    except NotFound:
+        return None
+    return replace(answer, replayed=True, to_keep=False)
+
+
+async def deliver_again(deps: Dependencies, session: AsyncSession, post: Post) -> None:
+    """Deliver a post that is to be published now if its workflow is not known to have it.
+
+    The request that created it may have died before it delivered the post.
+    """
+    if not post.is_delivered and post.status == PostStatus.PUBLISHING:
+        deps.delivery.deliver(plan_for(post, await post_accounts(session, post)))
+
+
+async def find_conflict(deps: Dependencies, workspace_id: str, external_id: str, body: JsonObject) -> list[Problem]:
+    """Return the problem of a body whose externalId belongs to a post that another body has made, if there is one."""
+    async with deps.database.reading() as session:
+        post = await find_by_external_id(session, workspace_id, external_id)
+    return [taken_id(post.id)] if post is not None and post.external_digest != body_digest(body).hex() else []
+
+
+def taken_id(post_id: str, differing: Sequence[str] = ()) -> Problem:
+    """Return the problem of a body whose externalId belongs to a post that another body has made.
+
+    `differing`: the fields in which the two bodies differ, if that is known.
+    """
+    sentence = f"{post_id} has this externalId and was made by another body; change it, or use another id"
+    sentence += f". They differ in {', '.join(differing)}" if differing else ""
+    return Problem(sentence, "external_id_taken", "externalId", post_id=post_id)
+
 
 _Created = tuple[Post, Plan | None, Answer | None]
 """A post that was inserted, its plan unless it is a draft, and the answer unless that waits for the outcome."""

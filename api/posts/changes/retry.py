@@ -5,11 +5,10 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from api.http.body import JsonObject
 from api.http.body_validation import in_contract_order, read
 from api.posts.answers.answer import Answer
-from api.posts.at_rest import answer_at_rest
 from api.posts.bodies.schemas import NamedTarget, RetryBody
 from api.posts.campaign_rules import require_campaign_goes_on
 from api.posts.changes.post_change import PostChange
-from api.posts.lookup import plan_for, post_accounts, require_target
+from api.posts.lookup import answer_at_rest, plan_for, post_accounts, require_target
 from api.shared.closed_gates import require_open
 from api.shared.waiting import Deadline
 from domain.errors import Conflict, InvalidRequest, Problem

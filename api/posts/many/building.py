@@ -1,16 +1,152 @@
-"""The rows of the database for many checked posts, and the delivery of posts that are due soon."""
+"""Rows for many checked posts, with their links and slots, and the delivery of those that are due soon."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
+from sqlalchemy.ext.asyncio import AsyncSession
+
 from api.dependencies import Dependencies
-from api.posts.many.checking import SLICE, CheckedPost
-from api.posts.media_warnings import warn_of_media_in
+from api.posts.bodies.parse_post import ParsedPost
+from api.posts.changes.times import NO_QUEUE_ZONE, UNKNOWN_POST, UNKNOWN_QUEUE, find_link_problem
+from api.posts.clock import now_ms
+from api.posts.many.checking import SLICE, CheckedPost, RefusedRow
+from api.posts.media_checks import warn_of_media_in
 from domain.audit import Actor
-from domain.ids import made_at, new_id, workflow_id
-from domain.loop_share import loop_share
+from domain.errors import Problem, Unprocessable
+from domain.ids import is_post_id, made_at, new_id, workflow_id
+from domain.loop_share import LoopShare, loop_share
+from domain.moves import MOST_POSTS
 from domain.ownership import BULK_LEAD
+from domain.queues import FARTHEST
+from domain.schedule import UnknownZone
+from store.posts.chains import ChainEnd, chain_ends, lock_chains
 from store.posts.contents import NewPost, new_columns
+from store.posts.imports import find_known
+from store.queues.slots import QueueFullError, QueueGoneError, fill_slots
+
+_NO_ROW = Problem(
+    "No row of this request becomes a post with this externalId, and the workspace has none", "post_not_found"
+)
+_NAME, _ID = "after.externalId", "after.postId"
+
+
+@dataclass(slots=True)
+class _Links:
+    """The links of the rows that become posts."""
+
+    rows: Mapping[int, CheckedPost]
+    first_rows: dict[int, int]
+    """By row the other row for which it waits."""
+    first_ids: dict[int, str | None]
+    """By row the existing post for which it waits; None if there is none."""
+    ends: Mapping[str, ChainEnd]
+    """By id what is known of such posts."""
+
+    def find_problem(self, number: int, now: datetime) -> Problem | None:
+        """Return why a row cannot wait for its first post, other than that this one is refused."""
+        content, top, length = self.rows[number].parsed.content, number, 1
+        while (first := self.first_rows.get(top)) is not None and length <= MOST_POSTS and first != number:
+            top, length = first, length + 1
+        is_circle = first == number
+        end = self.ends.get(self.first_ids.get(top) or "")
+        problem = find_link_problem(
+            end.first if end and top == number else None,
+            content,
+            now,
+            is_circle=is_circle,
+            length=length + (end.length if end else 0),
+        )
+        if problem is None and number in self.first_ids and end is None:
+            return UNKNOWN_POST
+        return problem
+
+
+async def link_rows(
+    session: AsyncSession, workspace_id: str, rows: Sequence[CheckedPost], now: datetime, name: str, turn: LoopShare
+) -> tuple[dict[int, int], list[RefusedRow]]:
+    """Find the first posts of rows that wait for another post, and write the ids of existing ones into the contents.
+
+    Returns for each row that waits for another row that row's number, and the rows that cannot wait. No other chain of
+    the workspace changes until the transaction ends; existing posts are locked before. `name` is as in `check_rows`.
+    """
+    waiting = [row for row in rows if row.parsed.content.after_post_id is not None]
+    if not waiting:
+        return {}, []
+    await lock_chains(session, workspace_id)
+    numbers = {row.parsed.content.external_id: row.number for row in rows if row.parsed.content.external_id}
+    names = {row.after_external_id for row in waiting if row.after_external_id is not None}
+    known = await find_known(session, workspace_id, names - numbers.keys())
+    links = _Links({row.number: row for row in rows}, {}, {}, {})
+    for row in waiting:
+        if row.after_external_id is None:
+            links.first_ids[row.number] = row.parsed.content.after_post_id
+        elif row.after_external_id in numbers:
+            links.first_rows[row.number] = numbers[row.after_external_id]
+        elif row.after_external_id in known:
+            links.first_ids[row.number] = known[row.after_external_id].id
+        else:
+            links.first_ids[row.number] = None
+    links.ends = await chain_ends(
+        session, workspace_id, {first for first in links.first_ids.values() if first is not None and is_post_id(first)}
+    )
+    problems: dict[int, Problem] = {}
+    for row in waiting:
+        if (first_id := links.first_ids.get(row.number)) is not None:
+            row.parsed.content.after_post_id = first_id
+        if problem := links.find_problem(row.number, now):
+            problems[row.number] = _NO_ROW if links.first_ids.get(row.number, "") is None else problem
+        await turn.pause()
+    for _ in range(MOST_POSTS):
+        # A row cannot wait for one that does not become a post.
+        problems |= {
+            number: _NO_ROW
+            for number, first in links.first_rows.items()
+            if first in problems and number not in problems
+        }
+    refused = [_refused(links.rows[number], problem, name) for number, problem in problems.items()]
+    return links.first_rows, refused
+
+
+def _refused(row: CheckedPost, problem: Problem, name: str) -> RefusedRow:
+    param = _NAME if row.after_external_id is not None and problem.param in {None, _ID} else problem.param
+    where = replace(replace(problem, param=param).within(f"{name}.{row.number}"), row=row.number)
+    return RefusedRow(row.number, [where], row.parsed.content.external_id, row.digest, is_malformed=False)
+
+
+def write_links(rows: Sequence[CheckedPost], posts: Sequence[NewPost], first_rows: Mapping[int, int]) -> None:
+    """Write into the posts that rows become for which posts they wait, once all have ids."""
+    ids = {row.number: post.columns["id"] for row, post in zip(rows, posts, strict=True)}
+    for row, post in zip(rows, posts, strict=True):
+        if row.parsed.content.after_post_id is not None:
+            first_row = first_rows.get(row.number)
+            post.columns["after_post_id"] = (
+                ids[first_row] if first_row is not None else row.parsed.content.after_post_id
+            )
+
+
+async def take_slots(
+    session: AsyncSession, workspace_id: str, rows: Sequence[ParsedPost], posts: Sequence[NewPost], name: str
+) -> None:
+    """Give the posts of rows the slots that these ask for, in their order, in the transaction that inserts them.
+
+    Existing posts are locked before, and the campaigns that posts join. The contents of the rows get the times, too.
+    `name`: what `param` calls the rows. Raises Unprocessable.
+    """
+    wishes = [(post, row.queue) for row, post in zip(rows, posts, strict=True) if row.queue is not None]
+    try:
+        await fill_slots(session, workspace_id, wishes, now_ms())
+    except QueueFullError:
+        sentence = (
+            f"The rows ask for more slots of a queue than are free in the next {FARTHEST.days} days: nothing was done"
+        )
+        raise Unprocessable(Problem(sentence, "queue_full", name)) from None
+    except QueueGoneError:
+        raise Unprocessable(replace(UNKNOWN_QUEUE, param=name)) from None
+    except UnknownZone:
+        raise Unprocessable(replace(NO_QUEUE_ZONE, param=name)) from None
+    for row, post in zip(rows, posts, strict=True):
+        row.content.scheduled_for = post.columns["scheduled_for"]
 
 
 async def build_posts(

@@ -4,26 +4,30 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import islice
-from typing import Any
+from typing import Any, Self
+
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from api.dependencies import Dependencies
 from api.http.body import JsonObject, check_size, unusable_strings
-from api.posts.bodies.body_content import to_body
-from api.posts.bodies.parse_post import TIME_PASSED, ParsedPost, read_create
+from api.posts.bodies.parse_post import TIME_PASSED, ParsedPost, read_create, to_body
 from api.posts.bodies.platform_rules import collect_platform_problems
 from api.posts.bodies.schemas import LONGEST_NAME
-from api.posts.campaign_rules import find_campaign_problem, read_campaign
+from api.posts.campaign_rules import campaign_refusal, find_campaign_problem, read_campaign
+from api.posts.changes.times import UNKNOWN_QUEUE, next_queue
 from api.posts.clock import now_ms
 from api.posts.many.problems import ProblemKey, grouped, problem_key, show_value
-from api.posts.many.queues import QueuesOfRows
 from api.posts.once import body_digest
 from api.posts.uploads import find_upload_problems_in_posts
 from domain.campaigns import CampaignRules
 from domain.errors import Conflict, InvalidRequest, Problem, Unprocessable
 from domain.loop_share import LoopShare, loop_share
+from domain.post import PostStatus
+from domain.queues import NEXT
 from domain.schedule import resolve
 from store.models import ConnectedAccount
 from store.posts.creating import read_accounts
+from store.queues.queues import AccountName, accounts_of_queues, list_queues
 
 MOST_ROWS = 10_000
 """Rows of one request, which become posts in one transaction."""
@@ -44,6 +48,38 @@ _MAY_LEAVE_OUT = frozenset({"campaignId", "timezone"})
 """Fields that the query of an import can give to all rows."""
 _FIRST_ROW = "post_" + 32 * "0"
 """The id that the post has meanwhile for which a row waits that names it by its externalId."""
+
+
+@dataclass(frozen=True, slots=True)
+class QueuesOfRows:
+    """The queues of a workspace, as the rows of one request name them."""
+
+    is_read: bool = False
+    ids: frozenset[str] = frozenset()
+    by_account: Mapping[AccountName, str] = field(default_factory=dict)
+
+    @classmethod
+    async def read(cls, session: AsyncSession, workspace_id: str) -> Self:
+        """Return the queues of a workspace."""
+        ids = frozenset(queue.id for queue in await list_queues(session, workspace_id))
+        accounts = await accounts_of_queues(session, ids)
+        return cls(True, ids, {name: queue_id for queue_id, names in accounts.items() for name in names})
+
+    def name_queue(self, parsed_post: ParsedPost, campaign: CampaignRules | None) -> ParsedPost:
+        """Return a post that asks for a slot with the id of the queue; any other post as it is.
+
+        Raises Unprocessable, Conflict.
+        """
+        if parsed_post.queue is None:
+            return parsed_post
+        is_next = parsed_post.queue == NEXT
+        queue_id = next_queue(parsed_post.content, self.by_account) if is_next else parsed_post.queue
+        if queue_id not in self.ids:
+            raise Unprocessable(UNKNOWN_QUEUE)
+        # Any time: of a campaign that has not started, no post has one.
+        if campaign and campaign.keeps_drafts and (problem := campaign.find_problem(PostStatus.SCHEDULED, now_ms())):
+            raise campaign_refusal(problem)
+        return replace(parsed_post, queue=queue_id)
 
 
 @dataclass(frozen=True, slots=True)

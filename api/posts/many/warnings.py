@@ -10,7 +10,7 @@ from typing import Annotated, NotRequired
 from sqlalchemy.ext.asyncio import AsyncSession
 from typing_extensions import TypedDict
 
-from api.posts.daily_cap import DAY, day_limit
+from api.posts.campaign_rules import DAY, day_limit
 from api.posts.many.checking import CheckedPost
 from api.views import PlatformName, described, view
 from domain.codes import ProblemCode

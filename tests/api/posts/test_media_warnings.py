@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from api.posts.media_warnings import local_media_warnings
+from api.posts.media_checks import local_media_warnings
 from domain.content import PostContent
 from domain.post import Media, MediaType
 from media.local_hosts import LocalHosts

@@ -1,6 +1,6 @@
 """The body of a post goes through its content without loss, because a PATCH begins with it."""
 
-from api.posts.bodies.body_content import to_body, to_content
+from api.posts.bodies.parse_post import to_body, to_content
 from api.posts.bodies.schemas import PostBody
 from domain.schedule import ScheduledTime
 from tests.store.posts.test_contents import EVERYTHING
