@@ -23,9 +23,11 @@ async def refused(step: Awaitable[object]) -> PlatformError:
 
 
 async def refused_send(
-    rig: Rig, context: PublishContext[Any], client: httpx.AsyncClient | None = None
+    rig: Rig, context: PublishContext[Any], fault: str = "", *, client: httpx.AsyncClient | None = None, **more: Any
 ) -> PlatformError:
-    """Send the public request; return the error with which that ends."""
+    """Send the public request, which a fault may meet; return the error with which that ends."""
+    if fault:
+        await rig.sandbox.fault(rig.platform.name, fault, "publish", **more)
     return await refused(rig.platform.publish(rig.connection(client), context))
 
 
@@ -68,8 +70,7 @@ async def every_step(rig: Rig, context: PublishContext[Any], client: httpx.Async
 async def lost(rig: Rig, context: PublishContext[Any], fault: str = "accept_then_drop", **more: Any) -> PlatformError:
     """Prepare an attempt and let its public request fail; returns the error."""
     await ready(rig, context)
-    await rig.sandbox.fault(rig.platform.name, fault, "publish", **more)
-    return await refused(rig.platform.publish(rig.connection(), context))
+    return await refused_send(rig, context, fault, **more)
 
 
 def resumed(rig: Rig, context: PublishContext[Any]) -> PublishContext[Any]:

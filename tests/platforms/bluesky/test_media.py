@@ -10,7 +10,7 @@ from platforms.bluesky import PLATFORM
 from platforms.bluesky.errors import DAILY_VIDEO_WAIT
 from platforms.errors import ErrorKind
 from tests.platforms.bluesky.rig import names, record, sized
-from tests.platforms.post_steps import publish, refused
+from tests.platforms.post_steps import publish, refused, refused_send
 from tests.platforms.rig import Rig
 from tests.platforms.sources import Described, MediaFromUrl
 
@@ -149,7 +149,7 @@ async def test_a_video_that_is_lost_twice_is_given_to_the_server_itself(rig: Rig
     context = rig.context("Moving", [rig.sandbox.media("a.mp4")])
     for _ in range(2):
         await PLATFORM.prepare(rig.connection(), context)
-        assert (await refused(PLATFORM.publish(rig.connection(), context))).code == "BlobNotFound"
+        assert (await refused_send(rig, context)).code == "BlobNotFound"
     await publish(rig, rig.context("Moving", context.draft.media, handles=rig.saved[-1]))
     assert (await names(rig))[-2:] == ["uploadBlob", "putRecord"]
     assert len(await rig.posts()) == 1

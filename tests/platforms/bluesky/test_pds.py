@@ -16,7 +16,7 @@ from platforms.bluesky import PLATFORM
 from platforms.errors import ErrorKind, PlatformError
 from tests.platforms.bluesky import pds
 from tests.platforms.bluesky.pds import Pds
-from tests.platforms.post_steps import confirm, publish, ready, refused, resumed
+from tests.platforms.post_steps import confirm, publish, ready, refused, refused_send, resumed
 from tests.platforms.rig import Rig, Sandbox, losing_answers
 
 pytestmark = [
@@ -186,7 +186,7 @@ async def test_media_that_the_server_lacks_are_given_again(server: Pds, rig: Rig
     # The hash of other bytes.
     handles["media"]["post.0"]["blob"]["ref"]["$link"] = "bafkreib" + "a" * 51
     context = replace(context, handles=handles)
-    error = await refused(PLATFORM.publish(rig.connection(), context))
+    error = await refused_send(rig, context)
     assert (error.kind, error.code) == (ErrorKind.TRANSIENT, "BlobNotFound")
     await publish(rig, context)
     assert len(await server.posts(rig)) == 1

@@ -12,7 +12,7 @@ from platforms.bluesky import PLATFORM
 from platforms.bluesky.rules import BlueskyCredentials
 from platforms.errors import ErrorKind
 from tests.platforms.bluesky.rig import logins, record, sized
-from tests.platforms.post_steps import publish, refused
+from tests.platforms.post_steps import publish, refused, refused_send
 from tests.platforms.rig import Rig, open_account
 
 
@@ -104,9 +104,8 @@ async def test_a_lost_picture_of_a_card_is_uploaded_again(rig: Rig) -> None:
     context = sized(rig, rig.context("Look", settings={"linkCard": card}))
     await PLATFORM.prepare(rig.connection(), context)
     gone = {"error": "InvalidRequest", "message": "Could not find blob: x"}
-    await rig.sandbox.fault("bluesky", "reject", "publish", status=400, body=gone)
-    assert (await refused(PLATFORM.publish(rig.connection(), context))).kind is ErrorKind.TRANSIENT
-    assert (await refused(PLATFORM.publish(rig.connection(), context))).code == "no_blob"
+    assert (await refused_send(rig, context, "reject", status=400, body=gone)).kind is ErrorKind.TRANSIENT
+    assert (await refused_send(rig, context)).code == "no_blob"
     await publish(rig, context)
     assert len(await rig.posts()) == 1
 

@@ -16,7 +16,7 @@ from platforms.discord.platform import file_parts
 from platforms.discord.rules import DiscordCredentials
 from platforms.errors import ErrorKind
 from platforms.files import MediaFile
-from tests.platforms.post_steps import lost, publish, refused
+from tests.platforms.post_steps import lost, publish, refused, refused_send
 from tests.platforms.rig import Rig
 
 
@@ -187,6 +187,6 @@ async def test_a_message_that_was_deleted_before_its_answer_came_is_not_made_aga
     headers = {"authorization": f"Bot {bot.stored.access_token.get_secret_value()}"}
     path = f"{bot.sandbox.url}/discord/channels/{bot.account.user_id}/messages/{message['platformPostId']}"
     (await bot.sandbox.client.delete(path, headers=headers)).raise_for_status()
-    error = await refused(PLATFORM.publish(bot.connection(), context))
+    error = await refused_send(bot, context)
     assert (error.kind, error.code) == (ErrorKind.UNCONFIRMED, "10008")
     assert await PLATFORM.confirm(bot.connection(), context) == Unknown(final=True)

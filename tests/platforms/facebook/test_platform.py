@@ -12,7 +12,7 @@ from platforms.facebook import PLATFORM, videos
 from platforms.facebook.media import EDGE
 from tests.platforms import forms
 from tests.platforms.error_shapes import graph_error
-from tests.platforms.post_steps import confirmed_id, refused, resumed
+from tests.platforms.post_steps import confirmed_id, refused, refused_send, resumed
 from tests.platforms.rig import NO_TLS, Clock, Connect, Rig, Stop
 from tests.platforms.sources import Described
 
@@ -183,7 +183,7 @@ async def test_a_host_that_is_not_facebooks_own_is_sent_nothing(rig: Rig, named:
 async def test_a_video_that_stays_a_draft_is_not_called_public(rig: Rig) -> None:
     await rig.sandbox.switch_on("facebook", "videos_stay_drafts", rig.account.account_id)
     context = await prepared(rig, ["a.mp4"], {})
-    assert (await refused(PLATFORM.publish(rig.connection(), context))).kind is ErrorKind.UNCONFIRMED
+    assert (await refused_send(rig, context)).kind is ErrorKind.UNCONFIRMED
     assert await PLATFORM.confirm(rig.connection(), context) == Unknown()
     context.started_at = datetime.now(UTC) - timedelta(minutes=11)
     finding = await PLATFORM.confirm(rig.connection(), context)
@@ -198,7 +198,7 @@ async def test_a_video_that_cannot_be_read_is_found_by_its_post(rig: Rig, form: 
     """The words are those of gitroomhq/postiz-app#1562."""
     await rig.sandbox.switch_on("facebook", "reads_refused", rig.account.account_id)
     context = await prepared(rig, ["a.mp4"], form)
-    error = await refused(PLATFORM.publish(rig.connection(), context))
+    error = await refused_send(rig, context)
     assert (error.kind, error.code) == (ErrorKind.UNCONFIRMED, "video_processing")
     [post] = await rig.posts()
     assert await confirmed_id(rig, context) == post["platformPostId"]
@@ -305,8 +305,9 @@ class TestUprightVideos:
 async def test_photos_that_were_published_and_refused_are_found(rig: Rig, settings: dict[str, Any], text: str) -> None:
     context = new_sending(rig, ["a.jpg"], settings, text)
     await PLATFORM.prepare(rig.connection(), context)
-    await rig.sandbox.fault("facebook", "accept_then_answer", "publish", status=400, body=graph_error(100))
-    assert (await refused(PLATFORM.publish(rig.connection(), context))).kind is ErrorKind.REJECTED
+    assert (
+        await refused_send(rig, context, "accept_then_answer", status=400, body=graph_error(100))
+    ).kind is ErrorKind.REJECTED
     (post,) = await rig.posts()
     assert await confirmed_id(rig, resumed(rig, context)) == post["platformPostId"]
 
@@ -322,8 +323,9 @@ class TestRefusedVideos:
         self, rig: Rig, form: dict[str, Any], body: dict[str, Any]
     ) -> None:
         context = await prepared(rig, ["a.mp4"], form)
-        await rig.sandbox.fault("facebook", "accept_then_answer", "publish", status=400, body=body)
-        assert (await refused(PLATFORM.publish(rig.connection(), context))).kind is ErrorKind.UNCONFIRMED
+        assert (
+            await refused_send(rig, context, "accept_then_answer", status=400, body=body)
+        ).kind is ErrorKind.UNCONFIRMED
         (post,) = await rig.posts()
         assert await confirmed_id(rig, resumed(rig, context)) == post["platformPostId"]
 
@@ -332,8 +334,7 @@ class TestRefusedVideos:
         self, rig: Rig, form: dict[str, Any], monkeypatch: pytest.MonkeyPatch
     ) -> None:
         context = await prepared(rig, ["a.mp4"], form)
-        await rig.sandbox.fault("facebook", "reject", "publish", status=400, body=graph_error(100, 999))
-        error = await refused(PLATFORM.publish(rig.connection(), context))
+        error = await refused_send(rig, context, "reject", status=400, body=graph_error(100, 999))
         assert error.claim
         assert error.claim.kind is ErrorKind.REJECTED
         again = resumed(rig, context)
@@ -344,8 +345,7 @@ class TestRefusedVideos:
     async def test_refused_video_that_cannot_be_read_is_found_by_its_post(self, rig: Rig) -> None:
         context = await prepared(rig, ["a.mp4"], {"contentType": "reel"})
         body = graph_error(6000)
-        await rig.sandbox.fault("facebook", "accept_then_answer", "publish", status=400, body=body)
-        await refused(PLATFORM.publish(rig.connection(), context))
+        await refused_send(rig, context, "accept_then_answer", status=400, body=body)
         await rig.sandbox.switch_on("facebook", "reads_refused", rig.account.account_id)
         assert isinstance(await PLATFORM.confirm(rig.connection(), context), Published)
 
@@ -354,8 +354,7 @@ async def test_a_failure_that_was_looked_up_is_reported_by_the_next_attempt(rig:
     media = rig.sandbox.media("a.mp4").model_copy(update={"url": f"{rig.sandbox.url}/_/media/a.gif"})
     context = rig.context("Hi", [media], started_at=datetime.now(UTC))
     await PLATFORM.prepare(rig.connection(), context)
-    await rig.sandbox.fault("facebook", "accept_then_drop", "publish")
-    assert (await refused(PLATFORM.publish(rig.connection(), context))).kind is ErrorKind.UNCONFIRMED
+    assert (await refused_send(rig, context, "accept_then_drop")).kind is ErrorKind.UNCONFIRMED
     assert await PLATFORM.confirm(rig.connection(), context) == Absent()
     assert (await refused(PLATFORM.prepare(rig.connection(), resumed(rig, context)))).code == "video_processing_failed"
 
@@ -365,7 +364,7 @@ async def test_a_video_that_processes_long_is_looked_up_later(
 ) -> None:
     monkeypatch.setattr(videos, "CHECK_PAUSES", (0,))
     context = await prepared(slow, ["a.mp4"], {"contentType": "reel"})
-    error = await refused(PLATFORM.publish(slow.connection(), context))
+    error = await refused_send(slow, context)
     assert (error.kind, error.code) == (ErrorKind.UNCONFIRMED, "video_processing")
     assert await PLATFORM.confirm(slow.connection(), context) == Unknown()
     clock.ahead += 10

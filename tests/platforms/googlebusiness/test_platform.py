@@ -12,7 +12,7 @@ from platforms.errors import ErrorKind
 from platforms.googlebusiness import PLATFORM, platform
 from platforms.googlebusiness.access import MOST_PAGES, call
 from platforms.googlebusiness.rules import GoogleBusinessCredentials
-from tests.platforms.post_steps import lost, publish, refused
+from tests.platforms.post_steps import lost, publish, refused, refused_send
 from tests.platforms.rig import Connect, Rig
 
 SCHEDULE = {
@@ -162,7 +162,7 @@ async def test_a_post_that_google_still_checks_is_unconfirmed(google: Rig) -> No
     await says(google, "publish", "PROCESSING")
     for _ in range(len(platform.CHECK_PAUSES) + 1):
         await says(google, "confirm", "PROCESSING")
-    error = await refused(PLATFORM.publish(google.connection(), context))
+    error = await refused_send(google, context)
     assert (error.kind, error.code) == (ErrorKind.UNCONFIRMED, "processing")
     resumed = google.context("Hi", started_at=context.started_at, handles=google.saved[-1])
     assert await PLATFORM.confirm(google.connection(), resumed) == Unknown()
@@ -188,10 +188,10 @@ async def test_an_address_may_come_later(google: Rig) -> None:
 async def test_a_post_that_google_rejects_is_refused_whenever_it_says_so(google: Rig) -> None:
     context = google.context("Hi", started_at=datetime.now(UTC))
     await says(google, "publish", "REJECTED")
-    assert (await refused(PLATFORM.publish(google.connection(), context))).code == "rejected"
+    assert (await refused_send(google, context)).code == "rejected"
     await says(google, "publish", "PROCESSING")
     await says(google, "confirm", "REJECTED")
-    error = await refused(PLATFORM.publish(google.connection(), context))
+    error = await refused_send(google, context)
     assert (error.kind, error.code) == (ErrorKind.REJECTED, "rejected")
     await says(google, "confirm", "REJECTED")
     finding = await PLATFORM.confirm(google.connection(), context)

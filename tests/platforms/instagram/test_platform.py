@@ -106,8 +106,9 @@ async def prepared(rig: Rig, names: list[str], settings: dict[str, Any]) -> Any:
 async def test_a_repeat_refused_in_unknown_words_is_confirmed(rig: Rig) -> None:
     context = await prepared(rig, ["a.jpg"], {})
     await PLATFORM.publish(rig.connection(), context)
-    await rig.sandbox.fault("instagram", "reject", "publish", status=400, body=graph_error(100, None))
-    assert (await refused_send(rig, context)).kind is ErrorKind.UNCONFIRMED
+    assert (
+        await refused_send(rig, context, "reject", status=400, body=graph_error(100, None))
+    ).kind is ErrorKind.UNCONFIRMED
 
 
 async def test_a_container_that_cannot_be_read_is_published_all_the_same(
@@ -130,8 +131,7 @@ async def test_a_container_that_cannot_be_read_is_published_all_the_same(
 async def test_a_block_that_lasts_is_believed_after_a_minute(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
     context = await prepared(rig, ["a.jpg"], {})
     blocked = graph_error(4, 2207051)
-    await rig.sandbox.fault("instagram", "reject", "publish", status=400, body=blocked, times=2)
-    assert (await refused_send(rig, context)).kind is ErrorKind.UNCONFIRMED
+    assert (await refused_send(rig, context, "reject", status=400, body=blocked, times=2)).kind is ErrorKind.UNCONFIRMED
     assert await PLATFORM.confirm(rig.connection(), context) == Absent()
     monkeypatch.setattr("platforms.meta.containers.REFUSED_FOR", timedelta(0))
     assert (await refused_send(rig, context)).kind is ErrorKind.REJECTED
@@ -152,8 +152,7 @@ async def test_a_reel_that_is_public_and_never_listed_is_published_without_an_ad
 ) -> None:
     context = await prepared(rig, ["a.mp4"], settings)
     await rig.sandbox.switch_on("instagram", "reels_unlisted", rig.account.account_id)
-    await rig.sandbox.fault("instagram", "accept_then_drop", "publish")
-    assert (await refused_send(rig, context)).kind is ErrorKind.UNCONFIRMED
+    assert (await refused_send(rig, context, "accept_then_drop")).kind is ErrorKind.UNCONFIRMED
     context.started_at = datetime.now(UTC) - timedelta(minutes=9)
     assert await PLATFORM.confirm(rig.connection(), context) == Unknown(), "lists may lag behind"
     context.started_at -= timedelta(minutes=2)
@@ -165,8 +164,7 @@ async def test_a_reel_that_is_public_and_never_listed_is_published_without_an_ad
 async def test_a_limit_of_instagrams_own_is_waited_out(rig: Rig) -> None:
     """Instagram reports it as code 80002 with status 400, and gives the minutes in a header."""
     context = await prepared(rig, ["a.jpg"], {})
-    await rig.sandbox.fault("instagram", "rate_limited", "publish", seconds=420)
-    error = await refused_send(rig, context)
+    error = await refused_send(rig, context, "rate_limited", seconds=420)
     assert (error.kind, error.status, error.code) == (ErrorKind.RATE_LIMITED, 400, "80002")
     assert error.retry_after == timedelta(minutes=7)
 

@@ -55,13 +55,13 @@ async def test_the_same_words_published_just_before_are_not_taken_for_ours(
     await publish(rig, await prepared(rig), keyless)
     context = await prepared(rig)
     await rig.sandbox.fault("mastodon", "drop", "publish")
-    await refused_send(rig, context, keyless)
+    await refused_send(rig, context, client=keyless)
     assert await confirm(rig, resumed(rig, context)) == Absent()
     second = await publish(rig, replace(context, handles=rig.saved[-1]), keyless)
     assert len(await rig.posts()) == 2
     await rig.sandbox.fault("mastodon", "accept_then_drop", "publish")
     third = await prepared(rig)
-    await refused_send(rig, third, keyless)
+    await refused_send(rig, third, client=keyless)
     finding = await confirm(rig, resumed(rig, third))
     assert isinstance(finding, Published)
     assert finding.platform_post_id == (await rig.posts())[0]["platformPostId"] != second.platform_post_id
@@ -70,11 +70,11 @@ async def test_the_same_words_published_just_before_are_not_taken_for_ours(
 async def test_the_newest_status_is_noted_once_before_the_first_send(rig: Rig, keyless: httpx.AsyncClient) -> None:
     context = await prepared(rig)
     await rig.sandbox.fault("mastodon", "accept_then_drop", "publish")
-    await refused_send(rig, context, keyless)
+    await refused_send(rig, context, client=keyless)
     noted = rig.saved[-1]["after"]
     await rig.sandbox.fault("mastodon", "reject", "publish", status=429)
     second = resumed(rig, context)
-    await refused_send(rig, second, keyless)
+    await refused_send(rig, second, client=keyless)
     assert second.handles["after"] == noted == ""
     assert isinstance(await confirm(rig, resumed(rig, context)), Published)
 
@@ -84,7 +84,7 @@ async def test_without_a_marker_the_time_decides(rig: Rig, keyless: httpx.AsyncC
     await rig.sandbox.fault("mastodon", "reject", "confirm", status=403, body={"error": "outside the scopes"})
     await rig.sandbox.fault("mastodon", "accept_then_drop", "publish")
     context = replace(await prepared(rig), taken=frozenset({old.platform_post_id}))
-    await refused_send(rig, context, keyless)
+    await refused_send(rig, context, client=keyless)
     assert rig.saved[-1]["after"] is None
     finding = await confirm(rig, resumed(rig, context))
     assert isinstance(finding, Published)

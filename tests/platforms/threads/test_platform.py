@@ -32,8 +32,7 @@ async def test_a_reply_whose_response_was_lost_is_confirmed_among_the_replies(ri
     first = await PLATFORM.publish(rig.connection(), await prepared(rig, [], "first"))
     context = rig.context("second", settings={"replyToId": first.platform_post_id}, started_at=datetime.now(UTC))
     await PLATFORM.prepare(rig.connection(), context)
-    await rig.sandbox.fault("threads", "accept_then_drop", "publish")
-    assert (await refused_send(rig, context)).kind is ErrorKind.UNCONFIRMED
+    assert (await refused_send(rig, context, "accept_then_drop")).kind is ErrorKind.UNCONFIRMED
     finding = await PLATFORM.confirm(rig.connection(), context)
     assert isinstance(finding, Published)
     second = (await rig.posts())[0]
@@ -67,10 +66,8 @@ async def test_missing_access_reported_for_a_post_that_is_public_is_no_refusal(
     settings = {"replyToId": first.platform_post_id} if is_reply else {}
     context = rig.context("second", settings=settings, started_at=datetime.now(UTC))
     await PLATFORM.prepare(rig.connection(), context)
-    body = graph_error(10)
-    body["error"]["message"] = message
-    await rig.sandbox.fault("threads", "accept_then_answer", "publish", status=status, body=body)
-    error = await refused_send(rig, context)
+    body = graph_error(10, None, message)
+    error = await refused_send(rig, context, "accept_then_answer", status=status, body=body)
     assert (error.kind, error.claim) == (ErrorKind.UNCONFIRMED, None), "the container reads as published"
     assert isinstance(await PLATFORM.confirm(rig.connection(), context), Published)
     assert len(await rig.posts()) == 2
@@ -79,10 +76,8 @@ async def test_missing_access_reported_for_a_post_that_is_public_is_no_refusal(
 @pytest.mark.parametrize("code", [190, 200])
 async def test_container_is_read_after_a_refusal_of_the_account(rig: Rig, code: int) -> None:
     context = await prepared(rig, [])
-    body = graph_error(code)
-    body["error"]["message"] = "Requires a permission"
-    await rig.sandbox.fault("threads", "accept_then_answer", "publish", status=400, body=body)
-    assert (await refused_send(rig, context)).kind is ErrorKind.UNCONFIRMED
+    body = graph_error(code, None, "Requires a permission")
+    assert (await refused_send(rig, context, "accept_then_answer", status=400, body=body)).kind is ErrorKind.UNCONFIRMED
     await rig.sandbox.fault("threads", "reject", "publish", status=400, body=body)
     await rig.sandbox.fault("threads", "reject", "confirm", status=400, body=graph_error(190))
     assert (await refused_send(rig, await prepared(rig, [], "other"))).kind is ErrorKind.AUTH, (
@@ -96,8 +91,7 @@ async def test_a_reply_that_is_forbidden_only_when_it_is_published_refuses_no_ac
     await PLATFORM.prepare(rig.connection(), context)
     message = "Application does not have permission for this action"
     body = {"error": {"message": message, "type": "OAuthException", "code": 10, "error_subcode": 4279067}}
-    await rig.sandbox.fault("threads", "reject", "publish", status=400, body=body)
-    error = await refused_send(rig, context)
+    error = await refused_send(rig, context, "reject", status=400, body=body)
     assert (error.kind, error.code) == (ErrorKind.UNCONFIRMED, "10/4279067")
     assert error.claim
     assert (error.claim.kind, "answer or quote only" in error.claim.message) == (ErrorKind.REJECTED, True)
@@ -139,8 +133,7 @@ async def test_an_internal_error_of_meta_is_unconfirmed_for_a_minute(
 ) -> None:
     context = await prepared(rig, [])
     body = {"error": {"message": "no", "code": code, "error_subcode": 4279047, "is_transient": False}}
-    await rig.sandbox.fault("threads", "reject", "publish", status=400, body=body, times=2)
-    assert (await refused_send(rig, context)).kind is ErrorKind.UNCONFIRMED
+    assert (await refused_send(rig, context, "reject", status=400, body=body, times=2)).kind is ErrorKind.UNCONFIRMED
     assert await PLATFORM.confirm(rig.connection(), context) == Absent()
     monkeypatch.setattr("platforms.meta.containers.REFUSED_FOR", timedelta(0))
     assert (await refused_send(rig, context)).kind is ErrorKind.REJECTED
@@ -174,8 +167,7 @@ async def test_a_post_that_is_not_known_yet_where_it_is_published_is_tried_again
     context = rig.context("Hi")
     await PLATFORM.prepare(rig.connection(), context)
     body = {"error": {"message": "The requested resource does not exist", "code": 24, "error_subcode": 4279009}}
-    await rig.sandbox.fault("threads", "reject", "publish", status=400, body=body)
-    error = await refused(PLATFORM.publish(rig.connection(), context))
+    error = await refused_send(rig, context, "reject", status=400, body=body)
     assert (error.kind, error.code) == (ErrorKind.NOT_READY, "24/4279009")
     assert error.retry_after == timedelta(seconds=3)
     await publish(rig, context)
@@ -189,12 +181,11 @@ async def test_a_refusal_because_the_days_posts_are_used_up_is_waited_out(
     context = slow.context("Hi")
     await PLATFORM.prepare(slow.connection(), context)
     body = {"error": {"message": "Application request limit reached", "code": 100}}
-    await slow.sandbox.fault("threads", "reject", "publish", status=400, body=body)
-    error = await refused(PLATFORM.publish(slow.connection(), context))
+    error = await refused_send(slow, context, "reject", status=400, body=body)
     assert (error.kind, error.code) == (ErrorKind.REJECTED, "100")
     for number in range(3):
         await publish(slow, slow.context(f"{number}"))
-    error = await refused(PLATFORM.publish(slow.connection(), context))
+    error = await refused_send(slow, context)
     assert (error.kind, error.code) == (ErrorKind.CAPPED, "quota")
     assert error.retry_after is not None
     assert error.retry_after >= timedelta(hours=1)
@@ -233,7 +224,7 @@ async def test_quota_of_the_day_is_asked_for_after_a_refusal_with_an_unknown_cod
     await rig.sandbox.fault("threads", "reject", "publish", status=400, body=body)
     await rig.sandbox.fault("threads", "reject", "confirm", status=200, body={"status": "FINISHED"})
     await rig.sandbox.fault("threads", "reject", "confirm", status=200, body={"data": [used]})
-    error = await refused(PLATFORM.publish(rig.connection(), context))
+    error = await refused_send(rig, context)
     assert (error.kind, error.code) == (ErrorKind.CAPPED, "quota")
 
 
