@@ -204,11 +204,8 @@ class FakeContainers(LongLivedTokens, ABC, Generic[C]):
             raise self._unpublishable(container, status)
         self._count_post(account, container)
         now, post_id = self.world.now(), self.ids.next()
-        code = shortcode(now, post_id)
-        shown = self._post(account, container, post_id, code)
-        detail = {"shortcode": code, **shown.pop("detail", {})}
-        media = container.media
-        post = self.add_post(account, post_id, container.text, created_at=now, media=media, detail=detail, **shown)
+        shown = self._post(account, container, post_id, shortcode(now, post_id))
+        post = self.add_post(account, post_id, container.text, created_at=now, media=container.media, **shown)
         container.post_id = post.platform_post_id
         self.containers.put(container.id, container)
         if self.holds("publishes_and_refuses", account):

@@ -28,7 +28,6 @@ class InstagramContainer(Container, rename="camel"):
 POSTS_PER_DAY = 100
 """Meta's pages say 100 in one place and 50 in another."""
 COMMENT_LENGTH = 2200
-_TYPES = {"story": "STORY", "reel": "REELS"}
 
 CAPTION_LENGTH = 2200
 HASHTAGS = 30
@@ -213,10 +212,9 @@ class Instagram(FakeContainers[InstagramContainer]):
             "PUBLISHED": "Published: Media has been successfully published.",
             "EXPIRED": "Expired: Media was not published within 24 hours.",
         }.get(code, container.error)
-        checks = {"status": "completed", "matches_found": False}
         if self.holds("state_unnamed", account) and code == "ERROR":
             code = ""
-        return {"id": container.id, "status_code": code, "status": status, "copyright_check_status": checks}
+        return {"id": container.id, "status_code": code, "status": status}
 
     def _list(self, request: Request, *, stories: bool) -> Answer:
         account = self.owner(request)
@@ -232,33 +230,14 @@ class Instagram(FakeContainers[InstagramContainer]):
         return self.listed(account, matching_posts, int(limit) if limit.isdecimal() else 25, fields)
 
     def _profile_fields(self, account: Account) -> dict[str, Any]:
-        return {
-            "id": account.user_id,
-            "user_id": account.user_id,
-            "username": account.username,
-            "name": account.username,
-            "account_type": "BUSINESS",
-            "profile_picture_url": None,
-        }
+        return {"id": account.user_id, "user_id": account.user_id, "username": account.username}
 
     def _post_fields(self, post: PublicPost, account: Account) -> dict[str, Any]:
-        first = post.media[0].type if post.media else "image"
-        product = _TYPES.get(post.kind, "FEED")
         return {
             "id": post.platform_post_id,
             "caption": post.text or None,
             "permalink": post.url,
-            "shortcode": post.detail["shortcode"],
             "timestamp": timestamp(post.created_at),
-            "media_type": "CAROUSEL_ALBUM" if post.kind == "carousel" else "VIDEO" if first == "video" else "IMAGE",
-            "media_product_type": product,
-            "media_url": None,
-            "thumbnail_url": None,
-            "username": account.username,
-            "owner": {"id": account.user_id},
-            "comments_count": 0,
-            "like_count": 0,
-            "children": None,
         }
 
 

@@ -181,7 +181,7 @@ class Threads(FakeContainers[ThreadsContainer]):
             "kind": "reply" if container.reply_to else "quote" if container.quotes else kind,
             "url": f"https://www.threads.com/@{account.username}/post/{code}",
             "note": container.note,
-            "detail": {"media_type": container.kind, "reply_to": container.reply_to},
+            "detail": {"reply_to": container.reply_to},
         }
 
     @route("GET", "/debug_token", "auth")
@@ -237,32 +237,15 @@ class Threads(FakeContainers[ThreadsContainer]):
         return self.listed(account, matching_posts, int(limit), str(values.get("fields", "")))
 
     def _profile_fields(self, account: Account) -> dict[str, Any]:
-        return {
-            "id": account.user_id,
-            "username": account.username,
-            "name": account.username,
-            "threads_profile_picture_url": None,
-            "threads_biography": None,
-        }
+        return {"id": account.user_id, "username": account.username}
 
     def _post_fields(self, post: PublicPost, account: Account) -> dict[str, Any]:
-        kinds = {"TEXT": "TEXT_POST", "CAROUSEL": "CAROUSEL_ALBUM"}
-        kind = post.detail["media_type"]
         return {
             "id": post.platform_post_id,
-            "media_product_type": "THREADS",
-            "media_type": kinds.get(kind, kind),
             "permalink": post.url,
-            "shortcode": post.detail["shortcode"],
             "text": post.text or None,
             "timestamp": timestamp(post.created_at),
-            "username": account.username,
-            "owner": {"id": account.user_id},
-            "is_quote_post": post.kind == "quote",
-            "is_reply": bool(post.detail["reply_to"]),
             "replied_to": {"id": post.detail["reply_to"]} if post.detail["reply_to"] else None,
-            "media_url": None,
-            "alt_text": post.media[0].alt if post.media else None,
         }
 
 

@@ -280,7 +280,6 @@ class FakePage(FakeGraph, ABC):
             "name": account.username,
             "username": account.username,
             "category": "Community",
-            "link": f"https://www.facebook.com/{account.user_id}",
         }
         return selected(known, _fields(request), "Page")
 
@@ -329,8 +328,6 @@ class FakePage(FakeGraph, ABC):
             "created_time": timestamp(post.created_at),
             "permalink_url": post.url,
             "attachments": {"data": attachments} if attachments else None,
-            "is_published": True,
-            "from": {"id": account.user_id, "name": account.username},
         }
 
 
