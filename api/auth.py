@@ -1,11 +1,11 @@
-"""Authentication: the workspace of a request's API key, or of the token of a calendar view."""
+"""Authentication: the workspace of a request's API key, or of the token of a calendar view, and what it may do."""
 
 import hashlib
 import re
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from functools import partial
+from functools import cache, partial
 from typing import Generic, TypeVar
 
 from litestar import Litestar
@@ -17,7 +17,6 @@ from api.dependencies import Dependencies, Deps
 from api.errors import Forbidden, Unauthorized
 from api.http.headers import HttpRequest, first_header
 from api.http.operation import served_operation
-from api.shared.scopes import required_scope
 from api.shared.strangers import StrangerLookups
 from domain.api_keys import Scope, is_key_text
 from domain.audit import Actor, api_key
@@ -25,6 +24,23 @@ from domain.errors import Problem, TooManyRequests
 from store.database import Database
 from store.workspaces.calendar_views import TOKEN_PREFIX, Viewer, is_token_text, recognize_view
 from store.workspaces.keys import Caller, recognize_key
+
+_RULES = (
+    (r"GET /v1/me", None),
+    (r".* /v1/api-keys.*", Scope.KEYS),
+    (r".* /v1/webhooks.*", Scope.WEBHOOKS),
+    (r".* /v1/connect.*|(?!GET ).* /v1/accounts.*", Scope.ACCOUNTS),
+    (r"GET .*|POST .*/(validate|preview)", Scope.READ),
+    (r".*", Scope.WRITE),
+)
+"""Patterns of methods and paths; the first that fits decides. GET /v1/connect begins a connection."""
+
+
+@cache
+def required_scope(route: str) -> Scope | None:
+    """Return the scope that an operation, by its method and path, demands; None if every key may use it."""
+    return next(scope for pattern, scope in _RULES if re.fullmatch(pattern, route))
+
 
 C = TypeVar("C", bound=Caller)
 _CHANGE_NO_POSTS = {Scope.READ, Scope.KEYS}

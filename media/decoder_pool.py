@@ -85,7 +85,8 @@ class DecoderPool:
     def __init__(self, *, memory: int = MEMORY, cpu_seconds: int = 60, seconds: float = 300) -> None:
         self._decoders = {kind: Decoders(kind) for kind in (IMAGES, VIDEOS)}
         self._quick = JobQueue(_slots(3, 2), memory // 2, 1, min(seconds, 10))
-        self._slow = JobQueue(_slots(2, 1), memory, cpu_seconds, seconds)
+        self._long = (JobQueue(_slots(2, 1), memory, cpu_seconds, seconds),)
+        self._all = (self._quick, *self._long)
         self._thumbnails = JobQueue(_slots(1, 1), memory // 2, min(cpu_seconds, _THUMBNAIL_SECONDS), min(seconds, 30))
 
     def start(self, kind: str) -> None:
@@ -107,7 +108,7 @@ class DecoderPool:
         job = partial(Job, file.content_type, strips=room is not None)
         if room is not None:
             room.reserve(file.size)
-        queues = self._queues(slow=file.size > _LARGE_FILE)
+        queues = self._long if file.size > _LARGE_FILE else self._all
         examined = await self._ask(workspace, file, room, job, Examined, file.size if room else 0, queues)
         result: StoredFile = file
         changes: tuple[MediaChange, ...] = ()
@@ -131,7 +132,8 @@ class DecoderPool:
         repeats = demand.max_bytes is not None and file.size > demand.max_bytes
         slow = facts.width * facts.height > (_REPEATED_PICTURE if repeats else _LARGE_PICTURE)
         with Spool() as out:
-            conversion = await self._ask(workspace, file, out, job, Conversion, MAX_CONVERTED, self._queues(slow=slow))
+            queues = self._long if slow else self._all
+            conversion = await self._ask(workspace, file, out, job, Conversion, MAX_CONVERTED, queues)
             result = stored(out, "image/jpeg")
             new = MediaFacts(result.content_type, result.size, conversion.width, conversion.height)
             yield result, new, conversion_changes(facts, conversion)
@@ -149,9 +151,6 @@ class DecoderPool:
             # If a file has taken over its decoder, the result may be anything.
             raise damaged(file.content_type)
         return content
-
-    def _queues(self, *, slow: bool) -> tuple[JobQueue, ...]:
-        return (self._slow,) if slow else (self._quick, self._slow)
 
     async def _ask(
         self,

@@ -140,9 +140,10 @@ class _Server:
         self._control, theirs = socket.socketpair()
         self._control.setblocking(False)
         self._processes = 0
+        paths = [str(Path(path).absolute()) for path in sys.path]
         with theirs:
             self._process = subprocess.Popen(  # noqa: S603 - our own program, no word of it from outside
-                [sys.executable, "-I", "-W", "ignore", "-c", _START, str(theirs.fileno()), kind, *_absolute(sys.path)],
+                [sys.executable, "-I", "-W", "ignore", "-c", _START, str(theirs.fileno()), kind, *paths],
                 pass_fds=[theirs.fileno()],
                 stdin=subprocess.DEVNULL,
                 cwd="/",
@@ -204,7 +205,3 @@ def _object(line: bytes) -> dict[str, Any]:
     except (ValueError, RecursionError):
         return {}
     return value if isinstance(value, dict) else {}
-
-
-def _absolute(paths: Sequence[str]) -> list[str]:
-    return [str(Path(path).absolute()) for path in paths]

@@ -116,10 +116,16 @@ class MediaFetcher:
 
         Raises as `open` does, and Exhausted if too many files are fetched from its host or the spool has no more room.
         """
-        limit = most_bytes or (lambda: self.max_bytes)
-        return stored(
-            spool, await self._fetched(media, spool, progress, lambda: min(limit(), self.max_bytes), workspace_id)
+        limit, pause = most_bytes or (lambda: self.max_bytes), partial(self._bandwidth.wait_after, workspace_id)
+        content_type = await self._read(
+            media,
+            self._speed.grace,
+            lambda refusals, deadline: _Body(
+                spool, refusals, progress, deadline, self._speed, lambda: min(limit(), self.max_bytes), pause
+            ),
+            workspace_id,
         )
+        return stored(spool, content_type)
 
     async def probe(self, media: Media, most_bytes: int | None, *, workspace_id: str = "") -> str:
         """Fetch the first bytes of a media item only; return what they show it to be.
@@ -130,17 +136,6 @@ class MediaFetcher:
             return await self._read(
                 media, _PROBE_S, lambda refusals, _: _Beginning(spool, refusals, most_bytes), workspace_id
             )
-
-    async def _fetched(
-        self, media: Media | AnyFile, spool: Spool, progress: Progress, most_bytes: Callable[[], int], workspace_id: str
-    ) -> str:
-        pause = partial(self._bandwidth.wait_after, workspace_id)
-        return await self._read(
-            media,
-            self._speed.grace,
-            lambda refusals, deadline: _Body(spool, refusals, progress, deadline, self._speed, most_bytes, pause),
-            workspace_id,
-        )
 
     async def _read(
         self,

@@ -17,8 +17,7 @@ from media.sniff import HEAD
 from media.spool import Spool, off_the_loop
 from media.stored import AnyFile, StoredFile, stored
 from media.upload_arrivals import look_for_arrival
-from storage.base import Storage
-from storage.errors import ObjectMissing, StorageError
+from storage.base import ObjectMissing, Storage, StorageError
 from store.database import Database
 from store.models import Upload
 from store.uploads.rows import find_uploads_by_token

@@ -235,7 +235,10 @@ class SharedFiles:
         """Return the file if it is fetched or being fetched; else begin to fetch it as soon as there is room."""
         loop = asyncio.get_running_loop()
         deadline = loop.time() + _TIMEOUT_S
-        upload = await self._find_upload(key, workspace_id, media)
+        if (file := self._files.get(key)) is not None:
+            upload = file.upload
+        else:
+            upload = await self._uploads.find(workspace_id, media) if self._uploads else None
         if upload:
             check_size(upload, media, most_bytes)
         while (file := self._files.get(key)) is None:
@@ -266,11 +269,6 @@ class SharedFiles:
         if connection is not None:
             file.fetching.add_done_callback(lambda _: connection.release())
         return file
-
-    async def _find_upload(self, key: _Key, workspace_id: str, media: Media) -> OwnUpload | None:
-        if file := self._files.get(key):
-            return file.upload
-        return await self._uploads.find(workspace_id, media) if self._uploads else None
 
     def _descriptors(self, workspace_id: str) -> Share:
         """Take one more file from a workspace's share; its unused files give way. Raises Exhausted."""

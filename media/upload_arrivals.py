@@ -9,8 +9,7 @@ import structlog
 
 from domain.uploads import CLAIMED_FOR, LARGEST_UPLOAD, UploadState
 from media.sniff import is_accepted, recognize
-from storage.base import Storage, Written
-from storage.errors import StorageError
+from storage.base import Storage, StorageError, Written
 from store.database import Database
 from store.models import Upload
 from store.uploads.claims import Content, lock_open, renew_claim, settle_upload

@@ -17,8 +17,7 @@ from media.shared_files import SharedFiles
 from media.stored import AnyFile, StoredFile
 from media.upload_arrivals import delete_unnamed, record_arrival, renewed_claim
 from platforms.errors import ErrorKind, PlatformError
-from storage.base import Storage
-from storage.errors import StorageError
+from storage.base import Storage, StorageError
 from store.database import Database
 from store.uploads.claims import FetchClaim, FetchError, fail_fetch, postpone_fetch, reserve_fetched
 from store.uploads.rows import lock_quota, reserved_bytes

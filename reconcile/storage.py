@@ -15,9 +15,7 @@ import structlog
 from domain.printable import error_words
 from domain.uploads import PARTS_WITHIN
 from reconcile.rounds import BackgroundTask
-from storage.base import Storage
-from storage.errors import ObjectMissing, StorageError, StorageUnavailable
-from storage.keys import new_key, object_path
+from storage.base import ObjectMissing, Storage, StorageError, StorageUnavailable, new_key, object_path
 from store.database import Database
 from store.secrets.vault import new_key as new_secret
 from store.uploads.keeping import name_marker, read_marker

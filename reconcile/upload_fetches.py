@@ -7,7 +7,7 @@ import structlog
 from domain.uploads import FETCHES_OF_WORKSPACE
 from media.upload_fetching import UploadFetcher
 from reconcile.rounds import BackgroundTask
-from storage.keys import new_key
+from storage.base import new_key
 from store.database import Database
 from store.uploads.claims import FetchClaim, claim_fetches, is_fetch_due
 

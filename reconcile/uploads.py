@@ -14,8 +14,7 @@ from activities.options import RETRY_WINDOW
 from domain.printable import error_words
 from domain.uploads import MEDIA_KEPT, UNUSED_FOR
 from reconcile.rounds import BackgroundTask
-from storage.base import Storage
-from storage.errors import StorageError
+from storage.base import Storage, StorageError
 from store.database import Database
 from store.models import Upload
 from store.uploads.keeping import delete_rows, list_deleted, list_overdue, postpone, review_uploads

@@ -3,13 +3,112 @@
 All methods are coroutines: none blocks the event loop. Each may raise StorageFull or StorageUnavailable.
 """
 
+import re
+import secrets
 from abc import ABC, abstractmethod
-from collections.abc import AsyncIterable, AsyncIterator
+from collections.abc import AsyncIterable, AsyncIterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Self
 
-from storage.errors import StorageUnavailable
-from storage.parts import PartPlan
+
+class StorageError(Exception):
+    """A call of the store that failed."""
+
+
+class StorageFull(StorageError):
+    """A store without room for the bytes."""
+
+
+class StorageUnavailable(StorageError):
+    """A store that is not reached in time, refuses these credentials, or fails to read or write."""
+
+
+class ObjectMissing(StorageError):
+    """An object or multipart upload that is not in the store, or is no longer the one that was looked at."""
+
+
+class TooLong(StorageError):
+    """More bytes than were allowed. Nothing of them is stored."""
+
+
+class TooShort(StorageError):
+    """Fewer bytes than a part must have. The part does not count."""
+
+
+class PartBusy(StorageError):
+    """A part that is being written by another request, or an upload that is being completed."""
+
+
+class PartsMissing(StorageError):
+    """Parts that a multipart upload still needs: the numbers of the first of them."""
+
+    def __init__(self, numbers: Sequence[int]) -> None:
+        super().__init__(f"parts are missing: {', '.join(map(str, numbers))}")
+        self.numbers = list(numbers)
+
+
+_KEY = re.compile(r"[0-9a-f]{32}")
+_ROOT = "objects"
+
+
+def new_key() -> str:
+    """Return a key that no object has."""
+    return secrets.token_hex(16)
+
+
+def object_path(key: str) -> str:
+    """Return the object's path in its store, the same in each kind of store. Raises ValueError if it is no key."""
+    if not _KEY.fullmatch(key):
+        raise ValueError("not a key of the store")
+    return f"{_ROOT}/{key[:2]}/{key}"
+
+
+def is_key(text: str) -> bool:
+    """Return whether a name in a store is a key."""
+    return _KEY.fullmatch(text) is not None
+
+
+PART = 16 * 2**20
+"""Bytes of a part: a lost connection costs no more. S3 demands at least 5 MiB of each part but the last."""
+MOST_PARTS = 1000
+"""Parts of one upload; larger ones have larger parts. S3 takes 10,000."""
+
+MOST_NAMED = 100
+"""Missing parts that an error names."""
+
+
+@dataclass(frozen=True, slots=True)
+class PartPlan:
+    """The parts of an upload, counted from 1. All have the same size but the last one."""
+
+    size: int
+    part_size: int
+
+    def __post_init__(self) -> None:
+        if self.size < 1 or self.part_size < 1 or self.count > MOST_PARTS:
+            raise ValueError("not a plan of parts")
+
+    @classmethod
+    def for_size(cls, size: int) -> Self:
+        """Return the plan of an upload of this many bytes."""
+        return cls(size, max(PART, -(-size // MOST_PARTS)))
+
+    @property
+    def count(self) -> int:
+        """Return how many parts there are."""
+        return -(-self.size // self.part_size)
+
+    def offset(self, number: int) -> int:
+        """Return where a part begins in the object. Raises ValueError if the upload has no such part."""
+        if not 1 <= number <= self.count:
+            raise ValueError(f"parts are 1 to {self.count}")
+        return (number - 1) * self.part_size
+
+    def length(self, number: int) -> int:
+        """Return how many bytes a part has. Raises ValueError if the upload has no such part."""
+        return min(self.part_size, self.size - self.offset(number))
+
 
 HEAD = 1024
 """Bytes from the start of an object by which its type is recognized."""

@@ -13,23 +13,31 @@ from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
-from storage.base import ObjectStat, Part, SignedRequest, Storage, Written
-from storage.chunks import blocks
-from storage.errors import ObjectMissing, StorageUnavailable
+from storage.base import (
+    ObjectMissing,
+    ObjectStat,
+    Part,
+    PartPlan,
+    SignedRequest,
+    Storage,
+    StorageUnavailable,
+    Written,
+    is_key,
+    object_path,
+)
 from storage.files import (
     LEAST_FREE,
     NOT_THERE,
     NewFile,
     OpenFile,
+    StorageThreads,
+    blocks,
     failures_of_disk,
     make_folder,
     open_reading,
     sync_folder,
 )
-from storage.keys import is_key, object_path
 from storage.part_files import PartFiles, WrittenPart
-from storage.parts import PartPlan
-from storage.threads import StorageThreads
 
 _SHORT_S = 15.0
 """For a call that reads or writes a megabyte at most. A disk that needs longer is away."""

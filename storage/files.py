@@ -1,14 +1,81 @@
 """Files of the directory of media: written completely or not at all, durable before they have a name."""
 
+import asyncio
 import contextlib
 import errno
 import hashlib
 import os
 import threading
-from collections.abc import Iterator
+from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
+from typing import TypeVar
 
-from storage.errors import ObjectMissing, StorageError, StorageFull, StorageUnavailable, TooLong
+from storage.base import ObjectMissing, StorageError, StorageFull, StorageUnavailable, TooLong
+
+BLOCK = 2**19
+"""Bytes that are written at a time: a thread for each piece of a connection would cost more than the writing."""
+
+
+async def blocks(chunks: AsyncIterable[bytes]) -> AsyncIterator[bytes | bytearray]:
+    """Yield the bytes in blocks of at least BLOCK bytes; the last one may be shorter."""
+    block = bytearray()
+    async for chunk in chunks:
+        if not block and len(chunk) >= BLOCK:
+            yield chunk
+            continue
+        block += chunk
+        if len(block) >= BLOCK:
+            yield block
+            block = bytearray()
+    if block:
+        yield block
+
+
+THREADS = 16
+
+T = TypeVar("T")
+
+
+class StorageThreads:
+    """The threads in which one store's blocking calls run."""
+
+    def __init__(self) -> None:
+        self._pool = ThreadPoolExecutor(THREADS, thread_name_prefix="storage")
+
+    async def run(self, within_s: float, work: Callable[[], T], discard: Callable[[T], object] | None = None) -> T:
+        """Return the result of a blocking call. Raises StorageUnavailable if it takes longer.
+
+        A call that was given up or cancelled may still end later; `discard` then gets its result.
+        """
+        future = self._pool.submit(work)
+        try:
+            async with asyncio.timeout(within_s):
+                return await asyncio.wrap_future(future)
+        except BaseException as error:
+            if discard:
+                future.add_done_callback(lambda ended: _discard(ended, discard))
+            if isinstance(error, TimeoutError):
+                raise StorageUnavailable(f"no answer within {within_s:g} s") from None
+            raise
+
+    async def clean_up(self, work: Callable[[], object], within_s: float) -> None:
+        """Wait for a call that also runs if the caller is cancelled; no longer than this if a disk hangs."""
+        await asyncio.wait([asyncio.wrap_future(self._pool.submit(work))], timeout=within_s)
+
+    def later(self, work: Callable[[], object]) -> None:
+        """Let a thread clean up; the caller does not wait."""
+        self._pool.submit(work)
+
+    def close(self) -> None:
+        """End the threads once they have finished what is running."""
+        self._pool.shutdown(wait=False)
+
+
+def _discard(future: Future[T], discard: Callable[[T], object]) -> None:
+    if not future.cancelled() and future.exception() is None:
+        discard(future.result())
+
 
 FLUSH = 64 * 2**20
 """Bytes after which the disk is waited for, so that a file's end does not hold up the disk's other users."""

@@ -10,9 +10,8 @@ import os
 import shutil
 from pathlib import Path
 
-from storage.errors import ObjectMissing, PartBusy, PartsMissing, TooLong, TooShort
+from storage.base import MOST_NAMED, ObjectMissing, PartBusy, PartPlan, PartsMissing, TooLong, TooShort
 from storage.files import OpenFile, leave_room, make_folder, open_reading, sha256_of_file, sync_folder
-from storage.parts import MOST_NAMED, PartPlan
 
 _READ_WRITE = os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC
 _COMPLETE = b"1"

@@ -12,13 +12,23 @@ from datetime import datetime
 from functools import partial
 from typing import IO, Any, TypeVar
 
-from storage.base import ObjectStat, Part, SignedRequest, Storage, Written
-from storage.chunks import blocks
-from storage.errors import ObjectMissing, PartsMissing, TooLong, TooShort
-from storage.keys import is_key, object_path
-from storage.parts import MOST_NAMED, PartPlan
+from storage.base import (
+    MOST_NAMED,
+    ObjectMissing,
+    ObjectStat,
+    Part,
+    PartPlan,
+    PartsMissing,
+    SignedRequest,
+    Storage,
+    TooLong,
+    TooShort,
+    Written,
+    is_key,
+    object_path,
+)
+from storage.files import StorageThreads, blocks
 from storage.s3_client import Bucket, failures_of_s3, open_client
-from storage.threads import StorageThreads
 
 _CALL_S = 75.0
 """For one call and its repetition; botocore waits 5 s for a connection and 30 s for bytes."""

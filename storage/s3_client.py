@@ -12,9 +12,8 @@ from botocore.exceptions import BotoCoreError, ClientError
 from botocore.loaders import Loader, create_loader
 from botocore.session import Session
 
-from storage.errors import ObjectMissing, PartBusy, StorageFull, StorageUnavailable
-from storage.files import disk_failure
-from storage.threads import THREADS
+from storage.base import ObjectMissing, PartBusy, StorageFull, StorageUnavailable
+from storage.files import THREADS, disk_failure
 
 _MISSING = frozenset({"404", "NoSuchKey", "NoSuchUpload", "412", "PreconditionFailed"})
 _FULL = frozenset({"QuotaExceeded", "InsufficientCapacity", "XMinioStorageFull", "507"})

@@ -10,8 +10,7 @@ from sqlalchemy import delete
 from domain.ids import new_id
 from domain.uploads import UNUSED_FOR, UploadState
 from reconcile.readiness import Readiness
-from storage.base import Storage
-from storage.keys import new_key
+from storage.base import Storage, new_key
 from store.database import Database
 from store.models import StorageMarker, Upload
 

@@ -13,9 +13,7 @@ from api.posts.once import once, take_key
 from domain.errors import Conflict, Problem
 from domain.uploads import LARGEST_UPLOAD, PARTS_WITHIN, UPLOAD_WITHIN
 from media.sniff import may_be_accepted
-from storage.base import SignedRequest
-from storage.keys import new_key
-from storage.parts import PartPlan
+from storage.base import PartPlan, SignedRequest, new_key
 from store.models import IdempotencyKey, Upload
 from store.posts.idempotency import KeyedRequest
 from store.uploads.rows import NewUpload, TooManyUploads, begin_upload, find_upload, lock_quota

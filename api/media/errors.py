@@ -7,8 +7,7 @@ from api.dependencies import Dependencies
 from api.errors import PayloadTooLarge
 from domain.errors import Conflict, InvalidRequest, NotFound, Problem, Unavailable, Unprocessable
 from domain.uploads import LARGEST_UPLOAD, MOST_UPLOADS
-from storage.base import Storage
-from storage.errors import ObjectMissing, StorageFull, StorageUnavailable
+from storage.base import ObjectMissing, Storage, StorageFull, StorageUnavailable
 
 NO_UPLOAD = NotFound(Problem("This workspace has no such file", "not_found"))
 NO_ADDRESS = NotFound(

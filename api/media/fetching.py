@@ -17,7 +17,7 @@ from api.posts.once import complete, keyed_request, once, take_key
 from api.views import write_json
 from domain.errors import InvalidRequest, Problem, TooManyRequests
 from domain.uploads import MOST_WAITING_FETCHES, UNUSED_FOR
-from storage.keys import new_key
+from storage.base import new_key
 from store.uploads.claims import count_fetches
 from store.uploads.rows import NewUpload
 

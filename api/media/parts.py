@@ -17,9 +17,7 @@ from domain.schedule import rfc3339
 from domain.uploads import PARTS_WITHIN, UploadState
 from media.sniff import recognize
 from media.upload_arrivals import record_arrival
-from storage.base import Storage
-from storage.errors import PartBusy, PartsMissing, TooLong, TooShort
-from storage.parts import PartPlan
+from storage.base import PartBusy, PartPlan, PartsMissing, Storage, TooLong, TooShort
 from store.models import Upload
 from store.uploads.claims import extend_parts, lock_open
 from store.uploads.rows import find_upload, mark_deleted

@@ -21,7 +21,7 @@ from api.posts.addresses import THUMBNAIL_PATH
 from domain.errors import NotFound, Problem
 from domain.uploads import PUBLIC_PATH, safe_name
 from media.sniff import is_shown_inline
-from storage.errors import StorageError
+from storage.base import StorageError
 from store.media import FilePiece, open_file, read_piece
 from store.uploads.rows import PublicUpload, find_public
 from store.uploads.thumbnails import find_thumbnail

@@ -29,9 +29,7 @@ from domain.errors import Conflict, Problem
 from domain.uploads import LARGEST_UPLOAD, UploadState
 from media.sniff import HEAD, is_accepted, recognize
 from media.upload_arrivals import delete_unnamed, record_arrival, renewed_claim
-from storage.base import Storage, Written
-from storage.errors import TooLong
-from storage.keys import new_key
+from storage.base import Storage, TooLong, Written, new_key
 from store.models import Upload
 from store.uploads.claims import claim_upload, release_claim
 from store.uploads.rows import TooManyUploads, find_upload, lock_quota

@@ -35,7 +35,7 @@ from api.posts.answers.answer import respond
 from api.posts.once import keyed_request
 from api.views import respond_privately
 from domain.uploads import UPLOAD_WITHIN, FileKind, ShownState
-from storage.parts import PART
+from storage.base import PART
 from store.posts.idempotency import KeyedRequest
 
 _BEGIN_ROOM = ("quotaExceeded", "tooManyUploads", "uploadsNotConfigured")

@@ -10,6 +10,7 @@ from typing import Any
 from pydantic import BaseModel
 from pydantic.alias_generators import to_camel
 
+from api.auth import required_scope
 from api.errors import ErrorView
 from api.events.schemas import EVENTS
 from api.http.limit_headers import HEADER_NAMES
@@ -18,7 +19,6 @@ from api.http.parameters import PATH_PARAMETERS
 from api.openapi.components import ref, schema_name, schemas
 from api.openapi.examples import ERRORS, example
 from api.openapi.operations import OPERATIONS
-from api.shared.scopes import required_scope
 from domain.webhooks import EventType
 
 _REQUEST_ID = {

@@ -21,7 +21,7 @@ from platforms.drafts import read_draft
 from platforms.errors import PlatformError
 from platforms.files import MediaFile
 from platforms.registry import platforms
-from storage.errors import StorageError
+from storage.base import StorageError
 from store.models import Upload
 from store.uploads.rows import find_pending, find_uploads_by_token
 

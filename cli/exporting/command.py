@@ -12,8 +12,7 @@ from cli.exporting.folder import MANIFEST, ExportFolder
 from cli.workspaces import existing_workspace
 from domain.schedule import rfc3339
 from runtime.settings import Settings
-from storage.base import Storage
-from storage.errors import ObjectMissing, StorageError
+from storage.base import ObjectMissing, Storage, StorageError
 from storage.opening import opened_storage
 from store.database import Database
 from store.maintenance.exports import LEFT_OUT_COLUMNS, LEFT_OUT_TABLES, exported_tables, keys, read_page

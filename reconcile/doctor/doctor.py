@@ -22,7 +22,7 @@ from reconcile.doctor.series import diagnose_series
 from reconcile.doctor.unavailable import TEMPORAL_UNAVAILABLE, explain_to_the_doctor
 from reconcile.doctor.uploads import diagnose_uploads
 from reconcile.doctor.waiting import BEGUN_WITHIN, not_begun_sentence, waiting_sentence
-from storage.errors import StorageError
+from storage.base import StorageError
 from storage.opening import open_storage
 from store.database import Database
 from store.maintenance.expected_posts import expected_posts

@@ -4,9 +4,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
 from reconcile.doctor.findings import Finding, FindingKind, FixedBy, Subject
-from storage.base import ObjectStat, Storage
-from storage.errors import StorageError
-from storage.keys import object_path
+from storage.base import ObjectStat, Storage, StorageError, object_path
 from store.database import Database
 from store.uploads.keeping import known_keys, read_marker
 

@@ -10,8 +10,8 @@ import pytest
 from sqlalchemy import delete, select, text, update
 from temporalio.service import RPCError
 
+from api.auth import required_scope
 from api.openapi.operations import OPERATIONS
-from api.shared.scopes import required_scope
 from cli import restored
 from cli.environment import Environment
 from cli.errors import UserError

@@ -19,9 +19,8 @@ from media.fetch import MediaFetcher
 from media.shared_files import SharedFiles
 from media.upload_fetching import UploadFetcher
 from reconcile.upload_fetches import MOST_AT_ONCE, UploadFetches
+from storage.base import StorageUnavailable, new_key
 from storage.directory import DirectoryStorage
-from storage.errors import StorageUnavailable
-from storage.keys import new_key
 from store.database import Database
 from store.models import Upload
 from store.roles import Component

@@ -9,10 +9,8 @@ from sqlalchemy import text
 
 from reconcile.readiness import Readiness, ready
 from reconcile.storage import StorageCheck
-from storage.base import Storage
+from storage.base import Storage, StorageUnavailable, new_key
 from storage.directory import DirectoryStorage
-from storage.errors import StorageUnavailable
-from storage.keys import new_key
 from tests.stack import Stack
 from tests.storage.objects import content, pieces
 

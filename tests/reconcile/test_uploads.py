@@ -12,8 +12,8 @@ from activities.options import RETRY_WINDOW
 from domain.uploads import MEDIA_KEPT, UNUSED_FOR, UploadState
 from reconcile import uploads
 from reconcile.uploads import expire_uploads
+from storage.base import StorageUnavailable
 from storage.directory import DirectoryStorage
-from storage.errors import StorageUnavailable
 from store.database import Database
 from store.models import Upload
 from tests.databases import new_database

@@ -11,11 +11,9 @@ from pathlib import Path
 
 import pytest
 
+from storage.base import ObjectMissing, PartBusy, PartPlan, StorageFull, StorageUnavailable, new_key, object_path
 from storage.directory import DirectoryStorage
-from storage.errors import ObjectMissing, PartBusy, StorageFull, StorageUnavailable
-from storage.keys import new_key, object_path
 from storage.opening import open_storage
-from storage.parts import PartPlan
 from tests.storage.objects import DATA, content, pieces
 
 
@@ -113,7 +111,7 @@ KILLED = """
 import asyncio, sys
 from pathlib import Path
 from storage.directory import DirectoryStorage
-from storage.parts import PartPlan
+from storage.base import PartPlan
 
 async def slowly(data):
     yield data

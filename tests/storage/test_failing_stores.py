@@ -12,11 +12,8 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from storage.base import Storage
+from storage.base import PART, ObjectMissing, PartPlan, Storage, StorageError, StorageFull, StorageUnavailable, new_key
 from storage.directory import DirectoryStorage
-from storage.errors import ObjectMissing, StorageError, StorageFull, StorageUnavailable
-from storage.keys import new_key
-from storage.parts import PART, PartPlan
 from storage.s3 import S3Storage
 from storage.s3_client import Bucket
 from tests.storage.objects import DATA, content, pieces

@@ -12,11 +12,8 @@ import httpx
 import pytest
 
 from cli.stack.ports import free_port
-from storage.base import SignedRequest
-from storage.errors import ObjectMissing, StorageUnavailable
-from storage.keys import new_key
+from storage.base import PART, ObjectMissing, PartPlan, SignedRequest, StorageUnavailable, new_key
 from storage.opening import open_storage
-from storage.parts import PART, PartPlan
 from storage.s3 import S3Storage
 from storage.s3_client import Bucket
 from tests.storage.objects import DATA, content

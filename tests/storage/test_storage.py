@@ -8,10 +8,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from storage.base import HEAD, Storage
-from storage.errors import ObjectMissing, PartsMissing, TooLong, TooShort
-from storage.keys import new_key
-from storage.parts import PART, PartPlan
+from storage.base import HEAD, PART, ObjectMissing, PartPlan, PartsMissing, Storage, TooLong, TooShort, new_key
 from tests.storage.objects import DATA, content, pieces
 from tests.storage.servers import Server
 

@@ -14,9 +14,8 @@ from typing import Any
 import httpx
 import pytest
 
-from api.auth import _CACHED_FOR_S
+from api.auth import _CACHED_FOR_S, required_scope
 from api.openapi.operations import OPERATIONS
-from api.shared.scopes import required_scope
 from domain.api_keys import ALL_SCOPES, Scope
 from store.workspaces.keys import create_key
 from tests.runtime.processes import api_processes

@@ -15,7 +15,7 @@ import pytest
 from litestar import Litestar
 from sqlalchemy import select, text
 
-from storage.parts import PART, PartPlan
+from storage.base import PART, PartPlan
 from store.models import Upload
 from store.secrets.vault import new_key as new_secret
 from tests.api.conftest import Client, make_client, read_answer

@@ -10,9 +10,8 @@ import httpx
 import pytest
 from litestar import Litestar
 
-from storage.base import Storage
+from storage.base import PART, Storage
 from storage.directory import DirectoryStorage
-from storage.parts import PART
 from tests.api.media.files import HTML, JPEG, MP4, local, new_key, presign, put, serving, upload_ready
 from tests.api.media.test_library import VIDEO, begin_parts, part
 from tests.stack import Stack

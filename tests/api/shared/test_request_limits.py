@@ -12,10 +12,10 @@ import pytest
 import structlog
 from sqlalchemy import text
 
+from api.auth import required_scope
 from api.openapi.operations import OPERATIONS
 from api.shared import request_limits
 from api.shared.request_limits import REFUSALS_AT_ONCE, REFUSALS_PER_S, RequestLimits
-from api.shared.scopes import required_scope
 from domain.api_keys import Scope
 from domain.errors import TooManyRequests
 from domain.request_limits import Allowance, Policy, PolicyName, posts_policy, requests_policy

@@ -13,7 +13,7 @@ from litestar import Litestar
 
 from cli.client.uploads import IN_PARTS_FROM
 from cli.main import main
-from storage.parts import PART
+from storage.base import PART
 from tests.api.media.files import JPEG as PICTURE
 from tests.cli.client.conftest import Terminal
 from tests.cli.client.scripted import DROP, answering

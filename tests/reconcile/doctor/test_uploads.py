@@ -9,9 +9,8 @@ import pytest
 from reconcile.doctor.findings import FindingKind, FixedBy
 from reconcile.doctor.uploads import diagnose_uploads
 from reconcile.storage import StorageCheck
+from storage.base import StorageError, new_key, object_path
 from storage.directory import DirectoryStorage
-from storage.errors import StorageError
-from storage.keys import new_key, object_path
 from store.database import Database
 from tests.databases import add_workspace, new_database
 from tests.media.hostile import JPEG
