@@ -8,9 +8,7 @@ from api.campaigns.requests import CampaignRequest
 from api.campaigns.schemas import NULLABLE, CampaignFieldsBody, DeletedCampaignView, PatchCampaignBody
 from api.http.body import JsonObject
 from api.http.body_validation import in_contract_order, read
-from api.http.headers import HttpRequest
 from api.http.moments import read_moment
-from api.http.query import convert_parameter, parse_choice, parse_query
 from api.posts.answers.answer import Answer
 from api.posts.bodies.blackouts import read_blackouts
 from api.posts.clock import now_ms
@@ -162,16 +160,6 @@ async def end(request: CampaignRequest) -> Answer:
     operation = await request.once(work)
     request.deps.closed_gates.forget()
     return await request.answer(operation)
-
-
-def read_unsent(request: HttpRequest) -> UnsentPosts | None:
-    """Return what a request says of the posts of a campaign that it deletes. Raises InvalidRequest."""
-    query, query_problems = parse_query(request)
-    problems: list[Problem] = []
-    unsent = convert_parameter(query, problems, "posts", lambda text: parse_choice(UnsentPosts, text))
-    if problems or query_problems:
-        raise InvalidRequest([*problems, *query_problems])
-    return unsent
 
 
 async def delete(request: CampaignRequest, unsent: UnsentPosts | None) -> Answer:

@@ -4,16 +4,14 @@ import json
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from functools import partial
 from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from api.campaigns.schemas import CampaignPageView, CampaignView, OperationPageView, campaign_view, operation_view
 from api.dependencies import Dependencies
-from api.http.cursors import encode_cursor
-from api.http.headers import HttpRequest
-from api.http.query import convert_page, convert_parameter, parse_choice, parse_query, read_id
+from api.http.cursors import cut_page
+from api.http.query import Query
 from api.pauses.actions import pause_view
 from api.pauses.schemas import PauseView
 from api.posts.answers.answer import Answer
@@ -21,7 +19,7 @@ from api.posts.once import complete, once, take_key
 from api.views import write_json
 from domain.audit import Actor
 from domain.campaigns import CampaignStatus, OperationKind
-from domain.errors import Conflict, InvalidRequest, NotFound, Problem
+from domain.errors import Conflict, NotFound, Problem
 from domain.ids import is_campaign_id
 from domain.pauses import MissedPolicy, campaign_gate
 from domain.schedule import rfc3339
@@ -157,52 +155,27 @@ async def _read_pause(session: AsyncSession, campaign: Campaign, pause: PauseVie
     return pause
 
 
-@dataclass(frozen=True, slots=True)
-class PageQuery:
-    """A page of a list: how many entries it has at most, and the id before which it begins."""
-
-    limit: int
-    before_id: str | None
-    status: CampaignStatus | None = None
-    tag: str | None = None
-
-
-def read_list_query(request: HttpRequest) -> PageQuery:
-    """Return what page a request asks for. Raises InvalidRequest with every problem."""
-    query, query_problems = parse_query(request)
-    problems: list[Problem] = []
-    before_id, limit = convert_page(query, problems, read_id)
-    status = convert_parameter(query, problems, "status", partial(parse_choice, CampaignStatus))
-    if problems or query_problems:
-        raise InvalidRequest([*problems, *query_problems])
-    return PageQuery(limit, before_id, status, query.get("tag"))
-
-
-async def list_page(deps: Dependencies, workspace_id: str, page: PageQuery) -> CampaignPageView:
+async def list_page(deps: Dependencies, workspace_id: str, query: Query) -> CampaignPageView:
     """Return a page of the campaigns of a workspace."""
+    chosen = {"before_id": query["cursor"], "status": query["status"], "tag": query["tag"]}
     async with deps.database.reading() as session:
-        campaigns = await list_campaigns(
-            session, workspace_id, page.limit + 1, before_id=page.before_id, status=page.status, tag=page.tag
-        )
-    views = await shown_campaigns(deps, campaigns[: page.limit])
-    cursor = encode_cursor({"id": views[-1]["id"]}) if len(campaigns) > page.limit else None
+        rows = await list_campaigns(session, workspace_id, query["limit"] + 1, **chosen)
+    campaigns, cursor = cut_page(rows, query["limit"])
+    views = await shown_campaigns(deps, campaigns)
     return CampaignPageView(campaigns=views, cursor=cursor, hasMore=cursor is not None)
 
 
-async def operations_page(
-    deps: Dependencies, workspace_id: str, campaign_id: str, request: HttpRequest
-) -> OperationPageView:
-    """Return a page of the operations on a campaign, also on one that was deleted. Raises InvalidRequest, NotFound."""
-    page = read_list_query(request)
+async def operations_page(deps: Dependencies, workspace_id: str, campaign_id: str, query: Query) -> OperationPageView:
+    """Return a page of the operations on a campaign, also on one that was deleted. Raises NotFound."""
     if not is_campaign_id(campaign_id):
         raise NotFound(_NO_SUCH_CAMPAIGN)
     async with deps.database.reading() as session:
-        operations = await list_operations(
-            session, workspace_id, page.limit + 1, campaign_id=campaign_id, before_id=page.before_id
+        rows = await list_operations(
+            session, workspace_id, query["limit"] + 1, campaign_id=campaign_id, before_id=query["cursor"]
         )
-        if not operations:
+        if not rows:
             await require_campaign(session, workspace_id, campaign_id)
-        names = await names_of_keys(session, (operation.actor_id for operation in operations))
-    views = [operation_view(operation, names) for operation in operations[: page.limit]]
-    cursor = encode_cursor({"id": views[-1]["id"]}) if len(operations) > page.limit else None
+        names = await names_of_keys(session, (operation.actor_id for operation in rows))
+    operations, cursor = cut_page(rows, query["limit"])
+    views = [operation_view(operation, names) for operation in operations]
     return OperationPageView(operations=views, cursor=cursor, hasMore=cursor is not None)

@@ -8,14 +8,13 @@ from litestar import Controller, Response
 from litestar.params import FromPath
 
 from api.auth import AUTHENTICATED, WorkspaceId, request_actor
-from api.campaigns.changing import change, delete, end, read_change, read_unsent
+from api.campaigns.changing import change, delete, end, read_change
 from api.campaigns.creating import create_campaign, read_campaign_to_create, start
 from api.campaigns.pausing import pause, resume, shift
 from api.campaigns.requests import (
     CampaignRequest,
     list_page,
     operations_page,
-    read_list_query,
     require_campaign,
     shown_campaigns,
 )
@@ -31,18 +30,18 @@ from api.campaigns.schemas import (
     ShiftCampaignBody,
 )
 from api.dependencies import Dependencies, Deps
-from api.http.body import MAX_BYTES, read_no_body
+from api.endpoint import Endpoint
+from api.http.body import MAX_BYTES
 from api.http.body_validation import read_valid
 from api.http.headers import HttpRequest, idempotency_key, required_key
 from api.http.large_body import LARGE_BYTES, read_large_body
 from api.http.operation import Operation
 from api.http.parameters import KEY, KEY_OF_OPERATION, PREFER_PAUSED, page, query, required
-from api.http.query import read_query
-from api.http.request import read_bare_request, read_head
+from api.http.query import Query
+from api.http.request import read_head
 from api.pauses.routes import pause_wait
 from api.posts.answers.answer import respond
 from api.posts.once import key_of_request, read_once
-from api.views import respond_privately
 from domain.campaigns import CampaignStatus, UnsentPosts
 from domain.errors import InvalidRequest
 from domain.ids import new_id
@@ -97,9 +96,8 @@ class CampaignEndpoints(Controller):
             ):
                 return respond(await create_campaign(created, campaign))
 
-    @Operation(
+    @Endpoint(
         route="GET /v1/campaigns",
-        answer=CampaignPageView,
         errors=("wrongQuery",),
         parameters=(
             query(
@@ -109,26 +107,23 @@ class CampaignEndpoints(Controller):
             *page("campaigns"),
         ),
     )
-    async def list_campaigns(self, request: HttpRequest, workspace_id: WorkspaceId, deps: Deps) -> Response[bytes]:
+    async def list_campaigns(self, query: Query, workspace_id: str, deps: Dependencies) -> CampaignPageView:
         """List the campaigns.
 
         The newest first, each with its progress.
         """
-        return respond_privately(await list_page(deps, workspace_id, read_list_query(request)))
+        return await list_page(deps, workspace_id, query)
 
-    @Operation(route=f"GET /v1/campaigns/{_ID}", answer=CampaignView, errors=("noSuchCampaign",))
-    async def get_campaign(
-        self, request: HttpRequest, campaign_id: FromPath[str], workspace_id: WorkspaceId, deps: Deps
-    ) -> Response[bytes]:
+    @Endpoint(route=f"GET /v1/campaigns/{_ID}", errors=("noSuchCampaign",))
+    async def get_campaign(self, campaign_id: str, workspace_id: str, deps: Dependencies) -> CampaignView:
         """Get a campaign.
 
         With its progress, which is counted at most once a second, and with its pause.
         """
-        read_query(request)
         async with deps.database.reading() as session:
             campaign = await require_campaign(session, workspace_id, campaign_id)
         (view,) = await shown_campaigns(deps, [campaign])
-        return respond_privately(view)
+        return view
 
     @Operation(
         route=f"PATCH /v1/campaigns/{_ID}",
@@ -149,7 +144,7 @@ class CampaignEndpoints(Controller):
         body, keyed = await read_once(request, workspace_id, read_change)
         return respond(await change(_operation(request, campaign_id, workspace_id, deps, keyed), body))
 
-    @Operation(
+    @Endpoint(
         route=f"DELETE /v1/campaigns/{_ID}",
         answer=DeletedCampaignView,
         errors=("wrongQuery", "noSuchCampaign", "campaignHasUnsentPosts", "campaignPaused"),
@@ -164,7 +159,7 @@ class CampaignEndpoints(Controller):
         ),
     )
     async def delete_campaign(
-        self, request: HttpRequest, campaign_id: FromPath[str], workspace_id: WorkspaceId, deps: Deps
+        self, request: HttpRequest, query: Query, campaign_id: str, workspace_id: str, deps: Dependencies
     ) -> Response[bytes]:
         """Delete a campaign.
 
@@ -172,37 +167,36 @@ class CampaignEndpoints(Controller):
         `keep` takes them out of the campaign, `delete` deletes those whose publishing has not begun. Public posts stay,
         and keep their `campaignId`.
         """
-        unsent = read_unsent(request)
-        await read_no_body(request)
+        unsent = query["posts"]
         # With another choice it is another request.
         keyed = key_of_request(request, workspace_id, idempotency_key(request), {"posts": unsent})
         return respond(await delete(_operation(request, campaign_id, workspace_id, deps, keyed), unsent))
 
-    @Operation(
+    @Endpoint(
         route=f"POST /v1/campaigns/{_ID}/start",
         answer=CampaignView,
         errors=("noSuchCampaign", "notADraft", "draftRefused"),
         parameters=(KEY_OF_OPERATION,),
     )
     async def start_campaign(
-        self, request: HttpRequest, campaign_id: FromPath[str], workspace_id: WorkspaceId, deps: Deps
+        self, request: HttpRequest, campaign_id: str, workspace_id: str, deps: Dependencies
     ) -> Response[bytes]:
         """Start a draft campaign.
 
         Schedules the drafts of a draft campaign that have a `scheduledFor`, all of them or none: they are checked as
         new posts are, and all problems are listed, each with its `postId`. Drafts without a time stay drafts.
         """
-        keyed = key_of_request(request, workspace_id, await read_bare_request(request), {})
+        keyed = key_of_request(request, workspace_id, idempotency_key(request), {})
         return respond(await start(_operation(request, campaign_id, workspace_id, deps, keyed)))
 
-    @Operation(
+    @Endpoint(
         route=f"POST /v1/campaigns/{_ID}/end",
         answer=CampaignView,
         errors=("noSuchCampaign", "campaignOver"),
         parameters=(KEY_OF_OPERATION,),
     )
     async def end_campaign(
-        self, request: HttpRequest, campaign_id: FromPath[str], workspace_id: WorkspaceId, deps: Deps
+        self, request: HttpRequest, campaign_id: str, workspace_id: str, deps: Dependencies
     ) -> Response[bytes]:
         """End a campaign.
 
@@ -210,24 +204,23 @@ class CampaignEndpoints(Controller):
         post that is being sent finishes. Targets that have not gone out by then fail with `campaign_ended`, if others
         of their post are public. A paused campaign can also be ended.
         """
-        keyed = key_of_request(request, workspace_id, await read_bare_request(request), {})
+        keyed = key_of_request(request, workspace_id, idempotency_key(request), {})
         return respond(await end(_operation(request, campaign_id, workspace_id, deps, keyed)))
 
-    @Operation(
+    @Endpoint(
         route=f"GET /v1/campaigns/{_ID}/operations",
-        answer=OperationPageView,
         errors=("wrongQuery", "noSuchCampaign"),
         parameters=page("operations"),
     )
     async def list_operations(
-        self, request: HttpRequest, campaign_id: FromPath[str], workspace_id: WorkspaceId, deps: Deps
-    ) -> Response[bytes]:
+        self, query: Query, campaign_id: str, workspace_id: str, deps: Dependencies
+    ) -> OperationPageView:
         """List the operations on a campaign.
 
         Who did what with the campaign, the newest first. It is kept as long as the history of posts, also if the
         campaign is deleted.
         """
-        return respond_privately(await operations_page(deps, workspace_id, campaign_id, request))
+        return await operations_page(deps, workspace_id, campaign_id, query)
 
     @Operation(
         route=f"POST /v1/campaigns/{_ID}/pause",

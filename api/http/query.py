@@ -154,28 +154,6 @@ def known_platform(platform: str) -> str:
     return platform
 
 
-def read_page(request: HttpRequest, decode: Callable[[str], T]) -> tuple[T | None, int]:
-    """Return the decoded cursor and the limit of a list that has no other parameters. Raises InvalidRequest."""
-    query, query_problems = parse_query(request)
-    problems: list[Problem] = []
-    page = convert_page(query, problems, decode)
-    if problems or query_problems:
-        raise InvalidRequest([*problems, *query_problems])
-    return page
-
-
-def convert_page(query: Mapping[str, str], problems: list[Problem], decode: Callable[[str], T]) -> tuple[T | None, int]:
-    """Return the decoded cursor and the limit of a query that may have more parameters. Problems are added."""
-    limit = convert_parameter(query, problems, "limit", parse_limit)
-    return convert_parameter(query, problems, "cursor", decode), limit or MAX_LIMIT
-
-
-def read_id_page(request: HttpRequest) -> tuple[int, str | None]:
-    """Return how many rows a page has at most, and the id before which it begins. Raises InvalidRequest."""
-    before_id, limit = read_page(request, read_id)
-    return limit, before_id
-
-
 def read_id(text: str) -> str:
     """Return the id that a cursor holds. Raises ValueError."""
     row_id = decode_cursor(text).get("id")

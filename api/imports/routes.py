@@ -5,17 +5,16 @@ import json
 from dataclasses import asdict
 
 from litestar import Controller, Response
-from litestar.params import FromPath
 
 from api.auth import AUTHENTICATED, WorkspaceId, request_actor
-from api.dependencies import Deps
-from api.http.body import read_no_body
+from api.dependencies import Dependencies, Deps
+from api.endpoint import Endpoint
 from api.http.cursors import NO_CURSOR, decode_cursor
 from api.http.headers import HttpRequest, idempotency_key, required_key
 from api.http.large_body import LARGE_BYTES, read_large_body
 from api.http.operation import Operation, served_operation
 from api.http.parameters import KEY, cursor, page, query, required
-from api.http.query import convert_parameter, parse_flag, parse_query, read_id_page
+from api.http.query import Query
 from api.imports.answers import NO_IMPORT, PAGE, PARAMETERS, ImportQuery, import_list, import_view, read_import_query
 from api.imports.importing import CSV, JSON, LINES, ImportRequest
 from api.imports.undoing import ImportUndo
@@ -40,6 +39,13 @@ _CSV = (
     'bf-001,"Offer 1,\ntoday",twitter:tw_456 instagram:ig_123,https://example.com/1.gif,2030-12-01T09:00,"bf, x"\n'
     "bf-002,Offer 2,twitter:tw_456,,2030-12-02T09:00,bf\n"
 )
+
+
+def _read_cursor(text: str) -> int:
+    begin = decode_cursor(text).get("after")
+    if not isinstance(begin, int) or not 0 <= begin < 2**31:
+        raise ValueError(NO_CURSOR)
+    return begin
 
 
 class ImportEndpoints(Controller):
@@ -81,34 +87,29 @@ class ImportEndpoints(Controller):
                 await ImportRequest(deps, workspace_id, request.state.caller.key_id, keyed, query).answer(body)
             )
 
-    @Operation(route="GET /v1/imports", answer=ImportListView, errors=("wrongQuery",), parameters=page("imports"))
-    async def list_imports(self, request: HttpRequest, workspace_id: WorkspaceId, deps: Deps) -> Response[bytes]:
+    @Endpoint(route="GET /v1/imports", answer=ImportListView, errors=("wrongQuery",), parameters=page("imports"))
+    async def list_imports(self, query: Query, workspace_id: str, deps: Dependencies) -> Response[bytes]:
         """List imports.
 
         The newest first, of the last 30 days, without the outcomes of their rows.
         """
-        limit, before_id = read_id_page(request)
         async with deps.database.reading() as session:
-            rows = await list_imports(session, workspace_id, limit + 1, before_id)
-        return respond(answer_view(import_list(rows, limit)))
+            rows = await list_imports(session, workspace_id, query["limit"] + 1, query["cursor"])
+        return respond(answer_view(import_list(rows, query["limit"])))
 
-    @Operation(
+    @Endpoint(
         route="GET /v1/imports/{importId}",
         answer=ImportView,
         errors=("wrongQuery", "importNotFound"),
         parameters=(cursor(),),
+        readers={"cursor": _read_cursor},
     )
-    async def get_import(
-        self, request: HttpRequest, import_id: FromPath[str], workspace_id: WorkspaceId, deps: Deps
-    ) -> Response[bytes]:
+    async def get_import(self, query: Query, import_id: str, workspace_id: str, deps: Dependencies) -> Response[bytes]:
         """Get an import and the results of its rows.
 
         The outcome of each row, 1,000 an answer. It can be read for 30 days.
         """
-        values, problems = parse_query(request)
-        begin = convert_parameter(values, problems, "cursor", _read_cursor) or 0
-        if problems:
-            raise InvalidRequest(problems)
+        begin = query["cursor"] or 0
         async with deps.database.reading() as session:
             page = await read_import(session, workspace_id, import_id, begin, PAGE)
         if page is None:
@@ -117,7 +118,7 @@ class ImportEndpoints(Controller):
             answer_view(import_view(import_id, page.created_at, page.counts, page.warnings, page.results, begin))
         )
 
-    @Operation(
+    @Endpoint(
         route="POST /v1/imports/{importId}/undo",
         answer=ImportUndoView,
         errors=("wrongQuery", "importNotFound", "otherImport"),
@@ -127,7 +128,7 @@ class ImportEndpoints(Controller):
         ),
     )
     async def undo_import(
-        self, request: HttpRequest, import_id: FromPath[str], workspace_id: WorkspaceId, deps: Deps
+        self, request: HttpRequest, query: Query, import_id: str, workspace_id: str, deps: Dependencies
     ) -> Response[bytes]:
         """Undo an import.
 
@@ -135,16 +136,12 @@ class ImportEndpoints(Controller):
         whose publishing has begun stays, and so does whatever was changed since: the results name it. Possible for 30
         days; changes of posts by the newest 20 imports of the workspace only.
         """
-        values, problems = parse_query(request)
-        dry_run = convert_parameter(values, problems, "dryRun", parse_flag) or False
-        if problems:
-            raise InvalidRequest(problems)
-        key = idempotency_key(request)
-        await read_no_body(request)
-        keyed = keyed_request(workspace_id, key, {}, served_operation(request).route.replace("{importId}", import_id))
+        keyed = keyed_request(
+            workspace_id, idempotency_key(request), {}, served_operation(request).route.replace("{importId}", import_id)
+        )
         async with deps.imports.take_in_turn(workspace_id):
             actor = request_actor(request)
-            return respond(await ImportUndo(deps, workspace_id, actor, import_id, keyed, dry_run).answer())
+            return respond(await ImportUndo(deps, workspace_id, actor, import_id, keyed, query["dryRun"]).answer())
 
 
 def _read_head(request: HttpRequest) -> tuple[ImportQuery, str]:
@@ -166,10 +163,3 @@ def _digest(query: ImportQuery, body: bytes) -> bytes:
         # As before this parameter existed, so that a repeat after an upgrade is one.
         del values["on_conflict"]
     return hashlib.sha256(f"POST /v1/imports\n{json.dumps(values)}\n".encode() + body).digest()
-
-
-def _read_cursor(text: str) -> int:
-    begin = decode_cursor(text).get("after")
-    if not isinstance(begin, int) or not 0 <= begin < 2**31:
-        raise ValueError(NO_CURSOR)
-    return begin

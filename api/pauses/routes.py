@@ -1,16 +1,14 @@
 """The endpoints under /v1/pauses: stop the posts of a workspace or an account, and let them continue."""
 
 from litestar import Controller, Response
-from litestar.params import FromPath
 
-from api.auth import AUTHENTICATED, WorkspaceId, request_actor
-from api.dependencies import Deps
-from api.http.cursors import encode_cursor
+from api.auth import AUTHENTICATED, request_actor
+from api.dependencies import Dependencies
+from api.endpoint import Endpoint
+from api.http.cursors import cut_page
 from api.http.headers import HttpRequest, preferred_wait
-from api.http.operation import Operation
 from api.http.parameters import PREFER_PAUSED, page
-from api.http.query import read_id_page, read_query
-from api.http.request import read_body
+from api.http.query import Query
 from api.pauses.actions import pause, pause_view, read_gate, require_pause, resume
 from api.pauses.schemas import PauseBody, PausePageView, PauseView, ResumeBody
 from api.views import respond_privately
@@ -25,16 +23,17 @@ class PauseEndpoints(Controller):
 
     dependencies = AUTHENTICATED
 
-    @Operation(
+    @Endpoint(
         route="POST /v1/pauses",
         answer=PauseView,
         errors=("wrongScope", "accountNotConnected"),
         status=201,
         other_status=200,
-        body=PauseBody,
         parameters=(PREFER_PAUSED,),
     )
-    async def create_pause(self, request: HttpRequest, workspace_id: WorkspaceId, deps: Deps) -> Response[bytes]:
+    async def create_pause(
+        self, request: HttpRequest, body: PauseBody, workspace_id: str, deps: Dependencies
+    ) -> Response[bytes]:
         """Pause a workspace or an account.
 
         Stops all posts of the workspace, or those to one account. It waits up to 10 seconds for `paused`. From then on
@@ -42,53 +41,45 @@ class PauseEndpoints(Controller):
         because of a pause: posts that fall due are held, and their `publishWithin` stands still. 200 is a pause that
         was under way already. Edits and first comments of public posts are not stopped.
         """
-        body = await read_body(request, PauseBody)
         gate = await read_gate(deps.database, workspace_id, body)
         view, is_new = await pause(deps, workspace_id, gate, body.reason, request_actor(request), pause_wait(request))
         return respond_privately(view, 201 if is_new else 200)
 
-    @Operation(route="GET /v1/pauses", answer=PausePageView, errors=("wrongQuery",), parameters=page("pauses"))
-    async def list_pauses(self, request: HttpRequest, workspace_id: WorkspaceId, deps: Deps) -> Response[bytes]:
+    @Endpoint(route="GET /v1/pauses", errors=("wrongQuery",), parameters=page("pauses"))
+    async def list_pauses(self, query: Query, workspace_id: str, deps: Dependencies) -> PausePageView:
         """List the pauses.
 
         Those that are under way, and those that have ended, the newest first.
         """
-        limit, before_id = read_id_page(request)
         async with deps.database.reading() as session:
-            rows = await list_pauses(session, workspace_id, limit + 1, before_id)
-            views = [await pause_view(session, begun) for begun in rows[:limit]]
-        cursor = encode_cursor({"id": rows[limit - 1].id}) if len(rows) > limit else None
-        return respond_privately(PausePageView(pauses=views, cursor=cursor, hasMore=cursor is not None))
+            rows = await list_pauses(session, workspace_id, query["limit"] + 1, query["cursor"])
+            pauses, cursor = cut_page(rows, query["limit"])
+            views = [await pause_view(session, begun) for begun in pauses]
+        return PausePageView(pauses=views, cursor=cursor, hasMore=cursor is not None)
 
-    @Operation(route="GET /v1/pauses/{pauseId}", answer=PauseView, errors=("pauseNotFound",))
-    async def get_pause(
-        self, request: HttpRequest, pause_id: FromPath[str], workspace_id: WorkspaceId, deps: Deps
-    ) -> Response[bytes]:
+    @Endpoint(route="GET /v1/pauses/{pauseId}", errors=("pauseNotFound",))
+    async def get_pause(self, pause_id: str, workspace_id: str, deps: Dependencies) -> PauseView:
         """Get a pause.
 
         With what may still become public, and how many posts fell due and wait for its end.
         """
-        read_query(request)
         async with deps.database.reading() as session:
-            return respond_privately(await pause_view(session, await require_pause(session, workspace_id, pause_id)))
+            return await pause_view(session, await require_pause(session, workspace_id, pause_id))
 
-    @Operation(
+    @Endpoint(
         route="POST /v1/pauses/{pauseId}/resume",
-        answer=PauseView,
         errors=("missedUnsaid", "pauseNotFound"),
-        body=ResumeBody,
         body_required=False,
     )
     async def resume_pause(
-        self, request: HttpRequest, pause_id: FromPath[str], workspace_id: WorkspaceId, deps: Deps
-    ) -> Response[bytes]:
+        self, request: HttpRequest, pause_id: str, body: ResumeBody, workspace_id: str, deps: Dependencies
+    ) -> PauseView:
         """End a pause.
 
         Publishes, moves or skips the posts that were missed, and ends the pause, together. With `dryRun` nothing
         changes, and `result` says what would be done. A pause that has ended answers as before.
         """
-        body = await read_body(request, ResumeBody)
-        return respond_privately(await resume(deps, workspace_id, pause_id, body, request_actor(request)))
+        return await resume(deps, workspace_id, pause_id, body, request_actor(request))
 
 
 def pause_wait(request: HttpRequest) -> float:

@@ -16,7 +16,6 @@ from api.http.query import (
     parse_choice,
     parse_limit,
     parse_lists,
-    read_page,
 )
 from api.posts.filters import LONGEST_ADDRESS, MOMENT, TARGET_STATUSES, read_filter
 from domain.errors import InvalidRequest, Problem
@@ -158,7 +157,8 @@ def read_cursor(text: str, order: Order = Order.CREATED) -> Position:
     return Position(post_id, None if at is None else decode_time(at))
 
 
-def _read_number(text: str) -> int:
+def read_number(text: str) -> int:
+    """Return the number that a cursor holds. Raises ValueError."""
     number = decode_cursor(text).get("id")
     if not isinstance(number, int) or not 0 < number < 2**63:
         raise ValueError(NO_CURSOR)
@@ -201,23 +201,10 @@ def history_cursor(last: HistoryPosition) -> str:
     return encode_cursor({"id": f"{last.source}.{last.id}", "at": encode_time(last.at)})
 
 
-def _read_history_cursor(text: str) -> HistoryPosition:
+def read_history_cursor(text: str) -> HistoryPosition:
+    """Return the place that a cursor names. Raises ValueError."""
     content = decode_cursor(text)
     match = re.fullmatch(r"([0-9])\.([0-9]{1,18})", str(content.get("id")))
     if match is None:
         raise ValueError(NO_CURSOR)
     return HistoryPosition(decode_time(content.get("at")), int(match[1]), int(match[2]))
-
-
-def read_numbered_query(request: HttpRequest) -> tuple[int, int]:
-    """Return after which entry a page of numbered ones begins, 0 for the first, and how many it may hold.
-
-    Raises InvalidRequest.
-    """
-    after_id, limit = read_page(request, _read_number)
-    return after_id or 0, limit
-
-
-def read_history_query(request: HttpRequest) -> tuple[HistoryPosition | None, int]:
-    """Return after which entry a page of a history begins, and how many it may hold. Raises InvalidRequest."""
-    return read_page(request, _read_history_cursor)

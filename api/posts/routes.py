@@ -5,11 +5,12 @@ from litestar.params import FromPath
 
 from api.auth import AUTHENTICATED, WorkspaceId, request_actor
 from api.dependencies import Dependencies, Deps
-from api.http.headers import HttpRequest, preferred_wait
+from api.endpoint import Endpoint
+from api.http.headers import HttpRequest, idempotency_key, preferred_wait
 from api.http.operation import WITH_BODY, Operation, served_operation
 from api.http.parameters import KEY, PREFER, page
-from api.http.query import read_query
-from api.http.request import BodyCheck, read_bare_request, read_keyed_request, read_request
+from api.http.query import Query
+from api.http.request import BodyCheck, read_keyed_request, read_request
 from api.posts.answers.answer import answer_post, answer_posts, answer_view, respond
 from api.posts.answers.rendering import render_attempts
 from api.posts.answers.views import AttemptsView, DeletedView, PageView, PostView, VerdictView
@@ -21,7 +22,7 @@ from api.posts.changes.post_change import PostChange
 from api.posts.clock import now_ms
 from api.posts.counts import MOST_COUNTED, MOST_DAYS, CountsView, count, read_counts_query
 from api.posts.history import DeletionsView, HistoryView, history, list_deleted
-from api.posts.listing import COUNTS, LIST, cursor_after, read_history_query, read_list_query, read_numbered_query
+from api.posts.listing import COUNTS, LIST, cursor_after, read_history_cursor, read_list_query, read_number
 from api.posts.lookup import require_post, require_shown_post
 from api.posts.validate import validate
 from store.posts.lists import list_posts
@@ -64,8 +65,8 @@ class PostEndpoints(Controller):
             answer = await create.create(deps, workspace_id, request_actor(request), payload, key, deadline)
         return respond(answer, deadline)
 
-    @Operation(route="GET /v1/posts", answer=PageView, errors=("wrongQuery",), parameters=LIST)
-    async def list_posts(self, request: HttpRequest, workspace_id: WorkspaceId, deps: Deps) -> Response[bytes]:
+    @Endpoint(route="GET /v1/posts", answer=PageView, errors=("wrongQuery",), parameters=LIST, reads_query=False)
+    async def list_posts(self, request: HttpRequest, workspace_id: str, deps: Dependencies) -> Response[bytes]:
         """List posts.
 
         Newest first, unless `sort` says otherwise. Pages neither skip nor repeat a post while posts are being added. A
@@ -76,7 +77,7 @@ class PostEndpoints(Controller):
         cursor = cursor_after(page.last) if page.last else None
         return respond(answer_posts(page.posts, cursor))
 
-    @Operation(
+    @Endpoint(
         route="GET /v1/posts/counts",
         description=(
             "The numbers of the posts that `GET /v1/posts` lists for the same filters: in all, and of each status, "
@@ -86,21 +87,27 @@ class PostEndpoints(Controller):
         answer=CountsView,
         errors=("wrongQuery",),
         parameters=COUNTS,
+        reads_query=False,
     )
-    async def count_posts(self, request: HttpRequest, workspace_id: WorkspaceId, deps: Deps) -> Response[bytes]:
+    async def count_posts(self, request: HttpRequest, workspace_id: str, deps: Dependencies) -> Response[bytes]:
         """Count posts."""
         query = read_counts_query(request)
         return respond(answer_view(await count(deps, workspace_id, query)))
 
-    @Operation(route="GET /v1/posts/deleted", answer=DeletionsView, errors=("wrongQuery",), parameters=page("posts"))
-    async def list_deleted_posts(self, request: HttpRequest, workspace_id: WorkspaceId, deps: Deps) -> Response[bytes]:
+    @Endpoint(
+        route="GET /v1/posts/deleted",
+        answer=DeletionsView,
+        errors=("wrongQuery",),
+        parameters=page("posts"),
+        readers={"cursor": read_number},
+    )
+    async def list_deleted_posts(self, query: Query, workspace_id: str, deps: Dependencies) -> Response[bytes]:
         """List deleted posts.
 
         Who deleted which posts, the last one first. It is kept for a year, or as long as the operator has set. The
         content of a deleted post is kept nowhere; `GET /v1/posts/{postId}/history` has what happened to it.
         """
-        before_id, limit = read_numbered_query(request)
-        return respond(answer_view(await list_deleted(deps, workspace_id, before_id, limit)))
+        return respond(answer_view(await list_deleted(deps, workspace_id, query["cursor"] or 0, query["limit"])))
 
     @Operation(route="POST /v1/posts/validate", answer=VerdictView, body=ValidateBody)
     async def validate_post(self, request: HttpRequest, workspace_id: WorkspaceId, deps: Deps) -> Response[bytes]:
@@ -112,15 +119,12 @@ class PostEndpoints(Controller):
         """
         return respond(await validate(deps, workspace_id, await read_request(request)))
 
-    @Operation(route="GET /v1/posts/{postId}", answer=PostView, errors=("notFound",))
-    async def get_post(
-        self, request: HttpRequest, post_id: PostId, workspace_id: WorkspaceId, deps: Deps
-    ) -> Response[bytes]:
+    @Endpoint(route="GET /v1/posts/{postId}", answer=PostView, errors=("notFound",))
+    async def get_post(self, post_id: str, workspace_id: str, deps: Dependencies) -> Response[bytes]:
         """Get one post.
 
         With all details, and the status of each target.
         """
-        read_query(request)
         return respond(answer_post(await require_shown_post(deps.database, workspace_id, post_id)))
 
     @Operation(
@@ -153,7 +157,7 @@ class PostEndpoints(Controller):
             answer = await update.update_post(change, deadline)
         return respond(answer, deadline)
 
-    @Operation(
+    @Endpoint(
         route="DELETE /v1/posts/{postId}",
         answer=DeletedView,
         errors=("unknownField", "invalidJson", "notFound", "isPublishing", "tooLarge", "notJson", *_KEYED),
@@ -161,7 +165,7 @@ class PostEndpoints(Controller):
         writes_post=True,
     )
     async def delete_post(
-        self, request: HttpRequest, post_id: PostId, workspace_id: WorkspaceId, deps: Deps
+        self, request: HttpRequest, post_id: str, workspace_id: str, deps: Dependencies
     ) -> Response[bytes]:
         """Delete a post.
 
@@ -169,7 +173,7 @@ class PostEndpoints(Controller):
         published, or was published after the request had come, it is not removed, and the answer is 409. A published
         one stays on the platforms, and the answer has its `status`.
         """
-        key, route = await read_bare_request(request), served_operation(request).route
+        key, route = idempotency_key(request), served_operation(request).route
         change = PostChange.from_route(deps, workspace_id, request_actor(request), post_id, {}, key, route)
         return respond(await delete_post.delete(change, request.state.received_at))
 
@@ -232,20 +236,19 @@ class OutcomeEndpoints(Controller):
 
     dependencies = AUTHENTICATED
 
-    @Operation(
+    @Endpoint(
         route="GET /v1/posts/{postId}/attempts",
         answer=AttemptsView,
         errors=("wrongQuery", "notFound"),
         parameters=page("attempts"),
+        readers={"cursor": read_number},
     )
-    async def list_attempts(
-        self, request: HttpRequest, post_id: PostId, workspace_id: WorkspaceId, deps: Deps
-    ) -> Response[bytes]:
+    async def list_attempts(self, query: Query, post_id: str, workspace_id: str, deps: Dependencies) -> Response[bytes]:
         """List a post's attempts.
 
         Every step towards the platforms with its times, the platform's answer and the decision on it.
         """
-        after_id, limit = read_numbered_query(request)
+        after_id, limit = query["cursor"] or 0, query["limit"]
         async with deps.database.reading() as session:
             await require_post(session, workspace_id, post_id)
             attempts = await list_attempts(session, post_id, limit + 1, after_id)
@@ -253,23 +256,21 @@ class OutcomeEndpoints(Controller):
         cursor = cursor_after(page[-1][0].id) if more else None
         return respond(answer_view(render_attempts(page, cursor)))
 
-    @Operation(
+    @Endpoint(
         route="GET /v1/posts/{postId}/history",
         answer=HistoryView,
         errors=("wrongQuery", "notFound"),
         parameters=page("events"),
+        readers={"cursor": read_history_cursor},
     )
-    async def get_history(
-        self, request: HttpRequest, post_id: PostId, workspace_id: WorkspaceId, deps: Deps
-    ) -> Response[bytes]:
+    async def get_history(self, query: Query, post_id: str, workspace_id: str, deps: Dependencies) -> Response[bytes]:
         """List who did what to a post.
 
         Who created, changed, retried or deleted the post, the steps towards the platforms, and their outcome. It is
         kept for a year after the post, or as long as the operator has set. It holds the 500 newest actions of people.
         Of content it holds only the names of changed fields.
         """
-        after, limit = read_history_query(request)
-        return respond(answer_view(await history(deps, workspace_id, post_id, after, limit)))
+        return respond(answer_view(await history(deps, workspace_id, post_id, query["cursor"], query["limit"])))
 
     @Operation(
         route="POST /v1/posts/{postId}/resolve",

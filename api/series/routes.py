@@ -1,6 +1,5 @@
 """The endpoints under /v1/series."""
 
-from collections.abc import Mapping
 from datetime import datetime
 from functools import partial
 
@@ -9,14 +8,15 @@ from litestar.params import FromPath
 
 from api.auth import AUTHENTICATED, WorkspaceId, request_actor
 from api.dependencies import Dependencies, Deps
+from api.endpoint import Endpoint
 from api.http.body_validation import read_valid
-from api.http.cursors import encode_cursor
+from api.http.cursors import cut_page
 from api.http.headers import HttpRequest
 from api.http.moments import read_moment
 from api.http.operation import WITH_BODY, Operation
 from api.http.parameters import KEY, PREFER_PAUSED, page, query, required
-from api.http.query import convert_page, convert_parameter, parse_query, read_id, read_query
-from api.http.request import read_bare_request, read_body, read_keyed_request, read_request
+from api.http.query import Query
+from api.http.request import read_keyed_request, read_request
 from api.pauses.actions import pause, resume
 from api.pauses.routes import pause_wait
 from api.pauses.schemas import PauseView, ResumeBody
@@ -70,18 +70,19 @@ class SeriesEndpoints(Controller):
         series_id, is_replay = await _requests(request, workspace_id, deps).create(payload, keyed)
         return respond_privately(await show_series(deps, workspace_id, series_id), 201, replayed=is_replay)
 
-    @Operation(route="POST /v1/series/preview", answer=PreviewView, errors=_RULE, body=PreviewBody)
-    async def preview_series(self, request: HttpRequest, workspace_id: WorkspaceId, deps: Deps) -> Response[bytes]:
+    @Endpoint(
+        route="POST /v1/series/preview",
+        errors=_RULE,
+    )
+    async def preview_series(self, body: PreviewBody) -> PreviewView:
         """See the occurrences of rules before they are used.
 
         The next occurrences of rules, with their instants. Nothing is created.
         """
-        body = await read_body(request, PreviewBody)
-        return respond_privately(preview(body))
+        return preview(body)
 
-    @Operation(
+    @Endpoint(
         route="GET /v1/series",
-        answer=SeriesListView,
         errors=("wrongQuery",),
         parameters=(
             query(
@@ -93,32 +94,28 @@ class SeriesEndpoints(Controller):
             *page("series"),
         ),
     )
-    async def list_series(self, request: HttpRequest, workspace_id: WorkspaceId, deps: Deps) -> Response[bytes]:
+    async def list_series(self, query: Query, workspace_id: str, deps: Dependencies) -> SeriesListView:
         """List series.
 
         The newest first, without their posts.
         """
-        limit, before_id, campaign_id = _read_page(request)
+        before_id, campaign_id, most = query["cursor"], query["campaignId"], query["limit"] + 1
         async with deps.database.reading() as session:
-            rows = await list_series(session, workspace_id, limit + 1, before_id=before_id, campaign_id=campaign_id)
-            views = [await series_entry(session, series) for series in rows[:limit]]
-        cursor = encode_cursor({"id": rows[limit - 1].id}) if len(rows) > limit else None
-        return respond_privately(SeriesListView(series=views, cursor=cursor, hasMore=cursor is not None))
+            rows = await list_series(session, workspace_id, most, before_id=before_id, campaign_id=campaign_id)
+            page, cursor = cut_page(rows, query["limit"])
+            views = [await series_entry(session, series) for series in page]
+        return SeriesListView(series=views, cursor=cursor, hasMore=cursor is not None)
 
-    @Operation(route=f"GET /v1/series/{_ID}", answer=SeriesView, errors=("seriesNotFound",))
-    async def get_series(
-        self, request: HttpRequest, series_id: FromPath[str], workspace_id: WorkspaceId, deps: Deps
-    ) -> Response[bytes]:
+    @Endpoint(route=f"GET /v1/series/{_ID}", errors=("seriesNotFound",))
+    async def get_series(self, series_id: str, workspace_id: str, deps: Dependencies) -> SeriesView:
         """Get a series.
 
         With the rules in effect, changes to come, and the next occurrences.
         """
-        read_query(request)
-        return respond_privately(await show_series(deps, workspace_id, series_id))
+        return await show_series(deps, workspace_id, series_id)
 
-    @Operation(
+    @Endpoint(
         route=f"GET /v1/series/{_ID}/occurrences",
-        answer=OccurrenceListView,
         errors=("wrongQuery", "seriesNotFound"),
         parameters=(
             query("from", "The first day or time, in the series' zone unless it has an offset.", _BOUND, "2030-03-01"),
@@ -126,18 +123,17 @@ class SeriesEndpoints(Controller):
         ),
     )
     async def list_occurrences(
-        self, request: HttpRequest, series_id: FromPath[str], workspace_id: WorkspaceId, deps: Deps
-    ) -> Response[bytes]:
+        self, query: Query, series_id: str, workspace_id: str, deps: Dependencies
+    ) -> OccurrenceListView:
         """List the occurrences of a series.
 
         Those with posts, those that get one when their time is near, and those that have none, with the reason. Without
         `from` and `to`: from now to `madeUntil`. Past occurrences are listed for 400 days.
         """
-        query = read_query(request)
         async with deps.database.reading() as session:
             series = await require_series(session, workspace_id, series_id)
         first, end = _read_time(query, series_rules(series).segments[-1].timezone)
-        return respond_privately(await show_occurrences(deps, workspace_id, series_id, first, end))
+        return await show_occurrences(deps, workspace_id, series_id, first, end)
 
     @Operation(
         route=f"PATCH /v1/series/{_ID}",
@@ -160,25 +156,23 @@ class SeriesEndpoints(Controller):
         series = await show_series(deps, workspace_id, series_id)
         return respond_privately(change_view(change, warnings, series, dry_run=body.dry_run))
 
-    @Operation(
+    @Endpoint(
         route=f"POST /v1/series/{_ID}/pause",
         answer=PauseView,
         errors=("seriesNotFound",),
         status=201,
         other_status=200,
-        body=PauseSeriesBody,
         body_required=False,
         parameters=(PREFER_PAUSED,),
     )
     async def pause_series(
-        self, request: HttpRequest, series_id: FromPath[str], workspace_id: WorkspaceId, deps: Deps
+        self, request: HttpRequest, series_id: str, body: PauseSeriesBody, workspace_id: str, deps: Dependencies
     ) -> Response[bytes]:
         """Pause a series.
 
         No post of the series is sent until it is resumed. Posts that fall due are held. 200 is a pause that was under
         way already.
         """
-        body = await read_body(request, PauseSeriesBody)
         async with deps.database.reading() as session:
             await require_series(session, workspace_id, series_id)
         view, is_new = await pause(
@@ -186,27 +180,23 @@ class SeriesEndpoints(Controller):
         )
         return respond_privately(view, 201 if is_new else 200)
 
-    @Operation(route=f"POST /v1/series/{_ID}/resume", answer=PauseView, errors=("seriesNotFound", "seriesNotPaused"))
+    @Endpoint(route=f"POST /v1/series/{_ID}/resume", errors=("seriesNotFound", "seriesNotPaused"))
     async def resume_series(
-        self, request: HttpRequest, series_id: FromPath[str], workspace_id: WorkspaceId, deps: Deps
-    ) -> Response[bytes]:
+        self, request: HttpRequest, series_id: str, workspace_id: str, deps: Dependencies
+    ) -> PauseView:
         """Resume a series.
 
         Posts that fell due during the pause become drafts with a `skipReason`; the others are sent in time.
         """
-        await read_bare_request(request)
         async with deps.database.reading() as session:
             await require_series(session, workspace_id, series_id)
             under_way = await find_pause_under_way(session, workspace_id, series_gate(series_id))
         if under_way is None:
             raise Conflict(_NOT_PAUSED)
-        return respond_privately(
-            await resume(deps, workspace_id, under_way.id, ResumeBody(missed="skip"), request_actor(request))
-        )
+        return await resume(deps, workspace_id, under_way.id, ResumeBody(missed="skip"), request_actor(request))
 
-    @Operation(
+    @Endpoint(
         route=f"DELETE /v1/series/{_ID}",
-        answer=DeletedSeriesView,
         errors=("wrongQuery", "seriesNotFound", "unsentPosts"),
         parameters=(
             query(
@@ -219,18 +209,14 @@ class SeriesEndpoints(Controller):
         ),
     )
     async def delete_series(
-        self, request: HttpRequest, series_id: FromPath[str], workspace_id: WorkspaceId, deps: Deps
-    ) -> Response[bytes]:
+        self, request: HttpRequest, query: Query, series_id: str, workspace_id: str, deps: Dependencies
+    ) -> DeletedSeriesView:
         """Delete a series.
 
         Posts whose publishing has begun stay. For the others, say `posts`.
         """
-        query, problems = parse_query(request)
-        posts = convert_parameter(query, problems, "posts", _read_posts)
-        if problems:
-            raise InvalidRequest(problems)
-        deleted = await _requests(request, workspace_id, deps).delete(series_id, posts)
-        return respond_privately(DeletedSeriesView(id=series_id, deleted=True, deletedPosts=deleted))
+        deleted = await _requests(request, workspace_id, deps).delete(series_id, query["posts"])
+        return DeletedSeriesView(id=series_id, deleted=True, deletedPosts=deleted)
 
 
 _NOT_PAUSED = Problem("The series is not paused", "conflict")
@@ -240,27 +226,12 @@ def _requests(request: HttpRequest, workspace_id: str, deps: Dependencies) -> Se
     return SeriesRequests(deps, workspace_id, request_actor(request))
 
 
-def _read_posts(text: str) -> str:
-    if text not in {"keep", "delete"}:
-        raise ValueError("must be keep or delete")
-    return text
-
-
-def _read_page(request: HttpRequest) -> tuple[int, str | None, str | None]:
-    """Return how many series a page has at most, the id before which it begins, and the campaign."""
-    query, problems = parse_query(request)
-    before_id, limit = convert_page(query, problems, read_id)
-    if problems:
-        raise InvalidRequest(problems)
-    return limit, before_id, query.get("campaignId")
-
-
-def _read_time(query: Mapping[str, str], zone: str) -> tuple[datetime | None, datetime | None]:
+def _read_time(query: Query, zone: str) -> tuple[datetime | None, datetime | None]:
     """Return the first instant of a query, and the one before which it ends."""
     problems: list[Problem] = []
     bounds = []
     for name, is_end in (("from", False), ("to", True)):
-        bound = read_moment(name, query[name], zone, problems, end=is_end) if name in query else None
+        bound = read_moment(name, query[name], zone, problems, end=is_end) if query[name] else None
         if bound is not None and not _FIRST_YEAR <= bound.instant.year <= _LAST_YEAR:
             sentence = f"{name} must be in a year from {_FIRST_YEAR} to {_LAST_YEAR}"
             problems.append(Problem(sentence, "invalid_field_value", name))

@@ -9,13 +9,14 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from api.auth import AUTHENTICATED, WorkspaceId, request_key
 from api.dependencies import Dependencies, Deps
+from api.endpoint import Endpoint
 from api.http.body import JsonObject
 from api.http.body_validation import read_valid
 from api.http.headers import HttpRequest, idempotency_key, preferred_wait
 from api.http.operation import Json, Operation
-from api.http.parameters import KEY, cursor, prefer_wait, query
-from api.http.query import MAX_LIMIT, read_query
-from api.http.request import M, read_body
+from api.http.parameters import KEY, cursor, limit, prefer_wait, query
+from api.http.query import Query
+from api.http.request import M
 from api.posts.once import key_of_request, read_once
 from api.views import respond_privately
 from api.webhooks.actions import (
@@ -44,15 +45,15 @@ from api.webhooks.schemas import (
     WebhookListView,
     WebhookView,
     delivery_view,
-    read_log_query,
+    read_cursor,
     read_time_range,
     write_cursor,
 )
-from domain.errors import InvalidRequest, NotFound, Problem
+from domain.errors import NotFound, Problem
 from domain.ids import new_id
 from domain.webhooks import MOST_ENDPOINTS, MOST_WAITING, DeliveryState, EventType
 from store.webhooks.endpoints import count_waiting, delete_endpoint, list_endpoints
-from store.webhooks.logs import read_log, recover, redeliver
+from store.webhooks.logs import LogFilter, read_log, recover, redeliver
 
 LONGEST_WAIT_S = 10
 """How long an answer waits, by default and at most, for the test of an endpoint."""
@@ -110,60 +111,52 @@ class WebhookEndpoints(Controller):
         view, done = await create_webhook(keyed, body, _wait(request))
         return respond_privately(view, 201, replayed=done.is_replay)
 
-    @Operation(route="GET /v1/webhooks/settings", answer=WebhookListView)
-    async def list_webhooks(self, request: HttpRequest, workspace_id: WorkspaceId, deps: Deps) -> Response[bytes]:
+    @Endpoint(
+        route="GET /v1/webhooks/settings",
+    )
+    async def list_webhooks(self, workspace_id: str, deps: Dependencies) -> WebhookListView:
         """List the webhooks.
 
         All endpoints of the workspace, the oldest first, without their secrets.
         """
-        read_query(request)
         async with deps.database.reading() as session:
             rows = await list_endpoints(session, workspace_id)
             waiting = await count_waiting(session, [row.id for row in rows])
-        return respond_privately(WebhookListView(webhooks=[view_of_row(row, waiting) for row in rows]))
+        return WebhookListView(webhooks=[view_of_row(row, waiting) for row in rows])
 
-    @Operation(route="GET /v1/webhooks/settings/{webhookId}", answer=WebhookView, errors=("webhookNotFound",))
-    async def get_webhook(
-        self, request: HttpRequest, webhook_id: FromPath[str], workspace_id: WorkspaceId, deps: Deps
-    ) -> Response[bytes]:
+    @Endpoint(route="GET /v1/webhooks/settings/{webhookId}", errors=("webhookNotFound",))
+    async def get_webhook(self, webhook_id: str, workspace_id: str, deps: Dependencies) -> WebhookView:
         """Get a webhook.
 
         With how many events wait, and since when it fails.
         """
-        read_query(request)
-        return respond_privately(await webhook_view(deps, workspace_id, webhook_id))
+        return await webhook_view(deps, workspace_id, webhook_id)
 
-    @Operation(
+    @Endpoint(
         route="PATCH /v1/webhooks/settings/{webhookId}",
-        answer=WebhookView,
         errors=(*_ERRORS, "webhookNotFound"),
-        body=WebhookChangeBody,
         parameters=(_PREFER,),
     )
     async def change_webhook(
-        self, request: HttpRequest, webhook_id: FromPath[str], workspace_id: WorkspaceId, deps: Deps
-    ) -> Response[bytes]:
+        self, request: HttpRequest, webhook_id: str, body: WebhookChangeBody, workspace_id: str, deps: Dependencies
+    ) -> WebhookView:
         """Change a webhook.
 
         A new `url` is tested at once. `enabled: true` delivers what waits, with a clean record; `recover` delivers the
         events of the time in which it was off.
         """
-        body = await read_body(request, WebhookChangeBody)
-        return respond_privately(await change_webhook(deps, workspace_id, webhook_id, body, _wait(request)))
+        return await change_webhook(deps, workspace_id, webhook_id, body, _wait(request))
 
-    @Operation(route="DELETE /v1/webhooks/settings/{webhookId}", answer=DeletedWebhookView, errors=("webhookNotFound",))
-    async def delete_webhook(
-        self, request: HttpRequest, webhook_id: FromPath[str], workspace_id: WorkspaceId, deps: Deps
-    ) -> Response[bytes]:
+    @Endpoint(route="DELETE /v1/webhooks/settings/{webhookId}", errors=("webhookNotFound",))
+    async def delete_webhook(self, webhook_id: str, workspace_id: str, deps: Dependencies) -> DeletedWebhookView:
         """Delete a webhook.
 
         Nothing is sent to it any more, except requests that have begun.
         """
-        read_query(request)
         async with deps.database.transaction() as session:
             if not webhook_id.isprintable() or not await delete_endpoint(session, workspace_id, webhook_id):
                 raise NotFound(NOT_FOUND)
-        return respond_privately(DeletedWebhookView(id=webhook_id, deleted=True))
+        return DeletedWebhookView(id=webhook_id, deleted=True)
 
     @Operation(
         route="POST /v1/webhooks/settings/{webhookId}/rotate",
@@ -185,7 +178,7 @@ class WebhookEndpoints(Controller):
         view, done = await rotate_webhook(keyed, webhook_id, timedelta(hours=body.overlap_hours))
         return respond_privately(view, replayed=done.is_replay)
 
-    @Operation(
+    @Endpoint(
         route="POST /v1/webhooks/settings/{webhookId}/test",
         answer=TestView,
         errors=("webhookNotFound",),
@@ -196,20 +189,18 @@ class WebhookEndpoints(Controller):
         ),
     )
     async def test_webhook(
-        self, request: HttpRequest, webhook_id: FromPath[str], workspace_id: WorkspaceId, deps: Deps
+        self, request: HttpRequest, query: Query, webhook_id: str, workspace_id: str, deps: Dependencies
     ) -> Response[bytes]:
         """Test a webhook.
 
         Sends a `webhook.test`, also to an endpoint that is off or fails. With `enable`, an endpoint that takes it is
         switched on.
         """
-        enable = read_query(request).get("enable", "false")
-        if enable not in ("true", "false"):
-            raise InvalidRequest(Problem("enable must be true or false", "invalid_field_value", "enable"))
+        enable = bool(query["enable"])
         # With another choice it is another request.
         use = key_of_request(request, workspace_id, idempotency_key(request), {"enable": enable})
         keyed = WebhookRequest(deps, workspace_id, request_key(request), use)
-        view, done = await test_webhook(keyed, webhook_id, _wait(request), enables=enable == "true")
+        view, done = await test_webhook(keyed, webhook_id, _wait(request), enables=enable)
         return respond_privately(view, replayed=done.is_replay)
 
     @Operation(
@@ -238,9 +229,8 @@ class WebhookEndpoints(Controller):
         done = await keyed.do_once(webhook_id, change)
         return respond_privately(RecoveredView(recovered=done.result["recovered"]), 202, replayed=done.is_replay)
 
-    @Operation(
+    @Endpoint(
         route="GET /v1/webhooks/logs",
-        answer=LogView,
         errors=("wrongQuery",),
         parameters=(
             query("webhookId", "Only to this endpoint.", {"type": "string"}, "wh_019bc10f27c07a7d4e9a54c1d9e3f0a1"),
@@ -255,28 +245,23 @@ class WebhookEndpoints(Controller):
                 "eventId", "Only of the event with this id.", {"type": "string"}, "evt_019bc10f27c07a7d4e9a54c1d9e3f0a1"
             ),
             query("postId", "Only events of this post.", {"type": "string"}, "post_019bc10f27c07a7d4e9a54c1d9e3f0a1"),
-            query(
-                "limit",
-                "The most deliveries to return.",
-                {"type": "integer", "minimum": 1, "maximum": MAX_LIMIT, "default": 20},
-                20,
-            ),
+            limit("deliveries", default=20),
             cursor(),
         ),
+        readers={"cursor": read_cursor},
     )
-    async def list_deliveries(self, request: HttpRequest, workspace_id: WorkspaceId, deps: Deps) -> Response[bytes]:
+    async def list_deliveries(self, query: Query, workspace_id: str, deps: Dependencies) -> LogView:
         """List what webhooks got.
 
         The deliveries of the last 30 days, also those that failed, with each request and its response.
         """
-        selection, after, limit = read_log_query(request)
+        most, names = query["limit"], ("webhookId", "status", "event", "eventId", "postId")
+        selection = LogFilter(*(query[name] for name in names))
         async with deps.database.reading() as session:
-            entries = await read_log(session, workspace_id, selection, after, limit + 1)
-        page, has_more = entries[:limit], len(entries) > limit
-        cursor = write_cursor(page[-1]) if has_more else None
-        return respond_privately(
-            LogView(deliveries=[delivery_view(entry) for entry in page], cursor=cursor, hasMore=has_more)
-        )
+            entries = await read_log(session, workspace_id, selection, query["cursor"], most + 1)
+        page, has_more = entries[:most], len(entries) > most
+        next_cursor = write_cursor(page[-1]) if has_more else None
+        return LogView(deliveries=[delivery_view(entry) for entry in page], cursor=next_cursor, hasMore=has_more)
 
     @Operation(
         route="POST /v1/webhooks/logs/redeliver",

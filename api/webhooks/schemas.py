@@ -1,7 +1,6 @@
 """The bodies and answers of webhooks, and the query of their log."""
 
 from datetime import UTC, datetime
-from functools import partial
 from typing import Annotated, Literal, NotRequired, cast
 
 from pydantic import ConfigDict, Field, WithJsonSchema
@@ -9,9 +8,7 @@ from typing_extensions import TypedDict
 
 from api.events.schemas import EventView
 from api.http.cursors import NO_CURSOR, decode_cursor, encode_cursor
-from api.http.headers import HttpRequest
 from api.http.moments import read_moment
-from api.http.query import convert_parameter, parse_choice, parse_limit, parse_query
 from api.posts.bodies.schemas import RequestModel
 from api.views import HasMore, Moment, NextCursor, ValueOf, described, view
 from domain.errors import InvalidRequest, Problem
@@ -27,10 +24,7 @@ from domain.webhooks import (
     WebhookStatus,
 )
 from platforms.codes import event_data
-from store.webhooks.logs import LogFilter, LoggedDelivery, LogPosition
-
-DEFAULT_LIMIT = 20
-
+from store.webhooks.logs import LoggedDelivery, LogPosition
 
 LONGEST_NAME, LONGEST_URL, MOST_REDELIVERED = 100, 2_048, 100
 EVENT_NAMES = (EVERY, *(event.value for event in EventType if event is not EventType.WEBHOOK_TEST))
@@ -255,25 +249,13 @@ class RecoveredView(TypedDict):
     ]
 
 
-def read_log_query(request: HttpRequest) -> tuple[LogFilter, LogPosition | None, int]:
-    """Return the deliveries that a request asks for, where they begin, and how many. Raises InvalidRequest."""
-    query, problems = parse_query(request)
-    limit = convert_parameter(query, problems, "limit", parse_limit)
-    after = convert_parameter(query, problems, "cursor", _read_cursor)
-    state = convert_parameter(query, problems, "status", partial(parse_choice, DeliveryState))
-    event = convert_parameter(query, problems, "event", partial(parse_choice, EventType))
-    if problems:
-        raise InvalidRequest(problems)
-    selection = LogFilter(query.get("webhookId"), state, event, query.get("eventId"), query.get("postId"))
-    return selection, after, limit or DEFAULT_LIMIT
-
-
 def write_cursor(logged: LoggedDelivery) -> str:
     """Return the cursor behind a delivery."""
     return encode_cursor({"e": logged.delivery.event_id, "w": logged.delivery.webhook_id})
 
 
-def _read_cursor(text: str) -> LogPosition:
+def read_cursor(text: str) -> LogPosition:
+    """Return the place that a cursor names. Raises ValueError."""
     content = decode_cursor(text)
     event_id, webhook_id = content.get("e"), content.get("w")
     for part in (event_id, webhook_id):
