@@ -13,8 +13,8 @@ import structlog
 from accounts.credentials.connections import AccountConnections
 from media.decoding.confinement import forbid_inspection
 from platforms.registry import platforms
-from reconcile.gauges import Gauges
 from reconcile.late_posts import LatePostWatch
+from reconcile.measures import Gauges
 from reconcile.readiness import Readiness
 from reconcile.rounds import running_tasks
 from runtime import worker

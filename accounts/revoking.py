@@ -13,10 +13,9 @@ from typing import Any
 import structlog
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from accounts.credentials.app_secrets import with_app_secret
+from accounts.credentials.app_secrets import plain, with_app_secret
 from accounts.credentials.connections import AccountConnections
-from accounts.credentials.plain import plain
-from accounts.token_times import pause_after
+from accounts.facts import pause_after
 from domain.audit import NEEDED, WORKER, AccountAction, RevocationCause
 from platforms.access.connector import AccountAliases, connectors
 from platforms.access.consent import Ends, OAuthConnector, oauth_connector

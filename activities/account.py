@@ -1,6 +1,6 @@
-"""Worker steps on connected accounts on demand: check an account with its platform, and remove an account.
+"""Steps for which a client waits: connect, check or remove an account, list the values of a setting.
 
-The API cannot read tokens, so a worker does both. The results are in rows; Temporal carries ids only.
+The API cannot read tokens, so a worker does them. The results are in rows; Temporal carries ids only.
 """
 
 import asyncio
@@ -10,33 +10,143 @@ from typing import Any
 import structlog
 from temporalio import activity
 
+from accounts.connecting.context import ConnectContext, ConnectRefused, refusal_for, unanswered
+from accounts.connecting.grants import revoke_obtained
+from accounts.connecting.steps import begin, finish, push, select
 from accounts.credentials.connections import AccountConnections
+from accounts.facts import platform_can_renew, token_rules
 from accounts.revoking import account_authorization, revoking_for, try_revocation
-from accounts.token_times import platform_can_renew, token_rules
-from activities.commands import AccountCommand
+from activities.commands import AccountCommand, ChoicesCommand, ConnectCommand
 from domain.audit import WORKER, AccountAction, RevocationCause, api_key
 from domain.schedule import rfc3339
 from platforms.access.connector import Connector, Inspection, connectors
+from platforms.capabilities import ListsChoices
 from platforms.errors import ErrorKind, PlatformError
 from platforms.registry import platforms
 from store.accounts.connected import (
     accept_account,
     claim_check,
     delete_account_row,
+    find_account,
     note_check,
     open_credentials,
     refuse_account,
 )
+from store.accounts.pending_connections import find_choice_list, find_connection, note_choices
 from store.accounts.revocations import claim_revocations_of_account
 from store.audit import add_account_event, has_given_up_revocations
 from store.database import Database
 from store.failures import persist
-from store.models import Account
+from store.models import Account, ChoiceList
+from store.secrets.handover import HandoverError
 from store.secrets.vault import VaultError
 
 log = structlog.get_logger(__name__)
 
 _ANSWER_S = 15.0
+"""The time limit for a platform's responses, because the client waits for them."""
+
+
+class Choosing:
+    """The activity that lists the values of settings."""
+
+    def __init__(self, database: Database, accounts: AccountConnections) -> None:
+        self._database = database
+        self._accounts = accounts
+
+    @activity.defn
+    async def list_choices(self, command: ChoicesCommand) -> None:
+        """Save the values that a request asks for, or the error of the platform."""
+        async with self._database.reading() as session:
+            choice_list = await find_choice_list(session, command.list_id)
+            if choice_list is None:
+                return
+            account = await find_account(session, choice_list.workspace_id, choice_list.account_id)
+        if account is None:
+            return
+        try:
+            async with asyncio.timeout(_ANSWER_S):
+                result = await self._list(account, choice_list)
+        except PlatformError as error:
+            result = _error(error)
+        except TimeoutError:
+            label = platforms()[account.platform].label
+            result = _error(PlatformError(ErrorKind.TRANSIENT, f"{label} did not answer.", code="timed_out"))
+        except VaultError:
+            log.warning("account.unreadable", account_id=account.id, platform=account.platform)
+            return
+
+        async def write() -> None:
+            async with self._database.answers.transaction() as session:
+                await note_choices(session, command.list_id, result)
+
+        await persist(write)
+
+    async def _list(self, account: Account, choice_list: ChoiceList) -> dict[str, Any]:
+        platform = platforms()[account.platform]
+        if not isinstance(platform, ListsChoices):
+            raise TypeError(f"{platform.name} lists no choices")
+        connection = self._accounts.connection(account)
+        values = await platform.choices(connection, choice_list.setting, choice_list.within)
+        return {"choices": [[choice.value, choice.label] for choice in values.items], "more": values.more}
+
+
+def _error(error: PlatformError) -> dict[str, Any]:
+    wait = None if error.retry_after is None else int(error.retry_after.total_seconds())
+    return {"kind": error.kind.value, "error": error.message, "status": error.status, "retryAfter": wait}
+
+
+_STEP_S = 21.0
+"""The time limit of a step: it ends before its workflow does, so a repeated request does not meet a running step."""
+
+
+class Connecting:
+    """The worker's part of connecting accounts."""
+
+    def __init__(self, database: Database, accounts: AccountConnections, most_accounts: int) -> None:
+        self._database = database
+        self._accounts = accounts
+        self._most_accounts = most_accounts
+
+    @activity.defn
+    async def connect(self, command: ConnectCommand) -> None:
+        """Take one step, and save its result. A repeated step continues from the saved state."""
+        async with self._database.reading() as session:
+            row = await find_connection(session, command.connection_id)
+        if row is None:
+            return
+        context = ConnectContext(self._database, self._accounts, row, self._most_accounts)
+        take, column = {
+            "begin": (begin, "outcome"),
+            "push": (push, "outcome"),
+            "finish": (finish, "outcome"),
+            "select": (select, "selection_result"),
+        }[command.step]
+        try:
+            async with asyncio.timeout(_STEP_S):
+                await take(context)
+                return
+        except ConnectRefused as error:
+            refused = error
+        except PlatformError as error:
+            refused = refusal_for(context.platform, error, context.server_param)
+        except TimeoutError:
+            refused = unanswered(context.platform)
+        except (VaultError, HandoverError):
+            refused = ConnectRefused("connection_expired", "This connection can no longer be read. Start again.")
+        outcome = refused.outcome
+        log.info("connect.refused", platform=row.platform, code=outcome["error"]["code"], final=outcome["final"])
+        if not outcome["final"] or not context.obtained:
+            await context.write(**{column: outcome})
+            return
+
+        async def end() -> None:
+            async with context.database.answers.transaction() as session:
+                await revoke_obtained(session, context, **{column: outcome})
+
+        await persist(end)
+
+
 """The time limit for a platform's response, because the client waits for it."""
 _TRIED_AT_ONCE = 10
 """Authorizations of a removed account that are ended while the client waits; the worker ends the others later."""

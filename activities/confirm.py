@@ -7,12 +7,12 @@ import structlog
 from temporalio import activity
 
 from activities import results
+from activities.apps import RefusedAccounts
 from activities.commands import ConfirmCommand, TargetCommand
 from activities.complete import completed
-from activities.findings import LONGEST_BEFORE_RESEND, claimed, looked_up, may_be_sent
 from activities.heartbeat import heartbeating
 from activities.meters import Meters
-from activities.refused_accounts import RefusedAccounts
+from activities.results import LONGEST_BEFORE_RESEND, claimed, looked_up, may_be_sent
 from activities.step_context import StepContext, StepContextFactory
 from domain import decisions, transitions
 from domain.attempts import ROWS_LOST, AttemptResult, AttemptState, Claim

@@ -1,10 +1,58 @@
-"""Heartbeats: they show Temporal that a long step is alive, and carry state to its next try."""
+"""Heartbeats of running steps, with state for the next try, and the fence before the first byte of a request."""
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Coroutine
+from dataclasses import dataclass
+from typing import Any
 
+import asyncpg
+from sqlalchemy.exc import SQLAlchemyError
 from temporalio import activity
+
+from domain.loop_share import Stopwatch
+from domain.ownership import must_recheck_attempt
+from platforms.errors import ErrorKind, PlatformError
+from store.database import Pool
+from store.publishing.sending import extend_send
+
+_DELAY_S = 1.0
+
+
+@contextlib.asynccontextmanager
+async def after_delay(work: Callable[[], Coroutine[Any, Any, None]]) -> AsyncIterator[None]:
+    """Begin the work one second after the block unless the block has ended by then; begun work is finished."""
+    begun: list[asyncio.Task[None]] = []
+    loop = asyncio.get_running_loop()
+    alarm = loop.call_later(_DELAY_S, lambda: begun.append(loop.create_task(work())))
+    try:
+        yield
+    finally:
+        alarm.cancel()
+        await asyncio.gather(*begun)
+
+
+@dataclass(slots=True)
+class Fence:
+    """The fence of one attempt. `written` is a stopwatch that was started before the attempt was written."""
+
+    pool: Pool
+    attempt_id: int
+    written: Stopwatch
+
+    async def __call__(self) -> None:
+        """Return if the request may be sent now. Raises PlatformError(transient) if not; then nothing was sent."""
+        while must_recheck_attempt(self.written.passed):
+            # The answer holds for the time at which the query began.
+            asked = Stopwatch()
+            try:
+                ours = await extend_send(self.pool, self.attempt_id)
+            except (SQLAlchemyError, asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as error:
+                raise PlatformError(ErrorKind.TRANSIENT, "The send was held up.", code="held_up") from error
+            if not ours:
+                raise PlatformError(ErrorKind.TRANSIENT, "Another worker has taken over this post.", code="overtaken")
+            self.written = asked
+
 
 _FIRST_S = 3.0
 """Most steps end sooner and need no heartbeat at all."""

@@ -6,12 +6,11 @@ import structlog
 from temporalio import activity
 
 from activities import results
-from activities.apps import Apps
+from activities.apps import Apps, RefusedAccounts
 from activities.commands import TargetCommand
 from activities.errors import media_busy_error, rate_limited_error, retry_error, shortened, time_left
 from activities.heartbeat import heartbeating
 from activities.rate_limiting import RateLimited, RateLimiter
-from activities.refused_accounts import RefusedAccounts
 from activities.step_context import StepContext, StepContextFactory
 from domain import decisions, transitions
 from domain.attempts import AttemptState, AttemptStep

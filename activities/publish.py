@@ -11,14 +11,12 @@ from activities import results
 from activities.apps import Apps
 from activities.commands import TargetCommand
 from activities.complete import completed
-from activities.delay import after_delay
-from activities.fence import Fence
-from activities.findings import claimed, look_in, looked_up, may_be_sent
-from activities.heartbeat import heartbeating
+from activities.heartbeat import Fence, after_delay, heartbeating
 from activities.meters import Meters
 from activities.options import confirm_wait
 from activities.prepare import prepare_target
 from activities.rate_limiting import RateLimited, RateLimiter
+from activities.results import claimed, look_in, looked_up, may_be_sent
 from activities.step_context import StepContext, StepContextFactory
 from activities.step_results import StepResults, another_post
 from domain import decisions, transitions

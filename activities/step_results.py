@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 import structlog
 
 from activities import results
-from activities.apps import Apps
+from activities.apps import Apps, RefusedAccounts
 from activities.commands import TargetCommand
 from activities.errors import (
     HOLD_REASONS,
@@ -19,7 +19,6 @@ from activities.errors import (
 from activities.meters import Meters
 from activities.options import LONGEST_WAIT_IN_STEP
 from activities.rate_limiting import RateLimited, RateLimiter
-from activities.refused_accounts import RefusedAccounts
 from activities.step_context import StepContext
 from domain import decisions, transitions
 from domain.attempts import WORKER_LOST, AttemptResult, AttemptState

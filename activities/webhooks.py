@@ -13,7 +13,6 @@ from temporalio import activity
 
 from activities.heartbeat import heartbeating
 from activities.meters import Meters
-from activities.webhook_answers import TakenEvents
 from activities.webhook_requests import NoConnection, WebhookSender
 from domain.shares import Exhausted, Shares
 from domain.webhooks import Answer, WebhookStatus
@@ -31,11 +30,38 @@ from store.webhooks.deliveries import (
     drop_delivery,
     find_webhook,
     next_due,
+    record_taken,
     release_deliveries,
     settle_failure,
 )
 from store.webhooks.endpoints import SealedSecret, count_waiting, open_secret
 from store.webhooks.logs import redeliver_exhausted
+
+
+class TakenEvents:
+    """The events that an endpoint takes in a step."""
+
+    def __init__(self, database: Database, webhook_id: str) -> None:
+        self._database = database
+        self._webhook_id = webhook_id
+        self._waiting: list[TakenEvent] = []
+        self._turn = asyncio.Lock()
+        self._is_serving = True
+
+    async def record(self, event: TakenEvent) -> bool:
+        """Write an event that was taken, and all that wait to be written; return whether more may be sent now."""
+        self._waiting.append(event)
+        async with self._turn:
+            # Otherwise the one before has written it, too.
+            if event in self._waiting:
+                events, self._waiting = self._waiting, []
+
+                async def write() -> bool:
+                    return await record_taken(self._database.answers, self._webhook_id, events, datetime.now(UTC))
+
+                self._is_serving = await persist(write)
+        return self._is_serving
+
 
 log = structlog.get_logger(__name__)
 

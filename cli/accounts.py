@@ -13,7 +13,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic.alias_generators import to_camel
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from accounts.credentials.plain import plain
+from accounts.credentials.app_secrets import plain
 from api.accounts.actions import event_view
 from api.accounts.schemas import AccountHealthView, health_view
 from cli.current_operator import current_operator

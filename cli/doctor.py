@@ -21,7 +21,7 @@ from domain.printable import make_printable
 from domain.schedule import rfc3339
 from reconcile.doctor.doctor import AGAIN_AFTER_S, DATABASE_ERRORS, NOT_COMPARED, Doctor
 from reconcile.doctor.findings import CAUSES, Exit, Finding, FixedBy, Report
-from reconcile.doctor.unavailable import TEMPORAL_UNAVAILABLE, explain_to_the_doctor
+from reconcile.doctor.waiting import TEMPORAL_UNAVAILABLE, explain_to_the_doctor
 from runtime.settings import Settings
 from store.database import OF_DIAGNOSES, Database
 from workflows.client.runs import Runs

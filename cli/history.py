@@ -17,7 +17,7 @@ from cli.temporal_client import temporal_client
 from domain.audit import Action, ActorType
 from domain.errors import Unavailable
 from domain.schedule import rfc3339
-from reconcile.doctor.unavailable import TEMPORAL_UNAVAILABLE
+from reconcile.doctor.waiting import TEMPORAL_UNAVAILABLE
 from runtime.settings import Settings
 from store.audit import newest_event
 from store.database import Database

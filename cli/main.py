@@ -26,7 +26,7 @@ class Commands(click.Group):
         try:
             return super().invoke(ctx)
         except Exception as error:
-            from reconcile.doctor.unavailable import explain_database_error
+            from reconcile.doctor.waiting import explain_database_error
 
             if sentence := explain_database_error(error):
                 raise UserError(sentence) from error

@@ -17,7 +17,7 @@ from domain.printable import error_words
 from runtime.logging import configure
 from runtime.settings import MigrateSettings
 from store.dsn import parse_dsn
-from store.maintenance.installation import read_installation
+from store.maintenance.servers import read_installation
 from store.migrate import upgrade
 from store.pooler import shares_sessions
 from store.roles import RoleError

@@ -20,9 +20,8 @@ from domain.plan import WaitsFor
 from domain.schedule import rfc3339
 from reconcile.doctor.waiting import BEGUN_WITHIN
 from runtime.settings import Settings
-from store.maintenance.late_posts import count_late
 from store.maintenance.reports import WaitingTarget, outcomes_since, waiting_targets
-from store.maintenance.waiting import count_waiting
+from store.maintenance.waiting import count_late, count_waiting
 
 _UNITS = {"m": timedelta(minutes=1), "h": timedelta(hours=1), "d": timedelta(days=1), "w": timedelta(weeks=1)}
 _LONGEST = timedelta(days=3650)

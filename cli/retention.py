@@ -7,7 +7,7 @@ from cli.errors import UserError
 from cli.workspaces import existing_workspace
 from domain.workspaces import checked_days
 from runtime.settings import Settings
-from store.maintenance.retention import set_days
+from store.maintenance.deletions import set_days
 
 
 async def keep_posts(workspace: str, days: int | None, data_dir: Path | None, *, as_others: bool) -> str:

@@ -1,4 +1,8 @@
-"""Rechecks of accounts that their platforms refuse: ask from time to time, and release their posts once they work."""
+"""The work on accounts: recheck refused ones, renew tokens that nothing uses, end authorizations that none needs.
+
+Instagram's and Threads' tokens can be renewed only before they expire, and other platforms' refresh tokens expire if
+they are not used for weeks. Overdue tokens are renewed as well: the row has the due time, however long no worker ran.
+"""
 
 import asyncio
 from datetime import UTC, datetime, timedelta
@@ -6,20 +10,158 @@ from weakref import WeakValueDictionary
 
 import structlog
 
+from accounts.connecting.context import ConnectContext, ConnectRefused
+from accounts.connecting.grants import note_sealed_grant, revoke_obtained
 from accounts.credentials.connections import AccountConnections
+from accounts.facts import may_rotate, token_rules
+from accounts.revoking import try_revocation
 from activities.apps import Apps
-from platforms.errors import PlatformError
+from platforms.errors import ErrorKind, PlatformError
+from platforms.registry import platforms
 from reconcile.rounds import BackgroundTask
-from store.accounts.connected import accept_account, claim_accounts_to_recheck
+from store.accounts.connected import accept_account, claim_accounts_to_recheck, refuse_account
+from store.accounts.pending_connections import claim_abandoned
+from store.accounts.renewals import claim_due, never_renew
+from store.accounts.revocations import claim_due_revocations
 from store.apps import claim_probe_posts
 from store.database import Database
 from store.failures import is_database_unavailable
-from store.maintenance.holds import claim_released_posts
-from store.models import Account
+from store.maintenance.waiting import claim_released_posts
+from store.models import Account, PendingRevocation
 from store.posts.delivery import plan_with_accounts
+from store.secrets.vault import VaultError
 from workflows.client.post_workflows import PostWorkflows
 
 log = structlog.get_logger(__name__)
+
+_RENEWALS_EVERY_S = 30.0
+_RENEWALS_BATCH = 50
+_RENEWALS_AT_ONCE = 5
+"""The number of accounts that one worker renews here at the same time: renewals that posts need have priority."""
+_AGAIN_IN = timedelta(minutes=2)
+"""The time after which another worker may renew an account whose renewal was begun and never ended."""
+
+
+def renewal_task(database: Database, accounts: AccountConnections) -> BackgroundTask:
+    """Return the task that renews every half minute."""
+
+    async def renew_all() -> None:
+        while await renew_due(database, accounts) == _RENEWALS_BATCH:
+            pass
+
+    return BackgroundTask(renew_all, _RENEWALS_EVERY_S, "renewals.postponed", looks_for="renewals")
+
+
+async def renew_due(database: Database, accounts: AccountConnections) -> int:
+    """Renew some of the accounts whose renewal is due; return how many were renewed."""
+    rotating = [name for name, platform in platforms().items() if may_rotate(platform)]
+    async with database.transaction() as session:
+        due = await claim_due(session, rotating, _AGAIN_IN, _RENEWALS_BATCH)
+    room = asyncio.Semaphore(_RENEWALS_AT_ONCE)
+
+    async def renew(account: Account) -> None:
+        async with room:
+            await _renew(database, accounts, account)
+
+    await asyncio.gather(*map(renew, due))
+    return len(due)
+
+
+async def _renew(database: Database, accounts: AccountConnections, account: Account) -> None:
+    key, used = (account.workspace_id, account.id), account.credentials
+    try:
+        if not await accounts.renew(account):
+            async with database.answers.transaction() as session:
+                await never_renew(session, key, used)
+    except PlatformError as error:
+        # The renewal itself has saved and logged it.
+        if error.kind is ErrorKind.AUTH and _has_ended(account):
+            async with database.answers.transaction() as session:
+                await refuse_account(session, account, used, error.message, error.code)
+    except Exception as error:
+        if not is_database_unavailable(error):
+            log.exception("account.not_renewed", account_id=account.id, platform=account.platform)
+
+
+def _has_ended(account: Account) -> bool:
+    """Return whether the access token has expired, so that posts need not try it."""
+    rules = token_rules(platforms()[account.platform])
+    itself = rules is not None and rules.renews_itself
+    return itself or account.expires_at is None or account.expires_at <= datetime.now(UTC)
+
+
+_REVOCATIONS_EVERY_S = 2.0
+_REVOCATIONS_BATCH, _OF_WORKSPACE = 50, 5
+"""The number of revocations that begin in one round, and of them those of one workspace."""
+_REVOCATIONS_AT_ONCE = 2
+"""The number of a workspace's revocations at the same time: its accounts may name servers that do not answer."""
+
+
+def revocation_task(database: Database, accounts: AccountConnections) -> BackgroundTask:
+    """Return the task that begins what is due every few seconds."""
+    revocations = Revocations(database, accounts)
+    return BackgroundTask(
+        revocations.begin_due,
+        _REVOCATIONS_EVERY_S,
+        "revocations.postponed",
+        close=revocations.close,
+        looks_for="revocations",
+    )
+
+
+class Revocations:
+    """The running revocations of one worker. A slow server delays only the workspace that named it."""
+
+    def __init__(self, database: Database, accounts: AccountConnections) -> None:
+        self._database = database
+        self._accounts = accounts
+        self._running: dict[str, asyncio.Task[None]] = {}
+        self._room: WeakValueDictionary[str, asyncio.Semaphore] = WeakValueDictionary()
+
+    async def begin_due(self) -> None:
+        """Begin the revocations that are due, also of pending connections that were never completed."""
+        async with self._database.transaction() as session:
+            for row in await claim_abandoned(session, datetime.now(UTC), _REVOCATIONS_BATCH):
+                context = ConnectContext(self._database, self._accounts, row)
+                _note_sealed(context)
+                await revoke_obtained(session, context)
+        async with self._database.transaction() as session:
+            due = await claim_due_revocations(session, _REVOCATIONS_BATCH, _OF_WORKSPACE)
+        for revocation in due:
+            if revocation.id not in self._running:
+                self._running[revocation.id] = asyncio.create_task(self._try(revocation))
+
+    async def finished(self) -> None:
+        """Wait until no revocation is running."""
+        await asyncio.gather(*self._running.values(), return_exceptions=True)
+
+    async def close(self) -> None:
+        """Cancel all; they are tried again later."""
+        for task in self._running.values():
+            task.cancel()
+        await self.finished()
+
+    async def _try(self, revocation: PendingRevocation) -> None:
+        room = self._room.setdefault(revocation.workspace_id, asyncio.Semaphore(_REVOCATIONS_AT_ONCE))
+        try:
+            async with room:
+                await try_revocation(self._database, self._accounts, revocation)
+        except Exception as error:
+            if is_database_unavailable(error):
+                log.warning("revocations.postponed", reason=type(error).__name__)
+            else:
+                log.exception("authorization.not_tried", platform=revocation.platform, revocation_id=revocation.id)
+        finally:
+            del self._running[revocation.id]
+
+
+def _note_sealed(context: ConnectContext) -> None:
+    """Note what a pending connection obtained; nothing if it cannot be read, or its app is gone."""
+    try:
+        note_sealed_grant(context, context.open_secrets())
+    except (VaultError, ConnectRefused, ValueError) as error:
+        log.warning("connect.unreadable", connection_id=context.row.id, reason=type(error).__name__)
+
 
 _EVERY_S = 2.0
 _REFUSALS_EVERY_S = 10.0

@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import structlog
 
-from reconcile.gauges import Gauges
+from reconcile.measures import Gauges
 from reconcile.rounds import is_part_unavailable
 from store.database import Database
 from store.rows import SKEWED_FROM, measure_skew

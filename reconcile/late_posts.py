@@ -14,13 +14,12 @@ import structlog
 from domain.post import LATE_AFTER
 from domain.schedule import rfc3339
 from reconcile.clock import ClockCheck
-from reconcile.gauges import Gauges
-from reconcile.measures import Sample, measure
+from reconcile.measures import Gauges, Sample, measure
 from reconcile.readiness import Parts, Readiness
 from reconcile.rounds import BackgroundTask
 from store.database import Database
 from store.maintenance.beats import Beat, write_state
-from store.maintenance.late_posts import LatePostEnded, LatePostFound, end_late, note_late
+from store.maintenance.waiting import LatePostEnded, LatePostFound, end_late, note_late
 from store.rows import database_now
 
 log = structlog.get_logger(__name__)

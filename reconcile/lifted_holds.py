@@ -9,12 +9,44 @@ from datetime import UTC, datetime, timedelta
 import structlog
 
 from domain.audit import WORKER, Action, AuditEntry
-from reconcile.campaign_ends import BATCH, complete_ended_campaigns, end_next_campaign, settle_holds
 from reconcile.rounds import BackgroundTask
+from store.campaigns.lifecycle import complete_campaigns, end_campaign, lock_campaign_to_end, settle_ended
 from store.database import Database
 from store.pauses.missed import lock_free, publish_missed, spaced
 
 log = structlog.get_logger(__name__)
+
+BATCH = 200
+
+
+async def end_next_campaign(database: Database) -> bool:
+    """End one campaign whose `endsAt` has passed; return whether there was one."""
+    async with database.transaction() as session:
+        campaign = await lock_campaign_to_end(session, datetime.now(UTC))
+        if campaign is None:
+            return False
+        _, result = await end_campaign(session, campaign, WORKER)
+    log.info("campaign.ended", campaign_id=campaign.id, workspace_id=campaign.workspace_id, **result)
+    return True
+
+
+async def settle_holds(database: Database) -> int:
+    """Settle a batch of posts that the gates of ended campaigns hold. Return how many there were."""
+    async with database.transaction() as session:
+        post_ids = await settle_ended(session, datetime.now(UTC), BATCH)
+    for post_id in post_ids:
+        log.info("post.campaign_ended", post_id=post_id)
+    return len(post_ids)
+
+
+async def complete_ended_campaigns(database: Database) -> int:
+    """Record which ended campaigns have nothing on its way any more. Return how many there were."""
+    async with database.transaction() as session:
+        campaign_ids = await complete_campaigns(session, BATCH)
+    for campaign_id in campaign_ids:
+        log.info("campaign.completed", campaign_id=campaign_id)
+    return len(campaign_ids)
+
 
 EVERY_S = 10.0
 

@@ -16,8 +16,8 @@ from storage.base import Storage
 from store.apps import refused_apps
 from store.database import Database
 from store.maintenance.beats import Beat, read_state
-from store.maintenance.late_posts import count_late
 from store.maintenance.series import count_behind_series
+from store.maintenance.waiting import count_late
 from store.posts.delivery import count_undelivered
 from store.rows import database_now
 from store.schema.revisions import code_version

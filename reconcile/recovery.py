@@ -7,22 +7,58 @@ import asyncio
 from datetime import UTC, datetime, timedelta
 
 import structlog
+from temporalio.client import WorkflowExecutionStatus
 
 from domain.audit import RECOVERY, Action, AuditEntry
-from domain.ownership import CLOCKS_DIFFER, RunState, classify_run, may_be_behind
+from domain.ownership import (
+    CLOCKS_DIFFER,
+    KnownToRun,
+    PostVersion,
+    RowFacts,
+    RunFacts,
+    RunState,
+    RunStatus,
+    classify_run,
+    may_be_behind,
+)
 from domain.plan import Plan
-from domain.post import PostStatus
+from domain.post import PostStatus, TargetStatus
 from reconcile.rounds import BackgroundTask
-from reconcile.run_facts import read_run_facts, row_facts
 from store.audit import add_unless_recorded
 from store.database import Database
 from store.maintenance.open_posts import PostSummary, open_due_between
+from store.models import Post
 from store.posts.changes import confirm_first, lock_post
 from store.posts.delivery import plan_with_accounts
 from store.posts.queries import find_post
 from workflows.client.delivery import deliver_or_move
 from workflows.client.post_workflows import PostWorkflows
 from workflows.client.runs import Run, Runs
+from workflows.messages import StatusView
+
+_STATES = {
+    WorkflowExecutionStatus.RUNNING: RunStatus.RUNNING,
+    WorkflowExecutionStatus.CONTINUED_AS_NEW: RunStatus.RUNNING,
+    WorkflowExecutionStatus.CANCELED: RunStatus.CANCELED,
+}
+
+
+def row_facts(post: Post) -> RowFacts:
+    """Return the facts in the rows of a post; its targets must be loaded."""
+    targets = {target.id: TargetStatus(target.status) for target in post.targets}
+    return RowFacts(PostVersion(post.id, post.version), post.updated_at, targets)
+
+
+def read_run_facts(run: Run | None, view: StatusView | None) -> RunFacts | None:
+    """Return the facts about the latest run and its own view; None if Temporal knows no run."""
+    if run is None:
+        return None
+    state = _STATES.get(run.status, RunStatus.CLOSED)
+    if view is None:
+        return RunFacts(state, run.closed_at, None)
+    targets = {target.target_id: target.status for target in view.targets}
+    return RunFacts(state, run.closed_at, KnownToRun(PostVersion(view.post_id, view.version), targets))
+
 
 log = structlog.get_logger(__name__)
 

@@ -1,7 +1,7 @@
-"""Deletion of uploads that nothing holds any more: the row is marked, then the bytes go, then the row.
+"""The work on uploads: fetch them, make their thumbnails, and delete those that nothing holds any more.
 
-Wherever it is killed, the next round continues: the mark says that the bytes may be gone, and to delete them again
-changes nothing.
+A deletion marks the row, then deletes the bytes, then the row. Wherever it is killed, the next round continues: to
+delete bytes again changes nothing.
 """
 
 import asyncio
@@ -12,14 +12,93 @@ import structlog
 
 from activities.options import RETRY_WINDOW
 from domain.printable import error_words
-from domain.uploads import MEDIA_KEPT, UNUSED_FOR
+from domain.uploads import FETCHES_OF_WORKSPACE, MEDIA_KEPT, UNUSED_FOR
+from media.thumbnails import ThumbnailMaker
+from media.upload_fetching import UploadFetcher
 from reconcile.rounds import BackgroundTask
-from storage.base import Storage, StorageError
+from storage.base import Storage, StorageError, new_key
 from store.database import Database
 from store.models import Upload
+from store.uploads.claims import FetchClaim, claim_fetches, is_fetch_due
 from store.uploads.keeping import delete_rows, list_deleted, list_overdue, postpone, review_uploads
+from store.uploads.thumbnails import claim_thumbnail, is_thumbnail_due
+
+_THUMBNAILS_EVERY_S = 2.0
+_THUMBNAILS_REST_S = 3600.0
+"""The pause without work: no post waits for a thumbnail."""
+
+
+def thumbnail_task(database: Database, maker: ThumbnailMaker) -> BackgroundTask:
+    """Return the task that makes what is due."""
+    return BackgroundTask(
+        lambda: make_thumbnails(database, maker),
+        _THUMBNAILS_EVERY_S,
+        "thumbnails.postponed",
+        looks_for="thumbnails",
+        rests_s=_THUMBNAILS_REST_S,
+    )
+
+
+async def make_thumbnails(database: Database, maker: ThumbnailMaker) -> None:
+    """Begin an attempt for each thumbnail that is due."""
+    while await is_thumbnail_due(database):
+        # One at a time: an attempt that waits for others could outlast its claim.
+        async with database.transaction() as session:
+            claim = await claim_thumbnail(session)
+        if claim is None:
+            # Another worker has just begun with what was due.
+            return
+        await maker.make(claim)
+
 
 log = structlog.get_logger(__name__)
+
+MOST_AT_ONCE = 16
+"""Uploads that a worker fetches at the same time; our choice."""
+_FETCHES_EVERY_S = 1.0
+
+
+class UploadFetches:
+    """The uploads that this worker fetches."""
+
+    def __init__(self, database: Database, fetcher: UploadFetcher) -> None:
+        self._database = database
+        self._fetcher = fetcher
+        self._running = set[asyncio.Task[None]]()
+
+    def task(self) -> BackgroundTask:
+        """Return the task that begins what is due, every second."""
+        return BackgroundTask(
+            self.begin_due, _FETCHES_EVERY_S, "upload_fetches.postponed", close=self.close, looks_for="fetches"
+        )
+
+    async def begin_due(self) -> int:
+        """Begin to fetch the uploads that are due, as far as this worker may; return how many."""
+        free = MOST_AT_ONCE - len(self._running)
+        if free < 1 or not await is_fetch_due(self._database):
+            return 0
+        async with self._database.transaction() as session:
+            claims = await claim_fetches(session, new_key, free, FETCHES_OF_WORKSPACE)
+        for claim in claims:
+            task = asyncio.create_task(self._fetch(claim))
+            self._running.add(task)
+            task.add_done_callback(self._running.discard)
+        return len(claims)
+
+    async def close(self) -> None:
+        """Stop fetching; another worker begins with these uploads at once."""
+        running = list(self._running)
+        for task in running:
+            task.cancel()
+        await asyncio.gather(*running, return_exceptions=True)
+
+    async def _fetch(self, claim: FetchClaim) -> None:
+        try:
+            await self._fetcher.fetch(claim)
+        except Exception:
+            # The claim ends by itself, and the upload is fetched again.
+            log.exception("upload.fetch_broke", upload_id=claim.upload_id)
+
 
 BATCH = 100
 _EVERY_S = 30.0

@@ -18,7 +18,7 @@ from store.webhooks.deliveries import make_deliveries, overdue_endpoints
 from store.webhooks.endpoints import keep_handover_key
 from store.webhooks.logs import drop_surplus
 from store.webhooks.notifications import endpoints_to_wake
-from workflows.client.webhook_workflows import wake_webhook
+from workflows.client.campaign_workflows import wake_webhook
 
 log = structlog.get_logger(__name__)
 

@@ -11,9 +11,9 @@ from api.dependencies import Dependencies
 from api.shared.request_limits import LimitMeters, RequestLimits
 from api.shared.workspace_usage import WorkspaceLimits
 from media.local_hosts import LocalHosts
-from reconcile.gauges import Gauges
 from reconcile.late_posts import WATCH, LatePostWatch
 from reconcile.leases import Leases
+from reconcile.measures import Gauges
 from reconcile.rounds import running_tasks
 from reconcile.zones import announce_zones
 from runtime.database import open_database

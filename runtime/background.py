@@ -3,32 +3,23 @@
 from temporalio.client import Client
 
 from domain.workspaces import Retention
-from reconcile.account_rechecks import recheck_task, refusals_task
-from reconcile.app_setup import announce_task
+from reconcile.account_rechecks import recheck_task, refusals_task, renewal_task, revocation_task
+from reconcile.app_setup import announce_task, disk_task, key_task
 from reconcile.bulk_pace import BulkPace
 from reconcile.campaigns import CampaignRound
-from reconcile.chains import chain_task
-from reconcile.ends import ends_task
-from reconcile.expiry import expiry_task
-from reconcile.key_check import key_task
+from reconcile.chains import chain_task, planner_task
+from reconcile.expiry import ends_task, expiry_task, retention_task
 from reconcile.late_posts import WATCH, LatePostWatch
 from reconcile.lease_policy import LeasePolicy
 from reconcile.leases import Leases
 from reconcile.lifted_holds import hold_task
-from reconcile.media_disk import disk_task
 from reconcile.preflight import preflight_task
 from reconcile.promotions import PromotionWatch
 from reconcile.recovery import Recovery
-from reconcile.renewals import renewal_task
-from reconcile.retention import retention_task
-from reconcile.revocations import revocation_task
 from reconcile.rounds import BackgroundTask
-from reconcile.series_planner import planner_task
 from reconcile.storage import tidying_task
 from reconcile.sweep import bulk_task, sweep_task
-from reconcile.thumbnails import thumbnail_task
-from reconcile.upload_fetches import UploadFetches
-from reconcile.uploads import upload_task
+from reconcile.uploads import UploadFetches, thumbnail_task, upload_task
 from reconcile.webhooks import handover_key_task, wake_task, webhook_keeping_task, webhook_sweep_task
 from reconcile.zones import zone_task
 from runtime.parts import WorkerParts

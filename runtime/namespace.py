@@ -9,8 +9,7 @@ from temporalio.client import Client
 from domain.printable import error_words
 from reconcile.rounds import BackgroundTask, is_part_unavailable
 from store.database import Database
-from store.maintenance.installation import read_installation
-from store.maintenance.servers import is_copy
+from store.maintenance.servers import is_copy, read_installation
 from workflows.client.namespace import ForeignNamespaceError, claim_namespace
 
 log = structlog.get_logger(__name__)

@@ -9,21 +9,17 @@ import httpx
 from temporalio.common import MetricMeter
 
 from accounts.credentials.connections import AccountConnections
-from activities.account import AccountSteps
-from activities.apps import Apps
+from activities.account import AccountSteps, Choosing, Connecting
+from activities.apps import Apps, RefusedAccounts
 from activities.campaigns import CampaignActivities
 from activities.check_media import Checking
-from activities.choices import Choosing
-from activities.complete import Completing
+from activities.complete import Completing, Editing
 from activities.confirm import Confirming
-from activities.connect import Connecting
-from activities.edit import Editing
 from activities.meters import Meters
 from activities.posts import PostActivities
 from activities.prepare import Preparing
 from activities.publish import Publishing
 from activities.rate_limiting import RateLimiter
-from activities.refused_accounts import RefusedAccounts
 from activities.step_context import StepContextFactory
 from activities.step_results import StepResults
 from activities.webhook_requests import WebhookSender

@@ -32,13 +32,10 @@ from runtime.log_context import LogContext
 from runtime.parts import WorkerParts
 from runtime.payloads import skip_visits
 from runtime.worker_options import DEFAULT_OPTIONS, WorkerOptions
-from workflows.account import AccountWorkflow
 from workflows.campaign import CampaignWorkflow
-from workflows.choices import ChoicesWorkflow
 from workflows.client.post_workflows import PostWorkflows
-from workflows.connect import ConnectWorkflow
-from workflows.media_check import MediaCheckWorkflow
 from workflows.post import PostWorkflow
+from workflows.short import AccountWorkflow, ChoicesWorkflow, ConnectWorkflow, MediaCheckWorkflow
 from workflows.webhook import WebhookWorkflow
 
 _SHORT_GRACE = timedelta(seconds=5)

@@ -9,7 +9,7 @@ from media.fetch import MediaFetcher
 from media.shared_files import SharedFiles
 from media.upload_fetching import UploadFetcher
 from reconcile.rounds import running_tasks
-from reconcile.upload_fetches import UploadFetches
+from reconcile.uploads import UploadFetches
 from tests.stack import Stack
 
 

@@ -14,11 +14,10 @@ with workflow.unsafe.imports_passed_through():
     from domain.ownership import VersionComparison, compare_versions
     from domain.plan import Plan
     from workflows import details, steps
-    from workflows.edits import Edits
     from workflows.messages import EditRequest, Rejection, StatusView, Unschedule
     from workflows.post_run import PostRun
     from workflows.search_attributes import Ending
-    from workflows.targets import TargetCoroutines
+    from workflows.targets import Edits, TargetCoroutines
 
 _NOTHING = timedelta(0)
 

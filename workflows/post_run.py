@@ -11,9 +11,9 @@ with workflow.unsafe.imports_passed_through():
     from domain.ownership import sleep_for
     from domain.plan import Plan, TargetPlan
     from domain.post import HoldReason, PostStatus, TargetStatus
+    from workflows.details import Visibility
     from workflows.messages import StatusView
     from workflows.search_attributes import Ending
-    from workflows.visibility import Visibility
 
 
 class PostRun:

@@ -12,9 +12,8 @@ from temporalio.exceptions import TimeoutError as TimedOut
 with workflow.unsafe.imports_passed_through():
     from activities import options
     from activities.commands import ConfirmCommand, EditCommand, GiveUpCommand, GiveUpReason, PostCommand, TargetCommand
-    from activities.complete import Completing
+    from activities.complete import Completing, Editing
     from activities.confirm import Confirming
-    from activities.edit import Editing
     from activities.posts import PostActivities
     from activities.prepare import Preparing
     from activities.publish import Publishing

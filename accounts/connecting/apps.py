@@ -5,8 +5,7 @@ from typing import Any
 
 from pydantic import BaseModel, SecretStr
 
-from accounts.connecting.context import ConnectContext, Secrets
-from accounts.connecting.refusals import ConnectRefused
+from accounts.connecting.context import ConnectContext, ConnectRefused, Secrets
 from platforms.access.connector import connectors
 from platforms.access.consent import FindsServer, OAuthConnector, PublishesApp, oauth_connector
 from platforms.access.registered_apps import App

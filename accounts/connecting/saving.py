@@ -8,11 +8,10 @@ from typing import Any
 import structlog
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from accounts.connecting.context import ConnectContext
-from accounts.connecting.refusals import other_account, too_many_accounts
-from accounts.credentials.plain import plain
+from accounts.connecting.context import ConnectContext, other_account, too_many_accounts
+from accounts.credentials.app_secrets import plain
+from accounts.facts import at_connecting
 from accounts.revoking import Revoking, account_authorization, revoking_for
-from accounts.token_times import at_connecting
 from domain.audit import WORKER, AccountAction, Actor, RevocationCause, api_key
 from platforms.access.connector import Candidate
 from platforms.access.renewal import Lifetimes

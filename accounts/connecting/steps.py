@@ -4,20 +4,138 @@ The API holds no app secrets and no key of the vault, so a worker takes all of t
 row of the pending connection.
 """
 
+import asyncio
 import base64
+import contextlib
+from collections.abc import Awaitable, Callable, Mapping
+from datetime import UTC, datetime
 from secrets import token_urlsafe
+from typing import Any
+
+from pydantic import BaseModel, ValidationError
 
 from accounts.connecting.apps import app_begun_with, app_for, connector_at, find_server, register, wire_to
-from accounts.connecting.candidates import sealed_candidate
-from accounts.connecting.context import ConnectContext, Secrets
-from accounts.connecting.grants import exchange_code, note_sealed_grant, use_grant
-from accounts.connecting.own_credentials import connect_with_credentials
-from accounts.connecting.posted_codes import code_connector, connect_by_code
-from accounts.connecting.refusals import ConnectRefused, consent_declined
+from accounts.connecting.context import ConnectContext, ConnectRefused, Obtained, Secrets, consent_declined
+from accounts.connecting.grants import exchange_code, note_sealed_grant, sealed_candidate, use_grant
 from accounts.connecting.saving import save_accounts
-from platforms.access.consent import FindsServer, PushesRequest, pkce_challenge
+from platforms.access.bots import CodeConnector
+from platforms.access.connector import Candidate, Connect, connectors
+from platforms.access.consent import FindsServer, OAuthConnector, PushesRequest, pkce_challenge
+from platforms.access.registered_apps import App
 from platforms.access.renewal import Grant
+from platforms.errors import ErrorKind, PlatformError
+from store.accounts.pending_connections import awaited_codes, find_connection, update_connection
+from store.database import Database
 from store.secrets.handover import new_pair
+
+
+async def connect_with_credentials(context: ConnectContext, fields: Mapping[str, Any]) -> None:
+    """Connect the account of credentials that the client has. Raises ConnectRefused, PlatformError."""
+    credentials = _parsed(context, fields)
+    new_account = context.accounts.new_account(context.platform, credentials, context.row.workspace_id)
+    try:
+        identity = await new_account.whoami()
+    except PlatformError as error:
+        if error.kind is ErrorKind.AUTH and "no longer accepts this" in error.message:
+            message = f"{context.platform.label} does not accept these credentials. Check them and try again."
+            raise ConnectRefused("credentials_rejected", message, param="credentials") from error
+        if error.kind in {ErrorKind.AUTH, ErrorKind.REJECTED}:
+            raise ConnectRefused("credentials_rejected", error.message, param="credentials") from error
+        raise
+    connector, now = connectors().get(context.row.platform), new_account.credentials
+    renewed = isinstance(connector, OAuthConnector) and (
+        connector.revocable_tokens(now) != connector.revocable_tokens(credentials)
+    )
+    if renewed:
+        context.obtained.append(Obtained(new_account.credentials, [identity.user_id]))
+    candidate = Candidate(identity.user_id, identity.username, "profile", new_account.credentials, identity=identity)
+    await save_accounts(context, [candidate], "outcome", lifetimes=new_account.lifetimes)
+
+
+def _parsed(context: ConnectContext, fields: Mapping[str, Any]) -> BaseModel:
+    platform = context.platform
+    try:
+        credentials: BaseModel = platform.credentials.model_validate(dict(fields))
+    except ValidationError as error:
+        where = ".".join(str(part) for part in error.errors(include_input=False)[0]["loc"])
+        message = f"{platform.label} does not take these credentials: {where or 'a field'} is missing or wrong."
+        raise ConnectRefused("invalid_field_value", message, param="credentials") from None
+    if any(getattr(credentials, name) is not None for name in platform.service_fields):
+        message = f"{platform.label} does not take these credentials: this service alone writes some of them."
+        raise ConnectRefused("invalid_field_value", message, param="credentials")
+    apps, client_id = context.accounts.registered_apps, platform.app_id(credentials)
+    if apps.is_of_others(platform, client_id, context.row.workspace_id):
+        message = "clientId names an app that this workspace may not use. Leave it out, or name an app of your own."
+        raise ConnectRefused("invalid_field_value", message, param="credentials")
+    return credentials
+
+
+_READS, _PAUSE_S = 4, 2.0
+"""How often a step checks for a code, and the seconds between, so that a client need not poll."""
+
+
+def code_connector(context: ConnectContext) -> CodeConnector[Any]:
+    """Return the connector of a platform where people post codes. Raises LookupError if that is not how it connects."""
+    connector = connectors()[context.row.platform]
+    if isinstance(connector, CodeConnector):
+        return connector
+    raise LookupError(f"{context.row.platform} connects no account by a code")
+
+
+async def connect_by_code(context: ConnectContext, secrets: Secrets) -> None:
+    """Connect the place in which the code was posted, if the bot may publish there.
+
+    Raises ConnectRefused, PlatformError.
+    """
+    connector, app = code_connector(context), app_begun_with(context, secrets)
+    place = await _find_place(context, connector, app)
+    try:
+        identity = await context.platform.whoami(context.connection(connector.credentials_at(app, place)))
+    except PlatformError as error:
+        if error.kind not in {ErrorKind.AUTH, ErrorKind.REJECTED}:
+            raise
+        # The person can fix that, and need not post the code again.
+        raise ConnectRefused("no_accounts", error.message, final=False) from error
+    credentials = connector.credentials_at(app, identity.user_id)
+    candidate = Candidate(identity.user_id, identity.username, "channel", credentials, identity=identity)
+    await save_accounts(context, [candidate], "outcome")
+
+
+async def _find_place(context: ConnectContext, connector: CodeConnector[Any], app: App) -> str:
+    """Return the place in which the code of a connection was posted. Raises ConnectRefused, PlatformError.
+
+    The codes of other connections come with it and are saved in their rows: a bot's inbox can be read once.
+    """
+    for read in range(_READS):
+        if read:
+            await asyncio.sleep(_PAUSE_S)
+        async with context.database.reading() as session:
+            newest = await find_connection(session, context.row.id)
+        if newest is not None and newest.posted_in is not None:
+            return newest.posted_in
+        await _read_inbox(context.database, connector, context.connection, app)
+    label = context.platform.label
+    message = f"The code was not posted yet. Add the bot to your channel or group on {label}, and post the code there."
+    raise ConnectRefused("authorization_pending", message, final=False)
+
+
+async def _read_inbox(database: Database, connector: CodeConnector[Any], connect: Connect, app: App) -> None:
+    inbox, now = await connector.inbox(connect, app), datetime.now(UTC)
+    async with database.reading() as session:
+        awaited = await awaited_codes(session, connector.name, [post.code for post in inbox.posts], now)
+    for post in inbox.posts:
+        if post.code in awaited and await connector.may_connect(connect, app, post):
+            async with database.transaction() as session:
+                await update_connection(session, awaited[post.code], posted_in=post.place)
+            await _harmless(connector.remove_code_post, connect, app, post)
+    await inbox.forget()
+
+
+async def _harmless(work: Callable[..., Awaitable[None]], *arguments: Any) -> None:
+    """Run work that may fail: the posted code works once, so it does no harm if the post stays."""
+    with contextlib.suppress(PlatformError):
+        await work(*arguments)
+
 
 _VERIFIER_BYTES = 32
 

@@ -1,6 +1,6 @@
-"""The secrets of the operator's apps in requests: added for each request, and never stored with an account."""
+"""The secrets in credentials: of the operator's apps, added for each request and never stored with an account."""
 
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from pydantic import BaseModel
 
@@ -8,6 +8,16 @@ from platforms.access.bots import bot_token
 from platforms.access.registered_apps import RegisteredApps
 from platforms.base import AnyPlatform
 from platforms.errors import ErrorKind, PlatformError
+
+
+def plain(credentials: BaseModel) -> dict[str, Any]:
+    """Return credentials as JSON with their secrets in clear text; only the vault may get this."""
+    dumped: dict[str, Any] = {}
+    for name, value in credentials:
+        if value is not None:
+            dumped[name] = value.get_secret_value() if hasattr(value, "get_secret_value") else value
+    return dumped
+
 
 C = TypeVar("C", bound=BaseModel)
 

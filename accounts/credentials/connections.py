@@ -8,17 +8,14 @@ from typing import Any
 import httpx
 from pydantic import BaseModel
 
-from accounts.credentials.app_secrets import require_own_app, with_app_secret, with_stored_secret
-from accounts.credentials.new_account import NewAccount
-from accounts.credentials.plain import plain
+from accounts.credentials.app_secrets import plain, require_own_app, with_app_secret, with_stored_secret
 from accounts.credentials.renewal import CALL_S, CredentialsChange, Guard, Renewals
 from accounts.credentials.renewal_outcomes import RecordRenewal
-from accounts.facts import account_facts
-from accounts.token_times import at_renewal, is_due, platform_can_renew, token_rules_for
+from accounts.facts import account_facts, at_renewal, is_due, platform_can_renew, token_rules_for
 from domain.loop_share import Stopwatch
 from platforms.access.registered_apps import RegisteredApps
 from platforms.access.renewal import Lifetimes, Renewed, TokenRules
-from platforms.base import AnyPlatform, Connection, Identity
+from platforms.base import AccountFacts, AnyPlatform, Connection, Identity
 from platforms.errors import ErrorKind, PlatformError
 from platforms.http.wire import Exchange, ServerMemory, Wire
 from platforms.registry import platforms
@@ -28,6 +25,45 @@ from store.accounts.renewals import ChangedCredentials
 from store.database import Database
 from store.models import Account
 from store.secrets.vault import Vault
+
+
+class NewAccount:
+    """Credentials of no account yet, and their changes while their platform is asked."""
+
+    def __init__(
+        self, platform: AnyPlatform, wire: Wire, credentials: Any, apps: RegisteredApps, *, is_trusted: bool
+    ) -> None:
+        self.credentials = credentials
+        """The credentials as they are to be stored: without the secret of the operator's app."""
+        self.lifetimes: Lifetimes | None = None
+        """The platform's facts about the tokens if they were renewed meanwhile."""
+        self._platform = platform
+        self._apps = apps
+        self.connection: Connection[Any] = Connection(
+            wire,
+            AccountFacts("", "", ""),
+            with_app_secret(apps, platform, credentials, wire.workspace),
+            self._refresh,
+            self._keep,
+            is_trusted=is_trusted,
+        )
+
+    async def whoami(self) -> Identity:
+        """Ask the platform for the account of these credentials. Raises PlatformError."""
+        return await self._platform.whoami(self.connection)
+
+    async def _refresh(self) -> Any:
+        renewed: Renewed[Any] = await self._platform.renew(self.connection)  # type: ignore[attr-defined]
+        self.lifetimes = renewed.lifetimes or self.lifetimes
+        return await self._keep(lambda current: with_stored_secret(renewed.credentials, current))
+
+    async def _keep(self, change: Callable[[Any], Any]) -> Any:
+        self.credentials = change(self.credentials)
+        self.connection.credentials = with_app_secret(
+            self._apps, self._platform, self.credentials, self.connection.wire.workspace
+        )
+        return self.connection.credentials
+
 
 RENEWAL_S = CALL_S + 2.0
 """How long a renewal that runs when a worker stops may take until its result is saved."""

@@ -5,8 +5,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 
-from accounts.facts import LOST
-from accounts.token_times import pause_after
+from accounts.facts import LOST, pause_after
 from platforms.access.renewal import TokenRules
 from platforms.access.token_endpoint import UNREADABLE
 from platforms.errors import ANSWER_TOO_LARGE, ErrorKind, PlatformError

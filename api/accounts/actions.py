@@ -28,7 +28,7 @@ from store.accounts.connected import (
 )
 from store.audit import account_events, ended_since, last_removal, names_of_keys
 from store.models import AccountEvent, ConnectedAccount
-from workflows.account import AccountPlan
+from workflows.short import AccountPlan
 
 MOST_EVENTS = 100
 _DID = {

@@ -20,7 +20,7 @@ from platforms.errors import ErrorKind
 from platforms.registry import platforms
 from store.accounts.pending_connections import add_choice_list, asked_since, find_choice_list
 from store.models import ConnectedAccount
-from workflows.choices import ChoicesPlan
+from workflows.short import ChoicesPlan
 
 MOST_LISTS = 30
 """Requests for values that a workspace may make in a minute; our choice."""

@@ -21,7 +21,7 @@ from platforms.access.consent import PushesRequest
 from store.accounts.pending_connections import choose, consume, find_connection, hand_over
 from store.models import PendingConnection
 from store.secrets.handover import seal_for
-from workflows.connect import ConnectPlan
+from workflows.short import ConnectPlan
 
 
 def connected_accounts(row: PendingConnection) -> Sequence[Mapping[str, Any]]:

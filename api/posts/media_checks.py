@@ -19,7 +19,7 @@ from platforms.registry import platforms
 from store.media import add_check, find_check
 from store.models import Post
 from store.posts.contents import NewPost
-from workflows.media_check import MediaCheckPlan
+from workflows.short import MediaCheckPlan
 
 _NOT_CHECKED: ProblemCode = "media_not_checked"
 MOST_FILES = 50

@@ -19,7 +19,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from benchmarks.processes import cpu_seconds
 from store.database import Database, TimeLimits
 from store.events import delete_past_events
-from store.maintenance.retention import delete_past_posts
+from store.maintenance.deletions import delete_past_posts
 from tests.databases import new_database
 from tests.postgres import initialize, postgres_folder
 from tests.store.api_reads import api_reads, list_filters

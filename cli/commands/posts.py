@@ -39,7 +39,7 @@ def doctor(
     from cli.doctor import doctor as diagnose
     from cli.doctor_post import doctor_post
     from reconcile.doctor.findings import Exit
-    from reconcile.doctor.unavailable import explain_database_error
+    from reconcile.doctor.waiting import explain_database_error
 
     of_one_post = doctor_post(data_dir, post_id, as_json=as_json) if post_id else None
     try:

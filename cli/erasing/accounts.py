@@ -8,10 +8,10 @@ from cli.errors import UserError
 from store.accounts.connected import request_removal
 from store.accounts.revocations import MOST_REVOCATIONS
 from store.maintenance.deletions import count_deleted, count_revocations, delete_rate_limits
-from store.maintenance.workspace_rows import list_accounts
+from store.maintenance.owned_tables import list_accounts
 from store.models import Account
-from workflows.account import AccountPlan
 from workflows.client.post_workflows import PostWorkflows
+from workflows.short import AccountPlan
 
 REVOKED_WITHIN_S = 60.0
 _TRIES = 3

@@ -22,7 +22,7 @@ from runtime.settings import Settings
 from storage.opening import opened_storage
 from store.database import Database
 from store.maintenance.deletions import begin_deletion, find_deletion, finish_deletion, list_deletions, record_step
-from store.maintenance.workspace_rows import count_posts
+from store.maintenance.owned_tables import count_posts
 from store.models import Deletion
 from store.workspaces.keys import find_workspace, name_of_workspace
 

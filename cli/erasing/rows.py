@@ -6,8 +6,7 @@ from cli.erasing.erased import AGAIN, BATCH, POLL_S, ErasedWorkspace
 from cli.errors import UserError
 from storage.base import Storage, StorageError
 from store.maintenance.deletions import LAST_TABLES, count_deleted, delete_posts, delete_rows
-from store.maintenance.owned_tables import owned_tables
-from store.maintenance.workspace_rows import list_uploads, list_webhooks
+from store.maintenance.owned_tables import list_uploads, list_webhooks, owned_tables
 from store.models import Account, Post, Series, Upload
 from workflows.client.erasing import delete_runs, delete_webhook_runs
 

@@ -16,8 +16,7 @@ from storage.base import ObjectMissing, Storage, StorageError
 from storage.opening import opened_storage
 from store.database import Database
 from store.maintenance.exports import LEFT_OUT_COLUMNS, LEFT_OUT_TABLES, exported_tables, keys, read_page
-from store.maintenance.owned_tables import OwnedTable
-from store.maintenance.workspace_rows import list_ready_uploads
+from store.maintenance.owned_tables import OwnedTable, list_ready_uploads
 from store.models import Upload
 
 PAGE = 100

@@ -10,24 +10,25 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from domain.errors import Unavailable
 from reconcile.clock import ahead_of_database
-from reconcile.doctor.cases import Case, Counted, suspicious
+from reconcile.doctor.facts import RunQueries
 from reconcile.doctor.findings import Finding, FindingKind, FixedBy, Report
-from reconcile.doctor.gates import GateCheck
-from reconcile.doctor.loose_ends import LooseEnds
+from reconcile.doctor.loose_ends import GateCheck, LooseEnds, diagnose_series
 from reconcile.doctor.platforms import PublicComparison
-from reconcile.doctor.posts import Examination
-from reconcile.doctor.run_queries import RunQueries
+from reconcile.doctor.posts import Case, Counted, Examination, suspicious
 from reconcile.doctor.sandbox import SandboxAway, fetch_public_posts
-from reconcile.doctor.series import diagnose_series
-from reconcile.doctor.unavailable import TEMPORAL_UNAVAILABLE, explain_to_the_doctor
 from reconcile.doctor.uploads import diagnose_uploads
-from reconcile.doctor.waiting import BEGUN_WITHIN, not_begun_sentence, waiting_sentence
+from reconcile.doctor.waiting import (
+    BEGUN_WITHIN,
+    TEMPORAL_UNAVAILABLE,
+    explain_to_the_doctor,
+    not_begun_sentence,
+    waiting_sentence,
+)
 from storage.base import StorageError
 from storage.opening import open_storage
 from store.database import Database
 from store.maintenance.expected_posts import expected_posts
-from store.maintenance.late_posts import count_late
-from store.maintenance.waiting import count_waiting
+from store.maintenance.waiting import count_late, count_waiting
 from workflows.client.runs import Runs
 
 DATABASE_ERRORS = (SQLAlchemyError, asyncpg.PostgresError, asyncpg.InterfaceError, OSError)

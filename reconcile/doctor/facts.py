@@ -1,5 +1,6 @@
-"""The facts about one post in its rows and in Temporal."""
+"""The facts about one post in its rows and in Temporal, and the queries of workflows while a worker answers."""
 
+import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -9,8 +10,34 @@ from domain.post import OPEN, TargetState, TargetStatus
 from reconcile.doctor.findings import Finding, FindingKind, FixedBy, Subject
 from store.maintenance.loose_ends import OpenAttempt
 from store.models import Post, Target
-from workflows.client.runs import Run
+from workflows.client.runs import Run, Runs
 from workflows.messages import StatusView, TargetStatusView
+
+_MAX_FAILURES = 3
+"""After this many workflows in a row without a response, the cause is a missing worker, not the workflows."""
+
+
+class RunQueries:
+    """Queries of workflows, a few at a time. They stop once no worker answers, because every timeout costs seconds."""
+
+    def __init__(self, runs: Runs, concurrency: int) -> None:
+        self._runs = runs
+        self._slots = asyncio.Semaphore(concurrency)
+        self._in_a_row = 0
+        self.unanswered: set[str] = set()
+        """Workflows that could not be queried."""
+
+    async def query_status(self, run: Run) -> StatusView | None:
+        """Return a run's view of its post, None if no worker responded."""
+        async with self._slots:
+            view = None if self._in_a_row >= _MAX_FAILURES else await self._runs.query_status(run)
+            self._in_a_row = 0 if view else self._in_a_row + 1
+        if view:
+            self.unanswered.discard(run.workflow_id)
+        else:
+            self.unanswered.add(run.workflow_id)
+        return view
+
 
 SILENT_AFTER = HEARTBEAT_TIMEOUT + timedelta(seconds=5)
 """From then on, a step without a heartbeat has lost its worker, and Temporal has noticed."""

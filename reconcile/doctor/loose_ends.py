@@ -1,4 +1,4 @@
-"""A search for loose ends: changes that were never made, keys without a post, queues without a worker."""
+"""A search for loose ends: lost changes, keys without a post, queues without a worker, gates, campaigns, series."""
 
 from collections.abc import AsyncIterator
 from datetime import date, datetime, timedelta
@@ -10,12 +10,14 @@ from domain.ids import workflow_id
 from domain.post import LATE_AFTER
 from domain.schedule import rfc3339
 from platforms.registry import EndingVersion, ending_versions
+from reconcile.campaigns import LOST_AFTER
 from reconcile.clock import ahead_of_database
 from reconcile.doctor.findings import Finding, FindingKind, FixedBy, Subject
-from reconcile.doctor.operator_causes import OPERATOR_CAUSES, OperatorCause
+from reconcile.doctor.waiting import OPERATOR_CAUSES, OperatorCause
 from store.apps import refused_apps
+from store.campaigns.progress import campaigns_after
 from store.database import Database
-from store.maintenance.installation import read_installation
+from store.maintenance.gates import GatedTarget, held_while_open, sent_while_closed
 from store.maintenance.loose_ends import (
     DoubleSlot,
     LooseKey,
@@ -28,13 +30,141 @@ from store.maintenance.loose_ends import (
 )
 from store.maintenance.missing_events import ResultWithoutEvent, results_without_event
 from store.maintenance.restores import count_to_confirm_first, open_restore
-from store.maintenance.servers import is_server_trusted
-from store.maintenance.transactions import TOO_OLD, oldest_transaction
+from store.maintenance.series import (
+    BehindSeries,
+    MissingOccurrence,
+    MovedPost,
+    behind_series,
+    lost_occurrences,
+    moved_posts,
+    unmade_occurrences,
+)
+from store.maintenance.servers import TOO_OLD, is_server_trusted, oldest_transaction, read_installation
 from store.maintenance.waiting import count_waiting
 from store.models import AppRefusal, Restore
 from store.rows import SKEWED_FROM, database_now, measure_skew
 from store.webhooks.logs import WebhookNumbers, measure_webhooks
 from workflows.client.runs import Runs
+
+
+async def diagnose_series(database: Database, workspace_id: str | None) -> list[Finding]:
+    """Return what is wrong with series. No two posts can have one occurrence: an index refuses the second."""
+    async with database.reading() as session:
+        now = await database_now(session)
+        behind = await behind_series(session, now, workspace_id)
+        lost = await lost_occurrences(session, now, workspace_id)
+        unmade = await unmade_occurrences(session, now, workspace_id)
+        moved = await moved_posts(session, workspace_id)
+    return [*map(_behind_series, behind), *map(_lost_occurrence, lost), *map(_unmade, unmade), *map(_moved_post, moved)]
+
+
+def _behind_series(series: BehindSeries) -> Finding:
+    what = f"The series {series.id} lacks posts since {rfc3339(series.since)}."
+    how = (
+        "No worker looks at it: start one (`python worker.py`), or see why its planner stands (`planner.postponed`)."
+        if series.is_waiting
+        else "Its workspace has no room for more posts, or `series.not_planned` in a worker's log says why."
+    )
+    return Finding(FindingKind.SERIES_BEHIND, FixedBy.PERSON, _of_series(series.workspace_id, series.id), what, how)
+
+
+def _lost_occurrence(missing: MissingOccurrence) -> Finding:
+    what = f"The post of {missing.occurrence} of the series {missing.series_id} is gone, and no one has deleted it."
+    how = "Create it by POST /v1/posts if it should still be published: the series makes no second one."
+    subject = Subject(missing.post_id, missing.workspace_id, f"{missing.series_id}/{missing.occurrence}")
+    return Finding(FindingKind.OCCURRENCE_MISSING, FixedBy.PERSON, subject, what, how)
+
+
+def _unmade(missing: MissingOccurrence) -> Finding:
+    what = f"The series {missing.series_id} has no post for {missing.occurrence}, which its rule has."
+    how = "By itself: the planner looks at each series every hour."
+    subject = _of_series(missing.workspace_id, f"{missing.series_id}/{missing.occurrence}")
+    return Finding(FindingKind.OCCURRENCE_MISSING, FixedBy.SYSTEM, subject, what, how)
+
+
+def _moved_post(post: MovedPost) -> Finding:
+    what = f"The post is due at {rfc3339(post.instant)}, which is not {post.wall} in {post.zone} any more."
+    how = "By itself: a worker compares wall times with its time zone data every hour. Both must have the same version."
+    subject = Subject(post.post_id, post.workspace_id, post.workflow_id)
+    return Finding(FindingKind.WALL_DIFFERS, FixedBy.SYSTEM, subject, what, how)
+
+
+def _of_series(workspace_id: str, name: str) -> Subject:
+    return Subject(workspace_id=workspace_id, workflow_id=name)
+
+
+_LATELY = timedelta(minutes=1)
+"""Workers let such a target continue within ten seconds."""
+_PAGE = 500
+
+
+class GateCheck:
+    """A search for targets and campaigns that do not agree with their gates and workflows."""
+
+    def __init__(self, database: Database, runs: Runs, workspace_id: str | None) -> None:
+        self._database = database
+        self._runs = runs
+        self._workspace_id = workspace_id
+
+    async def findings(self) -> list[Finding]:
+        """Return all of them. Raises Unavailable."""
+        async with self._database.reading() as session:
+            sent = await sent_while_closed(session, self._workspace_id)
+            held = await held_while_open(session, self._workspace_id, _LATELY)
+            now = await database_now(session)
+        return [
+            *map(_sent, sent),
+            *(
+                Finding(
+                    FindingKind.HELD_AT_AN_OPEN_GATE,
+                    FixedBy.SYSTEM,
+                    _gated_subject(target),
+                    "A pause holds it although no gate stops it any more.",
+                    "By itself: a worker lets it continue within seconds.",
+                    now,
+                )
+                for target in held
+            ),
+            *[finding async for finding in self._lost_campaigns()],
+        ]
+
+    async def _lost_campaigns(self) -> AsyncIterator[Finding]:
+        last = ""
+        while True:
+            async with self._database.reading() as session:
+                plans, now = await campaigns_after(session, last, _PAGE), await database_now(session)
+            running = {run.workflow_id for run in await self._runs.running_among(plan.campaign_id for plan in plans)}
+            for plan in plans:
+                if plan.campaign_id in running or self._workspace_id not in {None, plan.workspace_id}:
+                    continue
+                subject = Subject(workspace_id=plan.workspace_id, workflow_id=plan.campaign_id)
+                what = f"The campaign {plan.campaign_id} has no workflow that shows it and ends it at its time."
+                how = "By itself within ten minutes: a worker starts it again. Its posts do not depend on it."
+                yield Finding(FindingKind.CAMPAIGN_LOST, FixedBy.SYSTEM, subject, what, how, now + LOST_AFTER)
+            if len(plans) < _PAGE:
+                return
+            last = plans[-1].campaign_id
+
+
+def _sent(target: GatedTarget) -> Finding:
+    what = (
+        f"A request to publish it to {target.platform} account {target.account_id} began at {rfc3339(target.at)}, "
+        f"while its {target.kind} was paused."
+    )
+    how = "Look whether it is public, and tell the developers of this service: no code may send through a closed gate."
+    return Finding(FindingKind.SENT_WHILE_CLOSED, FixedBy.PERSON, _gated_subject(target), what, how)
+
+
+def _gated_subject(target: GatedTarget) -> Subject:
+    return Subject(
+        target.post_id,
+        target.workspace_id,
+        target.workflow_id,
+        target.target_id,
+        target.platform,
+        target.account_id,
+    )
+
 
 _HANDED_OVER_WITHIN = timedelta(seconds=30)
 """The age by which a saved edit is made or refused, or its client was asked to repeat it."""

@@ -13,14 +13,11 @@ from domain.post import LATE_AFTER, PostStatus, TargetStatus
 from domain.schedule import rfc3339
 from platforms.registry import platforms
 from reconcile.clock import ahead_of_database
-from reconcile.doctor.cases import Case
 from reconcile.doctor.doctor import AGAIN_AFTER_S
+from reconcile.doctor.facts import RunQueries
 from reconcile.doctor.findings import Exit, Finding, FixedBy
-from reconcile.doctor.operator_causes import OPERATOR_CAUSES
-from reconcile.doctor.posts import Examination
-from reconcile.doctor.run_queries import RunQueries
-from reconcile.doctor.unavailable import TEMPORAL_UNAVAILABLE
-from reconcile.doctor.waiting import waiting_sentence
+from reconcile.doctor.posts import Case, Examination
+from reconcile.doctor.waiting import OPERATOR_CAUSES, TEMPORAL_UNAVAILABLE, waiting_sentence
 from store.accounts.connected import find_accounts
 from store.apps import refused_apps
 from store.database import Database

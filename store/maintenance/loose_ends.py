@@ -12,7 +12,7 @@ from domain.attempts import ROWS_LOST, AttemptState
 from domain.audit import Action
 from domain.ownership import CLOCKS_DIFFER
 from domain.post import PostStatus
-from store.maintenance.late_posts import HAS_NOT_BEGUN
+from store.maintenance.waiting import HAS_NOT_BEGUN
 from store.models import Attempt, AuditEvent, IdempotencyKey, Post, Revision, Target
 from store.posts.idempotency import LIFETIME
 

@@ -7,8 +7,7 @@ round would find something. Each is answered by an index, or by a table that sta
 from collections.abc import Collection
 
 from domain.post import HoldReason
-from store.maintenance.late_posts import HAS_NOT_BEGUN
-from store.maintenance.waiting import IS_WAITING
+from store.maintenance.waiting import HAS_NOT_BEGUN, IS_WAITING
 from store.posts.delivery import IS_BEHIND, WAITS_FOR_TURN
 from store.uploads.claims import IS_FETCH_DUE
 from store.uploads.thumbnails import IS_THUMBNAIL_DUE

@@ -5,11 +5,27 @@ A standby that is promoted, and a copy that is restored, may lack commits that p
 """
 
 from dataclasses import dataclass
+from datetime import timedelta
 
-from sqlalchemy import text
+from sqlalchemy import func, select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from store.database import Pool
+
+TOO_OLD = timedelta(minutes=5)
+"""The age from which a transaction is reported. The longest of this service is a command's batch; our choice."""
+
+
+async def oldest_transaction(session: AsyncSession) -> timedelta:
+    """Return the age of the oldest transaction that the owner of the tables may see; zero if there is none."""
+    return await session.scalar(select(func.oldest_transaction_v1())) or timedelta(0)
+
+
+async def read_installation(pool: Pool) -> str:
+    """Return the id that the database got when it was migrated."""
+    (row,) = await pool.rows("SELECT id FROM installation")
+    return str(row["id"])
+
 
 _TRUST = text("""
 UPDATE trusted_server SET (identity, timeline) = (SELECT server_identity_v1(), timeline FROM server_position_v1())

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from pydantic import SecretStr
 
-from accounts.token_times import (
+from accounts.facts import (
     at_connecting,
     at_renewal,
     is_due,

@@ -7,7 +7,7 @@ from sqlalchemy import select, update
 from temporalio.testing import ActivityEnvironment
 
 from activities.commands import ConfirmCommand, TargetCommand
-from activities.findings import LONGEST_BEFORE_RESEND
+from activities.results import LONGEST_BEFORE_RESEND
 from domain.attempts import WORKER_LOST
 from domain.post import TargetStatus
 from platforms.http.answers import MOST_VALUES

@@ -4,13 +4,13 @@ import asyncio
 
 import pytest
 
-from activities import delay
-from activities.delay import after_delay
+from activities import heartbeat
+from activities.heartbeat import after_delay
 
 
 @pytest.fixture(autouse=True)
 def _short(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(delay, "_DELAY_S", 0.05)
+    monkeypatch.setattr(heartbeat, "_DELAY_S", 0.05)
 
 
 @pytest.mark.parametrize(("takes", "done"), [(0, []), (0.06, ["begun", "ended"])])

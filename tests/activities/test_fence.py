@@ -9,7 +9,7 @@ from temporalio.exceptions import ApplicationError
 from temporalio.testing import ActivityEnvironment
 
 from activities.commands import EditCommand, TargetCommand
-from activities.fence import Fence
+from activities.heartbeat import Fence
 from domain.content import EditedText
 from domain.loop_share import Stopwatch
 from domain.ownership import FENCE, last_moment
@@ -110,7 +110,7 @@ async def test_edit_closed_by_another_worker_is_not_sent(
 ) -> None:
     account = await stack.connect("twitter", premium=True)
     post = await stack.publish("to be edited by a frozen worker", [account])
-    frozen(monkeypatch, "monotonic", "activities.edit.Stopwatch")
+    frozen(monkeypatch, "monotonic", "activities.complete.Stopwatch")
     platform = platforms()["twitter"]
     assert isinstance(platform, Editable)
     send = platform.edit
@@ -168,7 +168,7 @@ async def test_nothing_is_sent_while_the_database_is_unavailable(
     async def away(*_: object) -> bool:
         raise OSError("away")
 
-    monkeypatch.setattr("activities.fence.extend_send", away)
+    monkeypatch.setattr("activities.heartbeat.extend_send", away)
     watch = Stopwatch(_wall=0)
     with pytest.raises(PlatformError) as caught:
         await Fence(stack.worker_database.answers, 1, watch)()

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from sqlalchemy import update
 
-from activities.handles import HandleKeeper
+from activities.step_context import HandleKeeper
 from domain.transitions import WriteResult
 from store.models import Post, Target
 from store.publishing.sending import begin_send

@@ -12,7 +12,7 @@ from sqlalchemy import select, update
 from temporalio.exceptions import ApplicationError
 from temporalio.testing import ActivityEnvironment
 
-from activities import findings, publish
+from activities import publish, results
 from activities.commands import GiveUpCommand, GiveUpReason, TargetCommand
 from activities.posts import PostActivities
 from domain import decisions
@@ -180,7 +180,7 @@ REPEATED = {
 async def test_retry_waits_until_a_list_can_show_a_refused_post_unless_its_content_was_refused(
     stack: Stack, monkeypatch: pytest.MonkeyPatch, body: dict[str, Any] | None
 ) -> None:
-    monkeypatch.setattr(publish, "look_in", findings.look_in)
+    monkeypatch.setattr(publish, "look_in", results.look_in)
     monkeypatch.setattr(type(platforms()["twitter"]), "read_lag", timedelta(seconds=1.5))
     account = await stack.connect("twitter")
     refusal: dict[str, Any] = {"status": 403, "body": body} if body else {}
@@ -228,8 +228,8 @@ async def test_history_says_whether_a_refused_post_was_looked_up(stack: Stack, p
 )
 def test_only_an_answer_that_refused_a_post_makes_its_retry_wait(attempt: dict[str, Any], seconds: int) -> None:
     refused = Attempt(**{"state": "refused", "http_status": 400, "finished_at": NOW - timedelta(seconds=1), **attempt})
-    assert findings.look_in(refused, platforms()["twitter"], NOW) == timedelta(seconds=seconds)
-    assert findings.look_in(refused, platforms()["telegram"], NOW) <= timedelta(0)
+    assert results.look_in(refused, platforms()["twitter"], NOW) == timedelta(seconds=seconds)
+    assert results.look_in(refused, platforms()["telegram"], NOW) <= timedelta(0)
 
 
 async def test_refused_target_is_not_tried_again_before_its_platform_would_show_it(
@@ -250,7 +250,7 @@ async def test_refused_target_is_not_tried_again_before_its_platform_would_show_
 async def test_retry_whose_time_ends_before_its_platform_would_show_it_is_not_sent(
     stack: Stack, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(publish, "look_in", findings.look_in)
+    monkeypatch.setattr(publish, "look_in", results.look_in)
     monkeypatch.setattr(type(platforms()["twitter"]), "read_lag", timedelta(minutes=5))
     account = await stack.connect("twitter")
     await stack.fault("twitter", "reject", "publish", accountId=account.id, status=403, body=REPEATED)

@@ -13,8 +13,7 @@ from standardwebhooks import Webhook as Verifier
 from temporalio.testing import ActivityEnvironment
 
 from activities import webhooks
-from activities.webhook_answers import TakenEvents
-from activities.webhooks import DeliverCommand
+from activities.webhooks import DeliverCommand, TakenEvents
 from domain.webhooks import OPENS_AFTER, new_secret
 from store.models import Delivery, Event, Webhook
 from store.secrets.vault import Vault, new_key

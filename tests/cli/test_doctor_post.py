@@ -10,7 +10,7 @@ from temporalio.client import Client
 from domain.plan import MEDIA_BUSY
 from domain.post import PostStatus
 from reconcile.doctor.findings import Exit
-from reconcile.doctor.unavailable import TEMPORAL_UNAVAILABLE
+from reconcile.doctor.waiting import TEMPORAL_UNAVAILABLE
 from store.models import Post
 from tests.cli.commands import bare, production, run
 from tests.cli.test_history import ALICE, alice, scheduled

@@ -10,7 +10,7 @@ from reconcile.doctor.doctor import Doctor
 from reconcile.doctor.findings import FindingKind
 from runtime.namespace import CopiedDatabaseError, refuse_foreign_namespace
 from store.database import Database
-from store.maintenance.installation import read_installation
+from store.maintenance.servers import read_installation
 from tests.cli.commands import bare, production, run
 from tests.cli.test_migrate import COMMANDS, ended, environment, first_line
 from tests.databases import new_database

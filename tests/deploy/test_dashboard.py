@@ -21,7 +21,9 @@ def expressions() -> list[str]:
 
 def made_metrics() -> set[str]:
     """Return the names that the code registers, without the suffixes that Prometheus sees."""
-    sources = [ROOT / name for name in ("reconcile/gauges.py", "activities/meters.py", "api/shared/request_limits.py")]
+    sources = [
+        ROOT / name for name in ("reconcile/measures.py", "activities/meters.py", "api/shared/request_limits.py")
+    ]
     return {name for source in sources for name in re.findall(r'"(socialsyncer_\w+)"', source.read_text())}
 
 

@@ -102,7 +102,7 @@ def _written(default: object) -> str:
 def test_metrics_lists_every_metric_of_the_code() -> None:
     meters = [
         (ROOT / file).read_text()
-        for file in ("activities/meters.py", "api/shared/request_limits.py", "reconcile/gauges.py")
+        for file in ("activities/meters.py", "api/shared/request_limits.py", "reconcile/measures.py")
     ]
     names = {name for text in meters for name in re.findall(r'"(socialsyncer_\w+)"', text)}
     listed = re.findall(r"^\| `(socialsyncer_\w+)", (ROOT / "docs/metrics.md").read_text(), re.MULTILINE)

@@ -73,7 +73,7 @@ from domain.workspaces import (
 from media.fetch import MAX_BYTES as MOST_FETCHED_BYTES
 from media.fetch import PER_SECOND, MinimumSpeed
 from platforms.capabilities import MOST_CHOICES
-from reconcile.upload_fetches import MOST_AT_ONCE as MOST_FETCHED_AT_ONCE
+from reconcile.uploads import MOST_AT_ONCE as MOST_FETCHED_AT_ONCE
 from storage.base import MOST_PARTS, PART
 from store.accounts.pending_connections import KEPT as CHOICES_KEPT
 from store.audit import MOST_ENTRIES

@@ -18,7 +18,7 @@ from media.admission import Admission, MediaDisk
 from media.fetch import MediaFetcher
 from media.shared_files import SharedFiles
 from media.upload_fetching import UploadFetcher
-from reconcile.upload_fetches import MOST_AT_ONCE, UploadFetches
+from reconcile.uploads import MOST_AT_ONCE, UploadFetches
 from storage.base import StorageUnavailable, new_key
 from storage.directory import DirectoryStorage
 from store.database import Database

@@ -8,7 +8,7 @@ from sqlalchemy import text
 from domain.campaigns import Blackout, CampaignStatus
 from domain.ids import new_id
 from domain.schedule import resolve
-from reconcile.campaign_zones import follow_zones_of_campaigns
+from reconcile.zones import follow_zones_of_campaigns
 from store.campaigns.campaigns import CampaignFields, add_campaign
 from store.models import Campaign
 from tests.stack import Stack

@@ -7,7 +7,7 @@ from structlog.testing import capture_logs
 from temporalio.common import MetricMeter
 
 from reconcile.clock import ClockCheck
-from reconcile.gauges import Gauges
+from reconcile.measures import Gauges
 from store.rows import measure_skew
 from tests.stack import Stack
 

@@ -10,7 +10,7 @@ from domain.ids import new_id
 from reconcile import expiry
 from reconcile.expiry import expire
 from store.database import Database
-from store.maintenance.late_posts import ENDED_KEPT
+from store.maintenance.waiting import ENDED_KEPT
 from store.media import keep_file
 from store.models import HostedFile, IdempotencyKey, LatePost
 from store.posts.idempotency import LIFETIME, KeyedRequest, acquire_key

@@ -8,8 +8,8 @@ import pytest
 from sqlalchemy import text
 
 from domain.post import LATE_AFTER
+from reconcile.account_rechecks import renew_due
 from reconcile.measures import WARNED_AHEAD, measure
-from reconcile.renewals import renew_due
 from runtime.parts import WorkerParts, open_parts
 from store.accounts.connected import open_credentials
 from store.accounts.renewals import ends_of_accounts

@@ -8,9 +8,9 @@ from sqlalchemy import delete, func, select, text, update
 
 from domain.audit import Action, ActorType
 from domain.post import PostStatus, TargetStatus
-from reconcile import retention
-from reconcile.retention import tidy
-from store.maintenance.retention import set_days
+from reconcile import expiry
+from reconcile.expiry import tidy
+from store.maintenance.deletions import set_days
 from store.models import AuditEvent, Post, Target
 from tests.stack import Stack
 from tests.workspaces import new_workspace
@@ -57,8 +57,8 @@ async def remaining(own: Stack, ids: dict[str, str]) -> set[str]:
 async def test_posts_are_kept_as_long_as_their_workspace_says(
     stack: Stack, monkeypatch: pytest.MonkeyPatch, days: int, own_days: int | None, deleted: Sequence[str]
 ) -> None:
-    monkeypatch.setattr(retention, "_BATCH", 2)
-    monkeypatch.setattr(retention, "_PAUSE_S", 0)
+    monkeypatch.setattr(expiry, "_POSTS_BATCH", 2)
+    monkeypatch.setattr(expiry, "_POSTS_PAUSE_S", 0)
     async with new_workspace(stack) as own:
         ids = await save_posts(own)
         async with own.database.transaction() as session:

@@ -6,7 +6,7 @@ from sqlalchemy import delete, select, update
 from structlog.testing import capture_logs
 
 from domain.recurrence.expansion import Pattern
-from reconcile.series_planner import plan_next
+from reconcile.chains import plan_next
 from reconcile.sweep import sweep
 from store.models import OccurrenceEntry, Post, Series
 from tests.stack import Stack

@@ -8,9 +8,8 @@ from typing import Any
 import pytest
 from sqlalchemy import text
 
-from reconcile.gauges import Gauges
 from reconcile.late_posts import LatePostWatch
-from reconcile.measures import Sample
+from reconcile.measures import Gauges, Sample
 from reconcile.readiness import STATE_FRESH, Readiness
 from store.maintenance.beats import read_state
 from tests.stack import Stack

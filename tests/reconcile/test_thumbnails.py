@@ -15,7 +15,7 @@ from media.admission import Admission, MediaDisk
 from media.decoder_pool import DecoderPool
 from media.thumbnails import ThumbnailMaker
 from media.upload_arrivals import record_arrival
-from reconcile.thumbnails import make_thumbnails
+from reconcile.uploads import make_thumbnails
 from storage.base import Written
 from storage.directory import DirectoryStorage
 from store.database import Database

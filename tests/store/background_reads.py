@@ -12,11 +12,11 @@ from store.accounts.connected import claim_accounts_to_recheck
 from store.accounts.renewals import claim_due
 from store.accounts.revocations import count_without_key
 from store.database import Database
-from store.maintenance.late_posts import end_late, note_late
 from store.maintenance.loose_ends import double_slots, loose_keys, platforms_waiting, waiting_revisions
 from store.maintenance.missing_events import results_without_event
 from store.maintenance.open_posts import open_due_between
 from store.maintenance.preflight import due_for_preflight
+from store.maintenance.waiting import end_late, note_late
 from store.maintenance.zones import wall_times
 from store.models import Target
 from store.posts.chains import FIRST_PLACE, search_ready

@@ -20,8 +20,7 @@ from store.publishing.sending import settle
 from tests.stack import Stack
 from tests.workflows.campaigns import campaign_handle, change, comes_to, save_campaign, save_post, tell
 from tests.workflows.test_held import comes_to_be
-from workflows.campaign import CampaignWorkflow
-from workflows.campaign_details import campaign_details
+from workflows.campaign import CampaignWorkflow, campaign_details
 from workflows.client.campaign_workflows import CampaignWorkflows
 from workflows.client.runs import Runs
 

@@ -51,11 +51,11 @@ show_missing = true
 include =
     workflows/campaign.py
     workflows/targets.py
-    workflows/edits.py
+    workflows/targets.py
     workflows/post.py
     workflows/post_run.py
     workflows/steps.py
-    workflows/visibility.py
+    workflows/details.py
 exclude_also =
     # A replay asks no validator and no query, and makes no mistake.
     @\w+\.validator$

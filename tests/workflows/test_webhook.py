@@ -12,7 +12,7 @@ from activities.webhooks import DeliverCommand, DeliveryRound
 from domain.ids import new_id
 from domain.webhooks import WebhookStatus
 from tests.stack import Stack
-from workflows.client.webhook_workflows import wake_webhook
+from workflows.client.campaign_workflows import wake_webhook
 from workflows.webhook import WebhookWorkflow, details, webhook_workflow_id
 
 

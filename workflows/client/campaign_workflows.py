@@ -1,4 +1,4 @@
-"""The workflows of campaigns, for the worker and the doctor."""
+"""The workflows of campaigns and of endpoints: each is told to look at its rows, and started if none runs."""
 
 from datetime import timedelta
 
@@ -11,14 +11,29 @@ from temporalio.common import (
     WorkflowIDReusePolicy,
 )
 
-from activities.options import BACKGROUND, POSTS_QUEUE
+from activities.options import BACKGROUND, POSTS_QUEUE, WEBHOOKS_QUEUE
 from domain.campaigns import CampaignPlan
 from domain.temporal_limits import LONGEST_FAIRNESS_KEY
 from workflows.campaign import CampaignWorkflow
 from workflows.client.failures import answering
 from workflows.search_attributes import CAMPAIGN, WORKSPACE
+from workflows.webhook import WebhookPlan, WebhookWorkflow, webhook_workflow_id
 
 _TIMEOUT = timedelta(seconds=10)
+
+
+async def wake_webhook(client: Client, workspace_id: str, webhook_id: str) -> None:
+    """Let the workflow of an endpoint deliver what is due; start it if it does not run. Raises Unavailable."""
+    async with answering(_TIMEOUT.total_seconds()):
+        await client.start_workflow(
+            WebhookWorkflow.run,
+            WebhookPlan(workspace_id=workspace_id, webhook_id=webhook_id),
+            id=webhook_workflow_id(workspace_id, webhook_id),
+            task_queue=WEBHOOKS_QUEUE,
+            start_signal="wake",
+            static_summary=f"Events for {webhook_id}",
+            rpc_timeout=_TIMEOUT,
+        )
 
 
 class CampaignWorkflows:

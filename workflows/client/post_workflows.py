@@ -25,20 +25,23 @@ from domain.errors import PostsError, Problem, Unavailable, Unprocessable
 from domain.ownership import BULK_LEAD, FoundRun, classify_found_run
 from domain.plan import Plan
 from domain.temporal_limits import LONGEST_FAIRNESS_KEY
-from workflows.account import WITHIN as ACCOUNT_WITHIN
-from workflows.account import AccountPlan, AccountWorkflow
-from workflows.choices import WITHIN as CHOICES_WITHIN
-from workflows.choices import ChoicesPlan, ChoicesWorkflow
 from workflows.client.failures import AWAY, answering, is_not_found, unavailable
 from workflows.client.queues import Queues
-from workflows.connect import WITHIN as CONNECT_WITHIN
-from workflows.connect import ConnectPlan, ConnectWorkflow
 from workflows.details import summary
-from workflows.media_check import WITHIN as MEDIA_CHECK_WITHIN
-from workflows.media_check import MediaCheckPlan, MediaCheckWorkflow
 from workflows.messages import MEMO_POST, EditRequest, Rejection, Unschedule
 from workflows.post import PostWorkflow
 from workflows.search_attributes import post_attributes
+from workflows.short import (
+    WITHIN,
+    AccountPlan,
+    AccountWorkflow,
+    ChoicesPlan,
+    ChoicesWorkflow,
+    ConnectPlan,
+    ConnectWorkflow,
+    MediaCheckPlan,
+    MediaCheckWorkflow,
+)
 
 log = structlog.get_logger(__name__)
 
@@ -130,11 +133,11 @@ class PostWorkflows:
 
         Raises Unavailable.
         """
-        await self._run_short(MediaCheckWorkflow.run, plan, plan.check_id, MEDIA_CHECK_WITHIN)
+        await self._run_short(MediaCheckWorkflow.run, plan, plan.check_id)
 
     async def connect(self, plan: ConnectPlan) -> None:
         """Run a step of a connection; return when it has ended, or at the time limit. Raises Unavailable."""
-        await self._run_short(ConnectWorkflow.run, plan, f"{plan.connection_id}/{plan.step}", CONNECT_WITHIN)
+        await self._run_short(ConnectWorkflow.run, plan, f"{plan.connection_id}/{plan.step}")
 
     async def account(self, plan: AccountPlan) -> None:
         """Run the check or removal of an account; return when it has ended, or at the time limit. Raises Unavailable.
@@ -142,11 +145,11 @@ class PostWorkflows:
         Concurrent requests for the same step wait for one run.
         """
         digest = hashlib.sha256(f"{plan.workspace_id}/{plan.account_id}".encode()).hexdigest()
-        await self._run_short(AccountWorkflow.run, plan, f"account_{digest[:40]}/{plan.step}", ACCOUNT_WITHIN)
+        await self._run_short(AccountWorkflow.run, plan, f"account_{digest[:40]}/{plan.step}")
 
     async def choices(self, plan: ChoicesPlan) -> None:
         """Run a request for a setting's values; return when it ends, or at the time limit. Raises Unavailable."""
-        await self._run_short(ChoicesWorkflow.run, plan, plan.list_id, CHOICES_WITHIN)
+        await self._run_short(ChoicesWorkflow.run, plan, plan.list_id)
 
     async def release(self, plan: Plan) -> None:
         """Signal a post's workflow that its held targets may continue. Raises Unavailable."""
@@ -161,13 +164,7 @@ class PostWorkflows:
                 rpc_timeout=_TIMEOUT,
             )
 
-    async def _run_short(
-        self,
-        run: Callable[[Any, P], Awaitable[None]],
-        plan: P,
-        workflow_id: str,
-        within: timedelta,
-    ) -> None:
+    async def _run_short(self, run: Callable[[Any, P], Awaitable[None]], plan: P, workflow_id: str) -> None:
         """Run a workflow for which a client waits; return when it ends, or at its time limit. Raises Unavailable."""
         async with answering(_TIMEOUT.total_seconds()):
             handle = await self._client.start_workflow(
@@ -175,14 +172,14 @@ class PostWorkflows:
                 plan,
                 id=workflow_id,
                 task_queue=POSTS_QUEUE,
-                execution_timeout=within,
+                execution_timeout=WITHIN,
                 priority=_priority(plan.workspace_id, URGENT),
                 id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
                 id_reuse_policy=WorkflowIDReusePolicy.ALLOW_DUPLICATE,
                 rpc_timeout=_TIMEOUT,
             )
         with contextlib.suppress(TimeoutError, WorkflowFailureError):
-            async with asyncio.timeout(within.total_seconds()):
+            async with asyncio.timeout(WITHIN.total_seconds()):
                 await handle.result()
 
     async def _require_same_post(self, plan: Plan) -> None:

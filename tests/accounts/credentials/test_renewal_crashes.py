@@ -19,7 +19,7 @@ from sqlalchemy import text
 
 from accounts.credentials import renewal
 from platforms.errors import ErrorKind, PlatformError
-from reconcile.renewals import renew_due
+from reconcile.account_rechecks import renew_due
 from runtime.parts import WorkerParts, open_parts
 from store.accounts import renewals
 from store.accounts.connected import open_credentials

@@ -17,7 +17,7 @@ from tests.api.conftest import Client, read_answer
 from tests.api.connect.consents import SERVER, _query, begin, connected, consent, credentials, refused, trade
 from tests.api.connect.test_bots import connect_discord
 from tests.stack import Stack
-from workflows.account import AccountPlan
+from workflows.short import AccountPlan
 
 AT_HOME = "http://127.0.0.1:3000/connected"
 

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from platforms.errors import PlatformError
-from reconcile.renewals import renew_due
+from reconcile.account_rechecks import renew_due
 from runtime.parts import WorkerParts
 from tests.api.accounts.rows import (
     age,

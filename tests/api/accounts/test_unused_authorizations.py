@@ -9,7 +9,7 @@ from sqlalchemy import select, update
 
 from platforms.bluesky import PLATFORM as BLUESKY
 from platforms.errors import PlatformError
-from reconcile.revocations import Revocations
+from reconcile.account_rechecks import Revocations
 from runtime.parts import WorkerParts
 from store.accounts.revocations import claim_due_revocations, open_revocation
 from store.models import PendingConnection, PendingRevocation

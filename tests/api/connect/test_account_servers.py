@@ -6,8 +6,7 @@ from typing import Any, cast
 import pytest
 from sqlalchemy import select
 
-from accounts.connecting.context import ConnectContext
-from accounts.connecting.refusals import refusal_for
+from accounts.connecting.context import ConnectContext, refusal_for
 from accounts.credentials.connections import AccountConnections
 from platforms.access.registered_apps import RegisteredApps
 from platforms.errors import ErrorKind, PlatformError

@@ -14,7 +14,7 @@ from tests.api.connect import hosted_browser
 from tests.api.connect.consents import BACK, SERVER, begin, consent, read_connection, refused, trade
 from tests.api.connect.hosted_browser import Browser, onwards, progress
 from tests.stack import Stack
-from workflows.connect import ConnectPlan
+from workflows.short import ConnectPlan
 
 
 class TestMixUp:

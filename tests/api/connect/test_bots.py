@@ -111,8 +111,8 @@ async def ask(api: Client, begun: dict[str, Any]) -> httpx.Response:
 
 @pytest.fixture(autouse=True)
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("accounts.connecting.posted_codes._READS", 2)
-    monkeypatch.setattr("accounts.connecting.posted_codes._PAUSE_S", 0.05)
+    monkeypatch.setattr("accounts.connecting.steps._READS", 2)
+    monkeypatch.setattr("accounts.connecting.steps._PAUSE_S", 0.05)
 
 
 class TestTelegramCode:

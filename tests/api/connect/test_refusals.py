@@ -20,7 +20,7 @@ from tests.api.conftest import Client, make_client, problems
 from tests.api.connect.consents import BACK, SERVER, begin, connected, consent, refused, trade
 from tests.serving import app_over
 from tests.stack import Stack
-from workflows.connect import ConnectPlan
+from workflows.short import ConnectPlan
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ from litestar import Litestar
 from media.admission import Admission
 from media.decoder_pool import DecoderPool
 from media.thumbnails import ThumbnailMaker
-from reconcile.thumbnails import make_thumbnails
+from reconcile.uploads import make_thumbnails
 from tests.api.media.files import local, new_key, serving, upload_ready
 from tests.media import files
 from tests.stack import Stack

@@ -10,7 +10,7 @@ from sqlalchemy import select, update
 from domain.ids import new_id
 from store.audit import MOST_ENTRIES, delete_surplus_events
 from store.database import Database
-from store.maintenance.holds import claim_released_posts
+from store.maintenance.waiting import claim_released_posts
 from store.models import Account, ApiKey, AuditEvent, Post, Target
 from store.workspaces.keys import digest
 from tests.api.conftest import Client

@@ -15,7 +15,7 @@ from api.webhooks.actions import address_problem
 from cli.stack.parts import environment
 from domain.webhooks import MOST_ENDPOINTS
 from media.local_hosts import LocalHosts
-from reconcile.ends import ends_task
+from reconcile.expiry import ends_task
 from reconcile.preflight import preflight
 from reconcile.webhooks import sweep_webhooks
 from store.models import Account, Delivery, Event

@@ -12,8 +12,8 @@ from cli.doctor import to_text
 from domain.ids import new_id
 from domain.plan import KEY_MISSING, NO_DISK_SPACE
 from domain.post import PostStatus
+from reconcile.app_setup import check_keys
 from reconcile.doctor.findings import Exit, FindingKind
-from reconcile.key_check import check_keys
 from store.accounts.connected import open_credentials, seal_credentials
 from store.models import Account, Delivery, Event, Listener, Post, Target, Webhook
 from store.secrets.vault import Vault, new_key

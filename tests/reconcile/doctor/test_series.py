@@ -8,7 +8,7 @@ from sqlalchemy.exc import IntegrityError
 
 from domain.recurrence.expansion import Pattern
 from reconcile.doctor.findings import FindingKind, FixedBy
-from reconcile.doctor.series import diagnose_series
+from reconcile.doctor.loose_ends import diagnose_series
 from store.database import Database
 from store.maintenance.series import count_behind_series
 from store.models import OccurrenceEntry, Post, Series

@@ -12,8 +12,8 @@ from domain.errors import Conflict
 from domain.ownership import UNDELIVERED_AFTER
 from domain.post import HoldReason, PostStatus, TargetStatus
 from domain.transitions import BeforeSend, paused
-from reconcile.doctor.cases import Counted, suspicious
 from reconcile.doctor.findings import Exit, FindingKind, FixedBy
+from reconcile.doctor.posts import Counted, suspicious
 from reconcile.recovery import Recovery
 from reconcile.sweep import sweep
 from store.models import Attempt, AuditEvent, IdempotencyKey, Post, Revision

@@ -18,11 +18,10 @@ from domain.post import ErrorCategory, HoldReason
 from domain.schedule import rfc3339
 from domain.transitions import AnswerTo, BeforeSend, ConfirmationOf, TargetTransition
 from domain.webhooks import KEPT, EventType
-from reconcile.ends import ends_task
-from reconcile.expiry import expire
+from reconcile.expiry import ends_task, expire
 from store.accounts.connected import accept_account, refuse_account
 from store.audit import add_account_event
-from store.maintenance.late_posts import note_late
+from store.maintenance.waiting import note_late
 from store.models import Account, ApiKey, Attempt, Campaign, Delivery, Event, Listener, Post, Target, Webhook, Workspace
 from store.posts.changes import lock_post, write_off_post
 from store.publishing.sending import begin_send, settle

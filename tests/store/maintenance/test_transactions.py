@@ -6,7 +6,7 @@ import pytest
 from sqlalchemy import text
 
 from store.database import Database
-from store.maintenance.transactions import oldest_transaction
+from store.maintenance.servers import oldest_transaction
 from store.roles import Component
 from tests.databases import new_database, url_as
 

@@ -3,7 +3,7 @@
 import asyncio
 import sys
 
-from reconcile.series_planner import plan_next
+from reconcile.chains import plan_next
 from store.database import Database
 
 

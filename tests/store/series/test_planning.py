@@ -13,7 +13,7 @@ from domain.recurrence.expansion import Pattern
 from domain.recurrence.rule import Frequency, Recurrence
 from domain.schedule import resolve
 from domain.series import OccurrenceState
-from reconcile.series_planner import plan_next
+from reconcile.chains import plan_next
 from store.database import Database
 from store.models import Campaign, Post, Series
 from store.series.planning import MOST_AT_ONCE
