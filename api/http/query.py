@@ -23,14 +23,6 @@ T = TypeVar("T")
 E = TypeVar("E", bound=str)
 
 
-def read_query(request: HttpRequest) -> dict[str, str]:
-    """Return the query's parameters by name. Raises InvalidRequest."""
-    values, problems = parse_query(request)
-    if problems:
-        raise InvalidRequest(problems)
-    return values
-
-
 def parse_query(request: HttpRequest, without: Collection[str] = ()) -> tuple[dict[str, str], list[Problem]]:
     """Return what can be read of the query's parameters, and what is wrong with the others. Raises InvalidRequest.
 

@@ -10,7 +10,7 @@ from api.http.body import MAX_PROBLEMS, JsonObject, read_json, read_no_body, rea
 from api.http.body_validation import read_valid
 from api.http.headers import HttpRequest, idempotency_key, required_key
 from api.http.operation import served_operation
-from api.http.query import read_query
+from api.http.query import parse_query
 from domain.errors import InvalidRequest, Problem
 
 M = TypeVar("M", bound=BaseModel)
@@ -66,11 +66,7 @@ async def read_bare_request(request: HttpRequest) -> str | None:
 def read_head(request: HttpRequest) -> tuple[str | None, list[Problem]]:
     """Return the key, and what is wrong outside the body."""
     header = served_operation(request).headers.get("Idempotency-Key")
-    problems: list[Problem] = []
-    try:
-        read_query(request)
-    except InvalidRequest as error:
-        problems += error.problems
+    _, problems = parse_query(request)
     if header is None:
         return None, problems
     try:
