@@ -33,7 +33,7 @@ from api.shared.waiting import (
 from api.shared.workspace_usage import WorkspaceLimits, WorkspaceUsage
 from domain.errors import Problem
 from domain.post import LATE_AFTER
-from domain.rates import Rates
+from domain.request_limits import Rates
 from domain.uploads import MEDIA_KEPT, UPLOAD_QUOTA
 from media.local_hosts import LocalHosts
 from reconcile.readiness import Readiness

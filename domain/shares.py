@@ -1,11 +1,15 @@
-"""Resources of one process that workspaces share, so that no workspace can take what another needs to begin."""
+"""Resources of one process that workspaces share, so that no workspace can take what another needs to begin.
+
+`Shares` limits what each has at a time, `Turns` lets those wait that have theirs. How often something may be done is
+limited by `domain.request_limits`, and long work on the event loop by `domain.loop_share`.
+"""
 
 import asyncio
 import threading
 import time
 from collections import OrderedDict, deque
-from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import AbstractContextManager, asynccontextmanager, contextmanager, suppress
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, suppress
 from contextvars import ContextVar
 from types import TracebackType
 from typing import Self
@@ -208,15 +212,6 @@ class Turns:
                     self._waiting.move_to_end(holder)
             if not turns:
                 del self._waiting[holder]
-
-    @asynccontextmanager
-    async def turn(self, holder: str) -> AsyncIterator[None]:
-        """Hold a unit for the length of the block. Raises TooManyWaiting."""
-        share = await self.take(holder)
-        try:
-            yield
-        finally:
-            self.release(share)
 
 
 class _Hold:

@@ -177,12 +177,14 @@ class DecoderPool:
         return _result(ending, file, result, workspace)
 
     async def _run(self, workspace: str, queue: JobQueue, job: Job, files: Sequence[int]) -> ProcessEnd:
+        slot = await queue.slots.take(workspace)
         try:
-            async with queue.slots.turn(workspace):
-                return await self._decoders[media_kind(job.content_type)].run(job, files, queue.seconds)
+            return await self._decoders[media_kind(job.content_type)].run(job, files, queue.seconds)
         except ServerUnavailable as error:
             log.warning("media.no_decoder", reason=system_words(error) or error_words(error))
             raise no_decoder() from error
+        finally:
+            queue.slots.release(slot)
 
 
 def _slots(number: int, per_workspace: int) -> Turns:

@@ -12,7 +12,7 @@ from typing import ClassVar
 import httpx
 
 from domain.post import Media
-from domain.rates import Rates
+from domain.request_limits import Rates
 from domain.shares import Shares
 from media.admission import MOST_FETCHES
 from media.download import Download

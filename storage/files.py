@@ -13,8 +13,10 @@ from typing import TypeVar
 
 from storage.base import ObjectMissing, StorageError, StorageFull, StorageUnavailable, TooLong
 
+THREADS = 16
 BLOCK = 2**19
 """Bytes that are written at a time: a thread for each piece of a connection would cost more than the writing."""
+T = TypeVar("T")
 
 
 async def blocks(chunks: AsyncIterable[bytes]) -> AsyncIterator[bytes | bytearray]:
@@ -30,11 +32,6 @@ async def blocks(chunks: AsyncIterable[bytes]) -> AsyncIterator[bytes | bytearra
             block = bytearray()
     if block:
         yield block
-
-
-THREADS = 16
-
-T = TypeVar("T")
 
 
 class StorageThreads:

@@ -11,8 +11,7 @@ from temporalio.common import MetricMeter
 
 from api.http.limit_headers import template, told_limits
 from domain.errors import Problem, TooManyRequests
-from domain.rates import Rates
-from domain.request_limits import Allowance, Policy, PolicyName, Standing, posts_policy, requests_policy
+from domain.request_limits import Allowance, Policy, PolicyName, Rates, Standing, posts_policy, requests_policy
 from store.database import Database
 from store.workspaces.keys import Caller
 from store.workspaces.request_limits import read_ahead, take_uses

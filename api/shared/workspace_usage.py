@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from domain.codes import ProblemCode
 from domain.errors import Problem, TooManyRequests, Unprocessable
-from domain.rates import Rates
+from domain.request_limits import Rates
 from domain.workspaces import MOST_ACCOUNTS
 from store.accounts.connected import count_accounts
 from store.database import Database

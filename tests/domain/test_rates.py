@@ -3,7 +3,7 @@
 import pytest
 
 from domain.errors import Problem, TooManyRequests
-from domain.rates import _MOST_HOLDERS, Rates
+from domain.request_limits import _MOST_HOLDERS, Rates
 
 PROBLEM = Problem("Too much", "rate_limited")
 

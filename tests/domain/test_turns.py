@@ -24,14 +24,15 @@ class Jobs:
         self.tasks: list[asyncio.Task[None]] = []
 
     async def _hold(self, workspace: str) -> None:
-        async with self._slots.turn(workspace):
-            self.began.append(workspace)
-            entry = workspace, asyncio.Event()
-            self.running.append(entry)
-            try:
-                await entry[1].wait()
-            finally:
-                self.running.remove(entry)
+        slot = await self._slots.take(workspace)
+        self.began.append(workspace)
+        entry = workspace, asyncio.Event()
+        self.running.append(entry)
+        try:
+            await entry[1].wait()
+        finally:
+            self.running.remove(entry)
+            self._slots.release(slot)
 
     async def ask(self, workspaces: Sequence[str]) -> None:
         self.tasks += [asyncio.create_task(self._hold(workspace)) for workspace in workspaces]
@@ -74,8 +75,7 @@ async def test_waiters_of_a_workspace_are_limited() -> None:
     jobs = Jobs(slots)
     await jobs.ask("aaa")
     with pytest.raises(TooManyWaiting):
-        async with slots.turn("a"):
-            pass
+        await slots.take("a")
     await jobs.ask("b")
     await jobs.end_all()
     assert jobs.began == ["a", "a", "b", "a"]

@@ -8,7 +8,7 @@ import httpx
 import pytest
 
 from domain.post import Media, MediaType
-from domain.rates import Rates
+from domain.request_limits import Rates
 from media.fetch import MediaFetcher
 from media.local_hosts import Samples
 from media.spool import Spool
