@@ -23,7 +23,6 @@ from platforms.access.registered_apps import App, RegisteredApps
 from platforms.errors import PlatformError
 from platforms.registry import platforms
 from store.accounts.connected import open_credentials
-from store.accounts.renewals import account_now
 from store.accounts.revocations import (
     Authorization,
     add_revocation,
@@ -36,6 +35,7 @@ from store.audit import add_account_event
 from store.database import Database
 from store.failures import persist
 from store.models import Account, PendingRevocation
+from store.rows import find_row
 from store.secrets.vault import Vault, VaultError
 
 log = structlog.get_logger(__name__)
@@ -181,7 +181,7 @@ async def _has_same_tokens(
     """Return whether the account is connected by this very authorization. Raises VaultError."""
     if authorization.account_id is None:
         return False
-    account = await account_now(session, (authorization.workspace_id, authorization.account_id))
+    account = await find_row(session, Account, *(authorization.workspace_id, authorization.account_id))
     if account is None or account.platform != authorization.platform:
         return False
     current = connector.platform.credentials.model_validate(open_credentials(vault, account))

@@ -27,17 +27,17 @@ from store.accounts.connected import (
     accept_account,
     claim_check,
     delete_account_row,
-    find_account,
     note_check,
     open_credentials,
     refuse_account,
 )
-from store.accounts.pending_connections import find_choice_list, find_connection, note_choices
+from store.accounts.pending_connections import note_choices
 from store.accounts.revocations import claim_revocations_of_account
 from store.audit import add_account_event, has_given_up_revocations
 from store.database import Database
 from store.failures import persist
-from store.models import Account, ChoiceList
+from store.models import Account, ChoiceList, PendingConnection
+from store.rows import current_row, find_row
 from store.secrets.handover import HandoverError
 from store.secrets.vault import VaultError
 
@@ -58,10 +58,10 @@ class Choosing:
     async def list_choices(self, command: ChoicesCommand) -> None:
         """Save the values that a request asks for, or the error of the platform."""
         async with self._database.reading() as session:
-            choice_list = await find_choice_list(session, command.list_id)
+            choice_list = await current_row(session, ChoiceList, command.list_id)
             if choice_list is None:
                 return
-            account = await find_account(session, choice_list.workspace_id, choice_list.account_id)
+            account = await find_row(session, Account, choice_list.workspace_id, choice_list.account_id)
         if account is None:
             return
         try:
@@ -112,7 +112,7 @@ class Connecting:
     async def connect(self, command: ConnectCommand) -> None:
         """Take one step, and save its result. A repeated step continues from the saved state."""
         async with self._database.reading() as session:
-            row = await find_connection(session, command.connection_id)
+            row = await current_row(session, PendingConnection, command.connection_id)
         if row is None:
             return
         context = ConnectContext(self._database, self._accounts, row, self._most_accounts)

@@ -17,11 +17,11 @@ from platforms.base import AccountFacts
 from platforms.drafts import read_draft
 from platforms.errors import ErrorKind, PlatformError
 from platforms.registry import platforms
-from store.accounts.connected import find_account
 from store.database import Database
 from store.failures import persist
-from store.media import find_check, note_findings
-from store.models import Account
+from store.media import note_findings
+from store.models import Account, MediaCheck
+from store.rows import current_row, find_row
 
 CHECK_TIMEOUT_S = 15.0
 """The time limit for checking the files of one target; our choice."""
@@ -42,12 +42,12 @@ class Checking:
         """Save the errors of the files of one target of a validation."""
         async with heartbeating() as progress:
             async with self._database.reading() as session:
-                check = await find_check(session, command.check_id)
+                check = await current_row(session, MediaCheck, command.check_id)
                 if check is None:
                     return
                 content = PostContent.model_validate(check.content)
                 target = content.targets[command.position]
-                account = await find_account(session, check.workspace_id, target.account_id)
+                account = await find_row(session, Account, check.workspace_id, target.account_id)
             platform = platforms()[command.platform]
             try:
                 draft = read_draft(platform, *content.sent_to(target))

@@ -20,6 +20,7 @@ from platforms.http.shared_transport import wait_for_share
 from store.database import Database
 from store.failures import persist
 from store.models import Webhook
+from store.rows import current_row
 from store.secrets.handover import HandoverError
 from store.secrets.vault import Vault, VaultError
 from store.webhooks.deliveries import (
@@ -28,7 +29,6 @@ from store.webhooks.deliveries import (
     TakenEvent,
     claim_deliveries,
     drop_delivery,
-    find_webhook,
     next_due,
     record_taken,
     release_deliveries,
@@ -156,7 +156,7 @@ class WebhookSteps:
         async with self._database.transaction() as session:
             if command.redelivers:
                 await redeliver_exhausted(session, command.webhook_id, datetime.now(UTC))
-            webhook = await find_webhook(session, command.webhook_id)
+            webhook = await current_row(session, Webhook, command.webhook_id)
             if webhook is None:
                 return DeliveryRound(exists=False)
             if command.probes_now and webhook.probe_at is not None:
@@ -174,7 +174,7 @@ class WebhookSteps:
         end, turns = time.monotonic() + _ROUND_S, _Turns()
         while time.monotonic() < end:
             async with self._database.transaction() as session:
-                webhook = await find_webhook(session, webhook_id)
+                webhook = await current_row(session, Webhook, webhook_id)
                 if webhook is None:
                     return
                 now = datetime.now(UTC)
@@ -266,7 +266,7 @@ class WebhookSteps:
 
     async def _state(self, webhook_id: str, not_before: datetime | None = None) -> DeliveryRound:
         async with self._database.transaction() as session:
-            webhook = await find_webhook(session, webhook_id)
+            webhook = await current_row(session, Webhook, webhook_id)
             if webhook is None:
                 return DeliveryRound(exists=False)
             next_at = await next_due(session, webhook)

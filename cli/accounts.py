@@ -32,7 +32,6 @@ from runtime.parts import servers
 from runtime.settings import Settings, VaultSettings
 from store.accounts.connected import (
     change_places,
-    find_account,
     list_accounts,
     posts_waiting_for,
     refusals_of_apps,
@@ -42,6 +41,7 @@ from store.apps import key_ids_of_workers
 from store.audit import account_events, add_account_event, names_of_keys
 from store.maintenance.reports import ConnectionState, account_states
 from store.models import Account
+from store.rows import find_row
 from store.secrets.vault import Vault
 
 
@@ -178,7 +178,7 @@ async def describe_waiting_posts(account_id: str, workspace: str | None, data_di
     Raises UserError if there is no such account.
     """
     async with _workspace(workspace, data_dir) as (session, workspace_id):
-        if await find_account(session, workspace_id, account_id) is None:
+        if await find_row(session, Account, workspace_id, account_id) is None:
             raise UserError(f"The workspace has no account {account_id}.")
         post_ids = await posts_waiting_for(session, workspace_id, account_id, _COUNTED + 1)
     if not post_ids:
@@ -199,7 +199,7 @@ _OF_ROWS = frozenset({"account", "refused_apps"})
 async def remove(account_id: str, workspace: str | None, data_dir: Path | None) -> None:
     """Remove an account and its credentials. Raises UserError if there is none."""
     async with _workspace(workspace, data_dir) as (session, workspace_id):
-        account = await find_account(session, workspace_id, account_id)
+        account = await find_row(session, Account, workspace_id, account_id)
         if account is None:
             raise UserError(f"The workspace has no account {account_id}.")
         add_account_event(
@@ -239,7 +239,7 @@ async def _change(
     account_id: str, pairs: Sequence[str], workspace: str | None, data_dir: Path | None, *, allow: bool
 ) -> dict[str, Any]:
     async with _workspace(workspace, data_dir) as (session, workspace_id):
-        account = await find_account(session, workspace_id, account_id)
+        account = await find_row(session, Account, workspace_id, account_id)
         if account is None:
             raise UserError(f"The workspace has no account {account_id}.")
         places = parse_places(platforms()[account.platform], pairs)

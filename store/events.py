@@ -22,7 +22,7 @@ from domain.webhooks import KEPT
 from store.announcer import Waiters
 from store.database import Pool
 from store.models import Event, Listener, Webhook
-from store.rows import delete_rows
+from store.rows import delete_first
 
 _READ_LISTENER = """
 SELECT since, read_at < clock_timestamp() - interval '1 hour' AS is_old, clock_timestamp() AS now
@@ -117,15 +117,14 @@ class FeedWatch(Waiters):
 async def delete_past_events(session: AsyncSession, now: datetime, limit: int) -> int:
     """Delete up to `limit` events that are older than KEPT; return how many were deleted."""
     # An id begins with its time.
-    past = select(Event.id).where(Event.id < first_id("evt", now - KEPT)).order_by(Event.id).limit(limit)
-    return await delete_rows(session, Event.id, Event.id.in_(past))
+    return await delete_first(session, Event.id, Event.id, limit, Event.id < first_id("evt", now - KEPT))
 
 
 async def delete_past_listeners(session: AsyncSession, now: datetime, limit: int) -> int:
     """Delete up to `limit` listeners without webhooks whose feeds were not read for KEPT; return how many."""
     has_webhook = select(Webhook.id).where(Webhook.workspace_id == Listener.workspace_id).exists()
-    past = select(Listener.workspace_id).where(Listener.read_at < now - KEPT, ~has_webhook).limit(limit)
-    return await delete_rows(session, Listener.workspace_id, Listener.workspace_id.in_(past))
+    past = (Listener.read_at < now - KEPT, ~has_webhook)
+    return await delete_first(session, Listener.workspace_id, Listener.read_at, limit, *past)
 
 
 async def emit_ends(session: AsyncSession, within: timedelta) -> int:

@@ -6,14 +6,14 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import delete, func, select, text
+from sqlalchemy import func, select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from domain.content import PostContent
 from domain.ids import new_id
 from store.database import Pool
 from store.models import HostedFile, MediaCheck
-from store.rows import lock
+from store.rows import delete_first, lock
 
 _NOTE = text("UPDATE media_checks SET findings = findings || CAST(:added AS jsonb) WHERE id = :id")
 """Targets are checked concurrently: each adds its own findings."""
@@ -35,11 +35,6 @@ async def add_check(session: AsyncSession, workspace_id: str, content: PostConte
     return check.id
 
 
-async def find_check(session: AsyncSession, check_id: str) -> MediaCheck | None:
-    """Return the current row of a check."""
-    return await session.get(MediaCheck, check_id, populate_existing=True)
-
-
 async def note_findings(session: AsyncSession, check_id: str, position: int, findings: list[dict[str, Any]]) -> None:
     """Save what was found about the files of the target at a position; an empty list means that the files are valid."""
     await session.execute(_NOTE, {"id": check_id, "added": json.dumps({str(position): findings})})
@@ -47,10 +42,7 @@ async def note_findings(session: AsyncSession, check_id: str, position: int, fin
 
 async def delete_old_checks(session: AsyncSession, now: datetime, most: int) -> int:
     """Delete up to `most` checks for which no request waits any more; return how many there were."""
-    due = select(MediaCheck.id).where(MediaCheck.expires_at <= now).order_by(MediaCheck.expires_at).limit(most)
-    ids = list(await session.scalars(due))
-    await session.execute(delete(MediaCheck).where(MediaCheck.id.in_(ids)))
-    return len(ids)
+    return await delete_first(session, MediaCheck.id, MediaCheck.expires_at, most, MediaCheck.expires_at <= now)
 
 
 MOST_FILES = 10_000
@@ -116,7 +108,4 @@ async def read_piece(database: Pool, token: str, start: int, most: int) -> bytes
 
 async def delete_expired_files(session: AsyncSession, now: datetime, most: int) -> int:
     """Delete up to `most` files that have expired; returns how many there were."""
-    due = select(HostedFile.token).where(HostedFile.expires_at <= now).order_by(HostedFile.expires_at).limit(most)
-    tokens = list(await session.scalars(due))
-    await session.execute(delete(HostedFile).where(HostedFile.token.in_(tokens)))
-    return len(tokens)
+    return await delete_first(session, HostedFile.token, HostedFile.expires_at, most, HostedFile.expires_at <= now)

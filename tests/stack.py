@@ -27,7 +27,7 @@ from store.announcer import Outcomes
 from store.database import Database
 from store.models import Account, ApiKey, Post, Workspace
 from store.posts.changes import delete_post, lock_post, reopen, resolve, target_rows
-from store.posts.contents import new_post, post_content, rewrite
+from store.posts.contents import new_columns, post_content, rewrite
 from store.posts.creating import create_post
 from store.posts.delivery import post_plan, record_delivered
 from store.posts.queries import add_revision, find_post
@@ -233,7 +233,7 @@ class Stack:
             tags=list(tags),
         )
         post_id = new_id("post")
-        post = new_post(
+        post = new_columns(
             post_id,
             self.workspace_id,
             workflow_id(self.workspace_id, post_id, None),
@@ -241,7 +241,7 @@ class Stack:
             status=PostStatus.SCHEDULED if due_in else PostStatus.PUBLISHING,
             due_at=due,
             now=now,
-        )
+        ).as_post()
         await create_post(self.database, post)
         return await self.read(post.id)
 

@@ -21,10 +21,12 @@ from platforms.access.renewal import Grant
 from platforms.access.token_endpoint import CODE_REJECTED
 from platforms.base import AnyPlatform, Identity
 from platforms.errors import ErrorKind, PlatformError
-from store.accounts.connected import find_account, open_credentials
+from store.accounts.connected import open_credentials
 from store.accounts.pending_connections import begin_exchange, update_connection
 from store.accounts.renewals import read_siblings
 from store.accounts.revocations import Authorization
+from store.models import Account
+from store.rows import find_row
 from store.secrets.vault import VaultError
 
 
@@ -191,7 +193,7 @@ async def _candidates(
 async def _siblings(context: ConnectContext, candidates: Sequence[Candidate[Any]]) -> list[Candidate[Any]]:
     """Return the candidates that were connected together with the account that is reconnected."""
     async with context.database.transaction() as session:
-        account = await find_account(session, context.row.workspace_id, context.row.account_id or "")
+        account = await find_row(session, Account, context.row.workspace_id, context.row.account_id or "")
         known = {sibling.id for sibling in await read_siblings(session, account)} if account else set()
     account_id = context.platform.account_id
     return identified(candidate for candidate in candidates if account_id(user_id(candidate)) in known)[:_MOST_SIBLINGS]
@@ -202,7 +204,7 @@ async def _stored(context: ConnectContext) -> Any:
     if context.row.account_id is None:
         return None
     async with context.database.reading() as session:
-        account = await find_account(session, context.row.workspace_id, context.row.account_id)
+        account = await find_row(session, Account, context.row.workspace_id, context.row.account_id)
     try:
         return account and context.platform.credentials.model_validate(
             open_credentials(context.accounts.vault, account)

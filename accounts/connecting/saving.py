@@ -16,12 +16,13 @@ from domain.audit import WORKER, AccountAction, Actor, RevocationCause, api_key
 from platforms.access.connector import Candidate
 from platforms.access.renewal import Lifetimes
 from platforms.base import AnyPlatform, Identity
-from store.accounts.connected import has_room_for, lock_account, open_credentials, save_account
+from store.accounts.connected import has_room_for, open_credentials, save_account
 from store.accounts.pending_connections import update_connection
 from store.accounts.revocations import Authorization
 from store.audit import add_account_event
 from store.failures import persist
 from store.models import Account
+from store.rows import lock_row
 from store.secrets.vault import Vault, VaultError
 
 log = structlog.get_logger(__name__)
@@ -112,7 +113,7 @@ async def save_verified(
     share it. `by` are facts about the way, for the audit trail, without secrets.
     """
     account_id = platform.account_id(identity.user_id)
-    replaced = await lock_account(session, workspace_id, account_id)
+    replaced = await lock_row(session, Account, workspace_id, account_id)
     earlier = (
         _stored_authorization(vault, replaced, platform) if replaced is not None and revoking is not None else None
     )

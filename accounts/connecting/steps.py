@@ -24,8 +24,10 @@ from platforms.access.consent import FindsServer, OAuthConnector, PushesRequest,
 from platforms.access.registered_apps import App
 from platforms.access.renewal import Grant
 from platforms.errors import ErrorKind, PlatformError
-from store.accounts.pending_connections import awaited_codes, find_connection, update_connection
+from store.accounts.pending_connections import awaited_codes, update_connection
 from store.database import Database
+from store.models import PendingConnection
+from store.rows import current_row
 from store.secrets.handover import new_pair
 
 
@@ -110,7 +112,7 @@ async def _find_place(context: ConnectContext, connector: CodeConnector[Any], ap
         if read:
             await asyncio.sleep(_PAUSE_S)
         async with context.database.reading() as session:
-            newest = await find_connection(session, context.row.id)
+            newest = await current_row(session, PendingConnection, context.row.id)
         if newest is not None and newest.posted_in is not None:
             return newest.posted_in
         await _read_inbox(context.database, connector, context.connection, app)

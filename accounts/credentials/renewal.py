@@ -32,7 +32,6 @@ from store.accounts.renewals import (
     ChangedCredentials,
     Lease,
     RenewalLocks,
-    account_now,
     keep_renewed,
     keep_renewed_siblings,
     lease_renewal,
@@ -43,6 +42,7 @@ from store.accounts.renewals import (
 from store.database import Database
 from store.failures import is_database_unavailable, persist
 from store.models import Account
+from store.rows import find_row
 from store.secrets.vault import KEY_ID, Vault
 
 log = structlog.get_logger(__name__)
@@ -276,7 +276,7 @@ class Renewals:
             error = as_refusal(error, lease, renewal.rules, renewal.label)
         if error.kind is ErrorKind.AUTH:
             async with self._database.answers.transaction() as session:
-                newest = await account_now(session, renewal.key)
+                newest = await find_row(session, Account, *renewal.key)
             if newest is None or newest.credentials != renewal.used:
                 return newest
         failure = failure_after(error, lease.account.renewal_failures + 1)
@@ -312,7 +312,7 @@ class Renewals:
                         await self._skip_if_unavailable(self._locks.release(renewal.lock))
             else:
                 async with self._database.reading() as session:
-                    account = await account_now(session, renewal.key)
+                    account = await find_row(session, Account, *renewal.key)
                 lease = Lease(account, granted=False) if account else None
             if lease is None or lease.granted or lease.account.credentials != renewal.used:
                 break
@@ -330,7 +330,7 @@ class Renewals:
         try:
             await asyncio.sleep(_SAVE_WITHIN_S)
             async with self._database.transaction() as session:
-                newest = await account_now(session, renewal.key)
+                newest = await find_row(session, Account, *renewal.key)
         finally:
             if newest is None or newest.credentials != renewal.used:
                 await self._skip_if_unavailable(self._locks.release(renewal.lock))

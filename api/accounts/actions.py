@@ -20,7 +20,6 @@ from domain.schedule import rfc3339
 from platforms.access.connector import Connector, connectors
 from platforms.registry import platforms
 from store.accounts.connected import (
-    checked_since,
     find_connected_account,
     may_be_checked,
     posts_waiting_for,
@@ -28,6 +27,7 @@ from store.accounts.connected import (
 )
 from store.audit import account_events, ended_since, last_removal, names_of_keys
 from store.models import AccountEvent, ConnectedAccount
+from store.rows import count_rows
 from workflows.short import AccountPlan
 
 MOST_EVENTS = 100
@@ -99,7 +99,15 @@ async def check_account(deps: Dependencies, named: AccountName) -> None:
         account = await require_account(session, named)
         if not may_be_checked(account, every, now):
             return
-        if await checked_since(session, named.workspace_id, now - timedelta(minutes=1), MOST_CHECKS) >= MOST_CHECKS:
+        if (
+            await count_rows(
+                session,
+                ConnectedAccount.workspace_id == named.workspace_id,
+                ConnectedAccount.inspected_at >= now - timedelta(minutes=1),
+                most=MOST_CHECKS,
+            )
+            >= MOST_CHECKS
+        ):
             sentence = f"{MOST_CHECKS} accounts of this workspace were checked within a minute; please wait"
             raise TooManyRequests(Problem(sentence, "rate_limited"), retry_after=60)
     await deps.workflows.account(_plan(named, "check"))

@@ -18,8 +18,9 @@ from domain.errors import InvalidRequest, PostsError, Problem, TooManyRequests, 
 from platforms.capabilities import ListedSetting, ListsChoices
 from platforms.errors import ErrorKind
 from platforms.registry import platforms
-from store.accounts.pending_connections import add_choice_list, asked_since, find_choice_list
-from store.models import ConnectedAccount
+from store.accounts.pending_connections import add_choice_list
+from store.models import ChoiceList, ConnectedAccount
+from store.rows import count_rows, current_row
 from workflows.short import ChoicesPlan
 
 MOST_LISTS = 30
@@ -88,7 +89,12 @@ async def list_choices(deps: Dependencies, named: AccountName, query: ChoicesQue
     since = datetime.now(UTC) - timedelta(minutes=1)
     async with deps.database.transaction() as session:
         account = await require_account(session, named)
-        if await asked_since(session, named.workspace_id, since, MOST_LISTS) >= MOST_LISTS:
+        if (
+            await count_rows(
+                session, ChoiceList.workspace_id == named.workspace_id, ChoiceList.asked_at >= since, most=MOST_LISTS
+            )
+            >= MOST_LISTS
+        ):
             sentence = f"This workspace asked {MOST_LISTS} times for values of settings within a minute; please wait"
             raise TooManyRequests(Problem(sentence, "rate_limited"), retry_after=_RETRY_S)
         list_id = await add_choice_list(session, named.workspace_id, account.id, query.setting, query.within)
@@ -97,7 +103,7 @@ async def list_choices(deps: Dependencies, named: AccountName, query: ChoicesQue
         ChoicesPlan(list_id=list_id, platform=named.platform, workspace_id=named.workspace_id, request_id=request_id)
     )
     async with deps.database.reading() as session:
-        row = await find_choice_list(session, list_id)
+        row = await current_row(session, ChoiceList, list_id)
     if row is None or not row.result:
         raise Unavailable(_NOT_DONE)
     if "error" in row.result:

@@ -17,10 +17,9 @@ from domain.api_keys import Scope
 from domain.errors import NotFound, Problem, TooManyRequests, Unprocessable
 from domain.schedule import rfc3339
 from domain.workspaces import MOST_VIEWS, ViewDetail
-from store.accounts.connected import has_account
-from store.campaigns.campaigns import find_campaign
-from store.models import CalendarView
-from store.workspaces.calendar_views import NewView, create_view, delete_view, list_views
+from store.models import CalendarView, Campaign, ConnectedAccount
+from store.rows import find_row, newest_rows
+from store.workspaces.calendar_views import NewView, create_view, delete_view
 
 LONGEST_NAME = 100
 _UNKNOWN = Problem("This workspace has no such calendar view", "not_found")
@@ -113,9 +112,9 @@ async def create(
     if Scope.READ not in request_caller(request).scopes:
         raise Forbidden(Scope.READ)
     async with deps.database.transaction() as session:
-        if body.campaign_id and await find_campaign(session, workspace_id, body.campaign_id) is None:
+        if body.campaign_id and await find_row(session, Campaign, workspace_id, body.campaign_id) is None:
             raise Unprocessable(UNKNOWN_CAMPAIGN)
-        if body.account_id and not await has_account(session, workspace_id, body.account_id):
+        if body.account_id and await find_row(session, ConnectedAccount, workspace_id, body.account_id) is None:
             raise Unprocessable(_UNKNOWN_ACCOUNT)
         new_view = await create_view(
             session,
@@ -134,7 +133,7 @@ async def create(
 async def list_all(deps: Dependencies, workspace_id: str) -> CalendarViewsView:
     """Return all views of a workspace."""
     async with deps.database.reading() as session:
-        return CalendarViewsView(views=[_entry(row) for row in await list_views(session, workspace_id)])
+        return CalendarViewsView(views=[_entry(row) for row in await newest_rows(session, CalendarView, workspace_id)])
 
 
 async def delete(deps: Dependencies, workspace_id: str, view_id: str) -> DeletedCalendarViewView:

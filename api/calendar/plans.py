@@ -23,11 +23,12 @@ from domain.errors import InvalidRequest, Problem
 from domain.loop_share import HEAVY, loop_share
 from domain.queues import SlotStatus, slot_status
 from domain.schedule import NoSuchTime, UnknownZone, day_beginning, local_time, parse_date, rfc3339
-from store.campaigns.campaigns import campaign_status, find_campaign, list_campaigns
+from store.campaigns.campaigns import campaign_status, list_campaigns
 from store.models import Campaign, Queue
 from store.posts.list_filters import Filter
 from store.queues.queues import accounts_of_queues, list_queues, slot_rule
 from store.queues.slots import posts_in_slots
+from store.rows import find_row
 from store.series.listing import planned_occurrences
 from store.series.rows import list_series
 
@@ -183,7 +184,7 @@ async def _campaigns(session: AsyncSession, workspace_id: str, conditions: Filte
     if conditions.campaign_id is None:
         campaigns = await list_campaigns(session, workspace_id, MOST_CAMPAIGNS)
     else:
-        campaign = await find_campaign(session, workspace_id, conditions.campaign_id)
+        campaign = await find_row(session, Campaign, workspace_id, conditions.campaign_id)
         campaigns = [campaign] if campaign else []
     return [campaign for campaign in campaigns if campaign_status(campaign) is not CampaignStatus.ENDED]
 

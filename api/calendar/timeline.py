@@ -12,8 +12,9 @@ from api.views import described, view
 from domain.errors import InvalidRequest, NotFound, Problem
 from domain.schedule import day_beginning
 from domain.workspaces import ViewDetail
-from store.campaigns.campaigns import find_campaign
 from store.campaigns.progress import count_days, read_period
+from store.models import Campaign
+from store.rows import find_row
 from store.workspaces.calendar_views import Viewer
 
 MOST_TIMELINE_DAYS = 4_000
@@ -50,7 +51,7 @@ async def read_timeline(
     if not campaign_id.isprintable() or (viewer and not _shows(viewer, campaign_id)):
         raise NotFound(_UNKNOWN)
     async with deps.database.reading() as session:
-        campaign = await find_campaign(session, workspace_id, campaign_id)
+        campaign = await find_row(session, Campaign, workspace_id, campaign_id)
     if campaign is None:
         raise NotFound(_UNKNOWN)
     zone = zone or campaign.timezone

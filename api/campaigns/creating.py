@@ -38,13 +38,13 @@ from domain.campaigns import MOST_CAMPAIGNS, CampaignRules, CampaignStatus, Oper
 from domain.errors import Conflict, PostsError, Problem, TooManyRequests, Unavailable, Unprocessable
 from domain.loop_share import HEAVY, LoopShare, loop_share
 from store.accounts.connected import find_accounts
-from store.campaigns.campaigns import CampaignFields, add_campaign, campaign_rules, count_campaigns, rules_with_fields
+from store.campaigns.campaigns import CampaignFields, add_campaign, campaign_rules, rules_with_fields
 from store.campaigns.lifecycle import DraftsChangedError, DraftVersion, list_drafts, read_drafts, start_campaign
-from store.models import ConnectedAccount, Post
+from store.models import Campaign, ConnectedAccount, Post
 from store.posts.contents import NewPost
 from store.posts.creating import ExternalIdTakenError, create_posts
 from store.posts.imports import find_known
-from store.rows import lock
+from store.rows import count_rows, lock
 
 log = structlog.get_logger(__name__)
 
@@ -114,7 +114,7 @@ async def _create(request: CampaignRequest, campaign: CampaignToCreate) -> Answe
     async with request.transaction() as session:
         # One request of a workspace at a time, so that none exceeds the limit.
         await lock(session, f"campaigns.{request.workspace_id}")
-        if await count_campaigns(session, request.workspace_id) >= MOST_CAMPAIGNS:
+        if await count_rows(session, Campaign.workspace_id == request.workspace_id) >= MOST_CAMPAIGNS:
             raise TooManyRequests(_TOO_MANY, retry_after=60)
         await add_campaign(
             session, request.workspace_id, campaign.fields, campaign.status, now_ms(), request.campaign_id

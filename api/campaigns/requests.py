@@ -24,11 +24,12 @@ from domain.ids import is_campaign_id
 from domain.pauses import MissedPolicy, campaign_gate
 from domain.schedule import rfc3339
 from store.audit import names_of_keys
-from store.campaigns.campaigns import find_campaign, list_campaigns, lock_campaign
+from store.campaigns.campaigns import list_campaigns, lock_campaign
 from store.campaigns.operations import list_operations, record_operation
 from store.models import Campaign
 from store.pauses.pauses import find_pause_under_way
 from store.posts.idempotency import KeyedRequest
+from store.rows import find_row
 from store.series.rows import count_by_campaign
 
 _NO_SUCH_CAMPAIGN = Problem("This workspace has no such campaign", "not_found")
@@ -101,7 +102,7 @@ class CampaignRequest:
         `pause` is the campaign's, if it was read.
         """
         async with self.deps.database.reading() as session:
-            campaign = await find_campaign(session, self.workspace_id, operation.campaign_id)
+            campaign = await find_row(session, Campaign, self.workspace_id, operation.campaign_id)
         if campaign is None:
             raise Conflict(_DELETED)
         if not operation.is_replay:
@@ -114,7 +115,7 @@ class CampaignRequest:
 
 async def require_campaign(session: AsyncSession, workspace_id: str, campaign_id: str) -> Campaign:
     """Return a campaign of the workspace. Raises NotFound."""
-    campaign = await find_campaign(session, workspace_id, campaign_id) if is_campaign_id(campaign_id) else None
+    campaign = await find_row(session, Campaign, workspace_id, campaign_id) if is_campaign_id(campaign_id) else None
     if campaign is None:
         raise NotFound(_NO_SUCH_CAMPAIGN)
     return campaign

@@ -33,8 +33,9 @@ from api.http.headers import HttpRequest
 from domain.errors import PostsError
 from domain.workspaces import SelectionBy
 from platforms.registry import platforms
-from store.accounts.pending_connections import bind_browser, digest, find_connection, find_hosted
+from store.accounts.pending_connections import bind_browser, digest, find_hosted
 from store.models import PendingConnection
+from store.rows import current_row
 from store.workspaces.keys import name_of_workspace, read_connect_page
 
 _RESULT = "/v1/connect/result"
@@ -108,7 +109,7 @@ class HostedConnectEndpoints(Controller):
         fingerprint = digest(code or f"error {error[:64]}")
         if problem := await _catch_problem(consume_and_finish(deps, row, handed, fingerprint)):
             async with deps.database.reading() as session:
-                row = await find_connection(session, row.id) or row
+                row = await current_row(session, PendingConnection, row.id) or row
             if row.handover_hash != fingerprint:
                 return _error_page(problem, 410)
         return _redirect(f"{deps.public_url}{_RESULT}/{row.id}")
@@ -188,7 +189,7 @@ async def _bound_row(request: HttpRequest, deps: Dependencies, connection_id: st
 
     async def look_up() -> PendingConnection | None:
         async with deps.database.reading() as session:
-            return await find_connection(session, connection_id)
+            return await current_row(session, PendingConnection, connection_id)
 
     row = await deps.strangers.find(connection_id, look_up)
     return row if row is not None and row.consumed_at and _is_bound(request, deps, row) else None

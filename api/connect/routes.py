@@ -39,8 +39,8 @@ from domain.workspaces import SelectionBy
 from platforms.access.connector import connectors
 from platforms.registry import platforms
 from store.accounts.connected import find_accounts
-from store.accounts.pending_connections import find_connection
 from store.models import ConnectedAccount, PendingConnection
+from store.rows import current_row
 
 _REFUSED = (
     "connectionExpired",
@@ -175,7 +175,7 @@ class ConnectEndpoints(Controller):
         For callers that wait while a person is at the platform, mainly with `hosted`. Ask every second or two.
         """
         async with deps.database.reading() as session:
-            row = await find_connection(session, connection_id) if connection_id.isprintable() else None
+            row = await current_row(session, PendingConnection, connection_id) if connection_id.isprintable() else None
         if row is None or (row.workspace_id, row.platform) != (workspace_id, known_platform(platform)):
             raise NotFound(_UNKNOWN)
         return progress_view(row, await _known_options(deps, row), datetime.now(UTC))

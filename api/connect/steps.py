@@ -18,8 +18,9 @@ from domain.errors import InvalidRequest, Problem, Unavailable, Unprocessable
 from platforms.access.bots import CodeConnector
 from platforms.access.connector import connectors
 from platforms.access.consent import PushesRequest
-from store.accounts.pending_connections import choose, consume, find_connection, hand_over
+from store.accounts.pending_connections import choose, consume, hand_over
 from store.models import PendingConnection
+from store.rows import current_row
 from store.secrets.handover import seal_for
 from workflows.short import ConnectPlan
 
@@ -86,7 +87,7 @@ async def consume_and_finish(
         first = await consume(session, row.id, handover=sealed, handover_hash=fingerprint, now=now)
     if not first:
         async with deps.database.reading() as session:
-            row = await find_connection(session, row.id) or row
+            row = await current_row(session, PendingConnection, row.id) or row
         again = row.consumed_at is not None and now - row.consumed_at < _KEPT
         if not again or row.handover_hash != fingerprint:
             raise Unprocessable(EXPIRED)
@@ -109,7 +110,7 @@ async def connect_selected(
     """Connect the selected accounts; returns the row with the result. Raises as `begin` does."""
     option_ids, now = sorted(set(ids)), datetime.now(UTC)
     async with deps.database.transaction() as session:
-        row = await find_connection(session, selection_id)
+        row = await current_row(session, PendingConnection, selection_id)
         selection = None if row is None else selection_options(row)
         if row is None or selection is None or (row.workspace_id, row.platform) != (workspace_id, platform):
             raise Unprocessable(_SELECTION_EXPIRED)
@@ -147,7 +148,7 @@ async def step(
     )
     await deps.workflows.connect(plan)
     async with deps.database.reading() as session:
-        row = await find_connection(session, connection_id)
+        row = await current_row(session, PendingConnection, connection_id)
     if row is None:
         raise Unavailable(NOT_DONE)
     return row

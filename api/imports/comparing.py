@@ -14,7 +14,9 @@ from domain.errors import Problem
 from domain.imports import OnConflict, OnExisting, RowOutcome
 from domain.loop_share import LoopShare
 from domain.schedule import rfc3339
-from store.posts.imports import KnownPost, RowBefore, find_known, find_posts, find_rows_before
+from store.models import Post
+from store.posts.imports import KnownPost, RowBefore, find_known, find_rows_before
+from store.posts.queries import read_posts
 
 CHANGED: Final = "changed_since_import"
 """The code of a conflict of a cell, whose sentence has both values after a colon."""
@@ -86,7 +88,7 @@ async def compare(
     for begin in range(0, len(unknown), _BATCH):
         batch = unknown[begin : begin + _BATCH]
         ids = [known[row.parsed.content.external_id or ""].id for row, _ in batch]
-        posts = await find_posts(session, workspace_id, ids, lock=False)
+        posts = await read_posts(session, Post.workspace_id == workspace_id, Post.id.in_(ids), lock=False)
         for (row, refusal), post_id in zip(batch, ids, strict=True):
             if (post := posts.get(post_id)) is not None:
                 comparison.add_unknown(row, refusal, Cells.of_post(post), is_untouched=post.version == 1)

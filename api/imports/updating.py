@@ -30,11 +30,13 @@ from domain.post import PostStatus
 from domain.schedule import ScheduledTime, UnknownZone
 from domain.workspaces import LARGEST_POST
 from store.accounts.connected import find_accounts
-from store.campaigns.campaigns import campaign_rules, find_campaign
-from store.models import ConnectedAccount, Post
+from store.campaigns.campaigns import campaign_rules
+from store.models import Campaign, ConnectedAccount, Post
 from store.posts.changes import target_rows
 from store.posts.contents import rewrite
-from store.posts.imports import ImportedPost, RowBefore, deliver_in_turn, find_posts
+from store.posts.imports import ImportedPost, RowBefore, deliver_in_turn
+from store.posts.queries import read_posts
+from store.rows import find_row
 
 _AFTER = Problem(
     "after cannot be changed for a post that exists: PATCH the post, or leave the row as it was",
@@ -92,7 +94,9 @@ class PostUpdater:
         """Yield posts by their ids, some at a time, and write what was changed in them; None for one that is gone."""
         for begin in range(0, len(post_ids), _BATCH):
             ids = post_ids[begin : begin + _BATCH]
-            posts = await find_posts(self._session, self._workspace_id, ids, lock=self._writes)
+            posts = await read_posts(
+                self._session, Post.workspace_id == self._workspace_id, Post.id.in_(ids), lock=self._writes
+            )
             versions = {post_id: post.version for post_id, post in posts.items()}
             yield {post_id: posts.get(post_id) for post_id in ids}
             await self._session.flush()
@@ -172,7 +176,7 @@ class PostUpdater:
 
     async def _campaign(self, campaign_id: str | None) -> CampaignRules | None:
         if campaign_id is not None and campaign_id not in self._campaigns:
-            campaign = await find_campaign(self._session, self._workspace_id, campaign_id)
+            campaign = await find_row(self._session, Campaign, self._workspace_id, campaign_id)
             self._campaigns[campaign_id] = campaign_rules(campaign) if campaign else None
         return self._campaigns.get(campaign_id or "")
 

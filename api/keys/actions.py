@@ -14,7 +14,8 @@ from domain.errors import Conflict, NotFound, Problem, Unprocessable
 from domain.schedule import rfc3339
 from store.database import Database
 from store.models import ApiKey
-from store.workspaces.keys import Caller, KeyWish, count_valid_keys, find_key, issue_key, revoke_key_for
+from store.rows import find_row
+from store.workspaces.keys import Caller, KeyWish, count_valid_keys, issue_key, revoke_key_for
 
 MOST_KEYS = 200
 """Valid keys that a workspace may have if one more is created over the API."""
@@ -59,7 +60,7 @@ async def create(
     """Create a key; without a time or a rate it has the issuer's. Raises Forbidden, Unprocessable."""
     if expires_at is None:
         async with database.reading() as session:
-            own = await find_key(session, issuer.caller.workspace_id, issuer.caller.key_id)
+            own = await find_row(session, ApiKey, issuer.caller.workspace_id, issuer.caller.key_id)
         expires_at = own.expires_at if own else None
     rate = issuer.caller.rate_per_minute if rate_per_minute is None else issuer.allow_rate(rate_per_minute)
     return await _issue(database, issuer, KeyWish(name, in_order(scopes), expires_at, rate))
@@ -116,7 +117,7 @@ def _require_scopes(issuer: Issuer, scopes: Sequence[str], act: str, param: str 
 
 async def require_key(session: AsyncSession, workspace_id: str, key_id: str) -> ApiKey:
     """Return a key of the workspace. Raises NotFound."""
-    key = None if "\0" in key_id else await find_key(session, workspace_id, key_id)
+    key = await find_row(session, ApiKey, workspace_id, key_id)
     if key is None:
         raise NotFound(_UNKNOWN)
     return key

@@ -31,8 +31,10 @@ from api.keys.schemas import (
 from domain.api_keys import in_order
 from domain.request_limits import Standing
 from domain.schedule import rfc3339
+from store.models import ApiKey
+from store.rows import newest_rows
 from store.uploads.rows import reserved_bytes
-from store.workspaces.keys import list_page_of_keys, name_of_workspace
+from store.workspaces.keys import name_of_workspace
 
 
 class KeyEndpoints(Controller):
@@ -92,7 +94,7 @@ class KeyEndpoints(Controller):
         Without the keys themselves, the newest first.
         """
         async with deps.database.reading() as session:
-            rows = await list_page_of_keys(session, workspace_id, query["limit"] + 1, query["cursor"])
+            rows = await newest_rows(session, ApiKey, workspace_id, query["limit"] + 1, query["cursor"])
         keys, cursor = cut_page(rows, query["limit"])
         return KeyPageView(keys=[key_view(row) for row in keys], cursor=cursor, hasMore=cursor is not None)
 

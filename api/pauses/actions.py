@@ -23,7 +23,8 @@ from store.campaigns.pausing import resume as end_any_pause
 from store.database import Database
 from store.models import Pause
 from store.pauses.gates import PostInFlight, posts_in_flight
-from store.pauses.pauses import begin_pause, find_pause, gate_of_pause, preview_end
+from store.pauses.pauses import begin_pause, gate_of_pause, preview_end
+from store.rows import find_row
 
 _UNKNOWN = Problem("This workspace has no such pause", "not_found")
 _ASK_EVERY_S = 0.25
@@ -113,7 +114,7 @@ def missed_unsaid(missed: Resumed) -> InvalidRequest:
 
 async def require_pause(session: AsyncSession, workspace_id: str, pause_id: str) -> Pause:
     """Return a pause of the workspace. Raises NotFound."""
-    begun = await find_pause(session, workspace_id, pause_id) if pause_id.isprintable() else None
+    begun = await find_row(session, Pause, workspace_id, pause_id)
     if begun is None:
         raise NotFound(_UNKNOWN)
     return begun

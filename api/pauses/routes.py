@@ -12,7 +12,7 @@ from api.http.query import Query
 from api.pauses.actions import pause, pause_view, read_gate, require_pause, resume
 from api.pauses.schemas import PauseBody, PausePageView, PauseView, ResumeBody
 from api.views import respond_privately
-from store.pauses.pauses import list_pauses
+from store.rows import newest_rows
 
 LONGEST_WAIT_S = 10
 """How long the answer waits, by default and at most, for what was being sent when a pause began."""
@@ -52,7 +52,7 @@ class PauseEndpoints(Controller):
         Those that are under way, and those that have ended, the newest first.
         """
         async with deps.database.reading() as session:
-            rows = await list_pauses(session, workspace_id, query["limit"] + 1, query["cursor"])
+            rows = await newest_rows(session, Pause, workspace_id, query["limit"] + 1, query["cursor"])
             pauses, cursor = cut_page(rows, query["limit"])
             views = [await pause_view(session, begun) for begun in pauses]
         return PausePageView(pauses=views, cursor=cursor, hasMore=cursor is not None)

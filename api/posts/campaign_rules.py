@@ -19,10 +19,11 @@ from domain.post import PostStatus
 from domain.request_limits import RateLimit
 from domain.schedule import UnknownZone, zone_named
 from platforms.registry import platforms
-from store.campaigns.campaigns import campaign_rules, find_campaign, join_campaign, read_campaign_rules
+from store.campaigns.campaigns import campaign_rules, join_campaign, read_campaign_rules
 from store.database import Database
-from store.models import Post
+from store.models import Campaign, Post
 from store.posts.counts import count_planned
+from store.rows import find_row
 
 DAY = timedelta(days=1)
 
@@ -96,7 +97,7 @@ async def campaign_of_change(session: AsyncSession, post: Post, payload: JsonObj
         return None
     if campaign_id != post.campaign_id:
         return await join_campaign(session, post.workspace_id, campaign_id)
-    campaign = await find_campaign(session, post.workspace_id, campaign_id)
+    campaign = await find_row(session, Campaign, post.workspace_id, campaign_id)
     return campaign_rules(campaign) if campaign else None
 
 
@@ -120,7 +121,7 @@ async def require_campaign_goes_on(session: AsyncSession, post: Post) -> None:
     """Raise Conflict if the campaign of a locked post has ended, so that nothing of the post would be sent."""
     if post.campaign_id is None:
         return
-    campaign = await find_campaign(session, post.workspace_id, post.campaign_id)
+    campaign = await find_row(session, Campaign, post.workspace_id, post.campaign_id)
     if campaign is not None and campaign_rules(campaign).status is CampaignStatus.ENDED:
         raise Conflict(CAMPAIGN_HAS_ENDED)
 

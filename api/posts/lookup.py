@@ -17,7 +17,7 @@ from store.accounts.connected import find_accounts
 from store.database import Database
 from store.models import ConnectedAccount, Post, Target
 from store.posts.delivery import post_plan
-from store.posts.lists import ShownPost, read_shown_post
+from store.posts.lists import read_shown_post
 from store.posts.queries import find_post, is_moving
 
 
@@ -65,7 +65,7 @@ async def require_post(session: AsyncSession, workspace_id: str, post_id: str, *
     return post
 
 
-async def require_shown_post(database: Database, workspace_id: str, post_id: str) -> ShownPost:
+async def require_shown_post(database: Database, workspace_id: str, post_id: str) -> Post:
     """Return a post as an answer shows it, read by one statement. Raises NotFound as `require_post` does."""
     post = await read_shown_post(database, workspace_id, post_id) if is_post_id(post_id) else None
     if post is None:

@@ -16,9 +16,10 @@ from domain.preflight import PreflightReason
 from domain.uploads import upload_token
 from media.local_hosts import LocalHosts
 from platforms.registry import platforms
-from store.media import add_check, find_check
-from store.models import Post
+from store.media import add_check
+from store.models import MediaCheck, Post
 from store.posts.contents import NewPost
+from store.rows import current_row
 from workflows.short import MediaCheckPlan
 
 _NOT_CHECKED: ProblemCode = "media_not_checked"
@@ -58,7 +59,7 @@ async def check_files(
         except Unavailable:
             return [], [_unseen(content.targets[at], at) for at in platforms]
         async with deps.database.reading() as session:
-            check = await find_check(session, check_id)
+            check = await current_row(session, MediaCheck, check_id)
     errors: list[Problem] = []
     warnings: list[Problem] = []
     for position in platforms:

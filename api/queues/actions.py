@@ -24,8 +24,6 @@ from store.models import Queue
 from store.queues.queues import (
     AccountName,
     accounts_of_queues,
-    count_queues,
-    find_queue,
     find_queue_named,
     queues_of_accounts,
     replace_accounts,
@@ -40,7 +38,7 @@ from store.queues.slots import (
     reflow,
     release_posts,
 )
-from store.rows import lock
+from store.rows import count_rows, find_row, lock, lock_row
 
 _USUAL = timedelta(days=30)
 _FARTHEST = timedelta(days=366 * HORIZON_YEARS)
@@ -128,7 +126,7 @@ async def create_queue(deps: Dependencies, workspace_id: str, body: QueueBody) -
     _write(queue, body)
     async with deps.database.transaction() as session:
         await _lock_queues(session, workspace_id)
-        if await count_queues(session, workspace_id) >= MOST_QUEUES:
+        if await count_rows(session, Queue.workspace_id == workspace_id) >= MOST_QUEUES:
             raise Unprocessable(_TOO_MANY)
         await _require_own_name(session, queue)
         accounts = await _free_accounts(session, queue, body.accounts or [])
@@ -180,7 +178,7 @@ async def delete_queue(deps: Dependencies, workspace_id: str, queue_id: str) -> 
 
 async def require_queue(session: AsyncSession, workspace_id: str, queue_id: str, *, lock: bool = False) -> Queue:
     """Return a queue of the workspace; `lock` holds it until the transaction ends. Raises NotFound."""
-    queue = await find_queue(session, workspace_id, queue_id, lock=lock) if queue_id.isprintable() else None
+    queue = await (lock_row if lock else find_row)(session, Queue, workspace_id, queue_id)
     if queue is None:
         raise NotFound(_UNKNOWN)
     return queue
@@ -193,7 +191,7 @@ async def _lock_queues(session: AsyncSession, workspace_id: str) -> None:
 
 async def _lock_with_posts(session: AsyncSession, workspace_id: str, queue_id: str) -> tuple[Queue, list[WaitingPost]]:
     try:
-        locked = await lock_with_posts(session, workspace_id, queue_id) if queue_id.isprintable() else None
+        locked = await lock_with_posts(session, workspace_id, queue_id)
     except QueueBusyError as error:
         raise Unavailable(_BUSY, retry_after=1) from error
     if locked is None:

@@ -53,10 +53,10 @@ from store.campaigns.operations import record_operation
 from store.models import Series
 from store.pauses.pauses import end_pause, find_pause_under_way
 from store.posts.idempotency import KeyedRequest
-from store.rows import lock
+from store.rows import count_rows, find_row, lock, lock_row
 from store.series.editing import SeriesChange, change_posts, count_unsent, delete_posts
 from store.series.planning import PlannedPosts, missing_occurrences, plan_series, read_campaign_times
-from store.series.rows import count_series, find_series, lock_series, series_pattern, series_rules, write_pattern
+from store.series.rows import series_pattern, series_rules, write_pattern
 
 _ATTEMPTS = 3
 """How often a change is computed again because another was made meanwhile."""
@@ -122,7 +122,7 @@ class SeriesRequests:
             await take_key(session, request, series.id)
             # One request of a workspace at a time, so that none exceeds the limit.
             await lock(session, f"series.{workspace_id}")
-            if await count_series(session, workspace_id) >= MOST_SERIES:
+            if await count_rows(session, Series.workspace_id == workspace_id) >= MOST_SERIES:
                 raise TooManyRequests(_TOO_MANY, retry_after=60)
             session.add(series)
             await session.flush()
@@ -166,7 +166,7 @@ class SeriesRequests:
         self, known: Series, body: PatchSeriesBody, pattern: SeriesPattern, now: datetime
     ) -> SeriesChange | None:
         async with self.deps.database.transaction() as session:
-            series = await lock_series(session, self.workspace_id, known.id)
+            series = await lock_row(session, Series, self.workspace_id, known.id)
             if series is None:
                 raise NotFound(_UNKNOWN)
             if series.version != known.version:
@@ -249,7 +249,7 @@ class SeriesRequests:
         """
         now = now_ms()
         async with self.deps.database.transaction() as session:
-            series = await lock_series(session, self.workspace_id, series_id) if is_series_id(series_id) else None
+            series = await lock_row(session, Series, self.workspace_id, series_id) if is_series_id(series_id) else None
             if series is None:
                 raise NotFound(_UNKNOWN)
             pause = await find_pause_under_way(session, self.workspace_id, series_gate(series_id))
@@ -333,7 +333,7 @@ def _merged(segments: Sequence[SeriesSegment], now: datetime) -> list[SeriesSegm
 
 async def require_series(session: AsyncSession, workspace_id: str, series_id: str) -> Series:
     """Return a series of the workspace. Raises NotFound."""
-    series = await find_series(session, workspace_id, series_id) if is_series_id(series_id) else None
+    series = await find_row(session, Series, workspace_id, series_id) if is_series_id(series_id) else None
     if series is None:
         raise NotFound(_UNKNOWN)
     return series

@@ -8,9 +8,10 @@ from domain.codes import ProblemCode
 from domain.errors import Problem, TooManyRequests, Unprocessable
 from domain.request_limits import Rates
 from domain.workspaces import MOST_ACCOUNTS
-from store.accounts.connected import count_accounts
 from store.database import Database
+from store.models import ConnectedAccount
 from store.posts.queries import count_kept, count_open
+from store.rows import count_rows
 
 MOST_OPEN_POSTS = 100_000
 MOST_POSTS = 1_000_000
@@ -107,7 +108,9 @@ class WorkspaceUsage:
         (open_posts,) = await self._open.current(workspace_id)
         posts, size = await self._stored.current(workspace_id)
         async with self._database.reading() as session:
-            accounts = await count_accounts(session, workspace_id, self._limits.accounts or MOST_ACCOUNTS)
+            accounts = await count_rows(
+                session, ConnectedAccount.workspace_id == workspace_id, most=self._limits.accounts or MOST_ACCOUNTS
+            )
         return CurrentUsage(open_posts, posts, size, accounts, self._limits)
 
     async def require_room_for_account(self, workspace_id: str) -> None:
@@ -116,7 +119,7 @@ class WorkspaceUsage:
         if not most:
             return
         async with self._database.reading() as session:
-            if await count_accounts(session, workspace_id, most) < most:
+            if await count_rows(session, ConnectedAccount.workspace_id == workspace_id, most=most) < most:
                 return
         sentence = (
             f"This workspace has as many accounts as it may connect: {most:,}. Remove one first, or name the account "

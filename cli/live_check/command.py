@@ -30,9 +30,9 @@ from runtime.parts import open_parts
 from runtime.settings import VaultSettings
 from sandbox import media as samples
 from sandbox.painting import IMAGE_SIZE, SIZES, VIDEO_SECONDS, VIDEO_SIZE
-from store.accounts.connected import find_account
 from store.database import Database
 from store.models import Account
+from store.rows import find_row
 
 _MOST_BYTES = 256 * 1024
 """Bytes that are kept of one answer; the shape of a longer one is not known."""
@@ -275,7 +275,7 @@ async def _account(
     named = environment.workspace_id if workspace is None else workspace
     async with database.transaction() as session:
         workspace_id = await find_or_create_workspace(session, named, may_make=False)
-        account = await find_account(session, workspace_id, account_id)
+        account = await find_row(session, Account, workspace_id, account_id)
         if account is None or account.platform != platform:
             raise UserError(f"The workspace has no account {account_id} of {platform}.")
         return account

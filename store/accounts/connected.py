@@ -13,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from domain.post import OPEN, UNSENT
 from store.models import Account, AppRefusal, ConnectedAccount, Post, Target
-from store.rows import lock
+from store.rows import count_rows, current_row, lock, lock_row
 from store.secrets.vault import Vault, VaultError
 
 Key = tuple[str, str]
@@ -97,7 +97,7 @@ async def _refresh_token(
     session: AsyncSession, vault: Vault, workspace_id: str, account_id: str, user_id: str, app_id: str
 ) -> str | None:
     """Return the refresh token that an account's row has for this user and app, and lock the row."""
-    account = await lock_account(session, workspace_id, account_id)
+    account = await lock_row(session, Account, workspace_id, account_id)
     if account is None or (account.user_id, account.app_id) != (user_id, app_id):
         return None
     try:
@@ -123,18 +123,15 @@ async def find_accounts(
     return {account.id: account for account in await session.scalars(query)}
 
 
-async def count_accounts(session: AsyncSession, workspace_id: str, most: int) -> int:
-    """Return how many accounts a workspace has, up to `most`."""
-    own = select(ConnectedAccount.id).where(ConnectedAccount.workspace_id == workspace_id).limit(most)
-    return int(await session.scalar(select(func.count()).select_from(own.subquery())) or 0)
-
-
 async def has_room_for(session: AsyncSession, workspace_id: str, account_ids: Collection[str], most: int) -> bool:
     """Return whether a workspace may have these accounts, too; others wait until the transaction has ended."""
     await lock(session, f"accounts.{workspace_id}")
     known = await find_accounts(session, workspace_id, list(account_ids))
     new = set(account_ids) - set(known)
-    return not new or await count_accounts(session, workspace_id, most) + len(new) <= most
+    return (
+        not new
+        or await count_rows(session, ConnectedAccount.workspace_id == workspace_id, most=most) + len(new) <= most
+    )
 
 
 async def remove_account(session: AsyncSession, workspace_id: str, account_id: str) -> bool:
@@ -169,7 +166,7 @@ async def change_places(
     forbid: Mapping[str, set[str]] | None = None,
 ) -> Account | None:
     """Allow or forbid an account to publish to places other than its own; return it, None if there is none."""
-    account = await lock_account(session, workspace_id, account_id)
+    account = await lock_row(session, Account, workspace_id, account_id)
     if account is None:
         return None
     allow, forbid = allow or {}, forbid or {}
@@ -236,16 +233,6 @@ def open_sealed(vault: Vault, workspace_id: str, account_id: str, sealed: bytes)
 def seal_credentials(vault: Vault, workspace_id: str, account_id: str, credentials: dict[str, Any]) -> bytes:
     """Encrypt an account's credentials: each time to another value."""
     return vault.seal(credentials, _context(workspace_id, account_id))
-
-
-async def find_account(session: AsyncSession, workspace_id: str, account_id: str) -> Account | None:
-    """Return an account with its sealed credentials; None if the workspace has no such account."""
-    return await session.get(Account, (workspace_id, account_id))
-
-
-async def lock_account(session: AsyncSession, workspace_id: str, account_id: str) -> Account | None:
-    """Return an account with its sealed credentials, locked until the transaction ends; None if there is none."""
-    return await session.get(Account, (workspace_id, account_id), with_for_update=True, populate_existing=True)
 
 
 REMOVAL_WAITS = timedelta(minutes=1)
@@ -321,14 +308,6 @@ async def note_check(
     await session.execute(update(Account).where(*own).values(**values))
 
 
-async def checked_since(session: AsyncSession, workspace_id: str, since: datetime, most: int) -> int:
-    """Return how many accounts of a workspace were checked since then, up to `most`."""
-    recent = select(ConnectedAccount.id).where(
-        ConnectedAccount.workspace_id == workspace_id, ConnectedAccount.inspected_at >= since
-    )
-    return int(await session.scalar(select(func.count()).select_from(recent.limit(most).subquery())) or 0)
-
-
 AppKey = tuple[str, str]
 """Platform and id of an app."""
 
@@ -347,13 +326,8 @@ async def find_connected_account(
     session: AsyncSession, workspace_id: str, platform: str, account_id: str
 ) -> ConnectedAccount | None:
     """Return an account of a workspace, None if there is no such account on this platform."""
-    account = await session.get(ConnectedAccount, (workspace_id, account_id), populate_existing=True)
+    account = await current_row(session, ConnectedAccount, (workspace_id, account_id))
     return account if account is not None and account.platform == platform else None
-
-
-async def has_account(session: AsyncSession, workspace_id: str, account_id: str) -> bool:
-    """Return whether a workspace has an account of this id, which no two of its platforms share."""
-    return await session.get(ConnectedAccount, (workspace_id, account_id)) is not None
 
 
 async def refusals_of_apps(

@@ -5,12 +5,13 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import delete, func, or_, select, update
+from sqlalchemy import ColumnElement, func, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from domain.ids import new_id
 from domain.workspaces import SelectionBy
 from store.models import ChoiceList, PendingConnection
+from store.rows import delete_first, update_rows
 
 KEPT = timedelta(minutes=10)
 
@@ -25,28 +26,14 @@ async def add_choice_list(session: AsyncSession, workspace_id: str, account_id: 
     return row.id
 
 
-async def find_choice_list(session: AsyncSession, list_id: str) -> ChoiceList | None:
-    """Return a request with its result."""
-    return await session.get(ChoiceList, list_id, populate_existing=True)
-
-
 async def note_choices(session: AsyncSession, list_id: str, result: dict[str, Any]) -> None:
     """Save the result of a request."""
     await session.execute(update(ChoiceList).where(ChoiceList.id == list_id).values(result=result))
 
 
-async def asked_since(session: AsyncSession, workspace_id: str, since: datetime, most: int) -> int:
-    """Return how many requests a workspace has made since then, up to `most`."""
-    recent = select(ChoiceList.id).where(ChoiceList.workspace_id == workspace_id, ChoiceList.asked_at >= since)
-    return int(await session.scalar(select(func.count()).select_from(recent.limit(most).subquery())) or 0)
-
-
 async def delete_old_choices(session: AsyncSession, now: datetime, most: int) -> int:
     """Delete up to `most` requests for which no client waits any more; return how many there were."""
-    due = select(ChoiceList.id).where(ChoiceList.asked_at <= now - KEPT).order_by(ChoiceList.asked_at).limit(most)
-    ids = list(await session.scalars(due))
-    await session.execute(delete(ChoiceList).where(ChoiceList.id.in_(ids)))
-    return len(ids)
+    return await delete_first(session, ChoiceList.id, ChoiceList.asked_at, most, ChoiceList.asked_at <= now - KEPT)
 
 
 STATE_LIFETIME = timedelta(minutes=10)
@@ -105,11 +92,6 @@ async def begin_of_newest(session: AsyncSession, workspace_id: str, number: int)
     return await session.scalar(own.order_by(begun_at.desc()).offset(number - 1).limit(1))
 
 
-async def find_connection(session: AsyncSession, connection_id: str) -> PendingConnection | None:
-    """Return the current row of a connection."""
-    return await session.get(PendingConnection, connection_id, populate_existing=True)
-
-
 async def find_by_state(
     session: AsyncSession, workspace_id: str, platform: str, state: str
 ) -> PendingConnection | None:
@@ -146,13 +128,9 @@ async def awaited_codes(session: AsyncSession, platform: str, codes: Sequence[st
 
 async def bind_browser(session: AsyncSession, connection_id: str, cookie: str, now: datetime) -> bool:
     """Bind a connection to the browser of this cookie; False if another one is bound, or the state cannot be used."""
-    own = update(PendingConnection).where(
-        PendingConnection.id == connection_id,
-        PendingConnection.consumed_at.is_(None),
-        PendingConnection.expires_at > now,
-        or_(PendingConnection.browser_hash.is_(None), PendingConnection.browser_hash == digest(cookie)),
-    )
-    return await session.scalar(own.values(browser_hash=digest(cookie)).returning(PendingConnection.id)) is not None
+    unbound = or_(PendingConnection.browser_hash.is_(None), PendingConnection.browser_hash == digest(cookie))
+    own = (PendingConnection.id == connection_id, *_is_usable(now), unbound)
+    return await update_rows(session, PendingConnection, *own, browser_hash=digest(cookie)) == 1
 
 
 async def find_open(
@@ -165,59 +143,48 @@ async def find_open(
         PendingConnection.redirect_url == redirect_url,
         PendingConnection.selection_by.is_(None),
         PendingConnection.authorize_url.is_not(None),
-        PendingConnection.consumed_at.is_(None),
-        PendingConnection.expires_at > now,
+        *_is_usable(now),
     )
     return list(await session.scalars(query.limit(2)))
 
 
 async def hand_over(session: AsyncSession, connection_id: str, handover: bytes) -> None:
     """Save data for the worker before there is a code."""
-    own = update(PendingConnection).where(
-        PendingConnection.id == connection_id, PendingConnection.consumed_at.is_(None)
-    )
-    await session.execute(own.values(handover=handover))
+    own = (PendingConnection.id == connection_id, PendingConnection.consumed_at.is_(None))
+    await update_rows(session, PendingConnection, *own, handover=handover)
 
 
 async def consume(
     session: AsyncSession, connection_id: str, *, handover: bytes, handover_hash: bytes, now: datetime
 ) -> bool:
     """Use a state and hand over its data, for one caller only; False if it was used or has expired."""
-    own = update(PendingConnection).where(
-        PendingConnection.id == connection_id,
-        PendingConnection.consumed_at.is_(None),
-        PendingConnection.expires_at > now,
-    )
-    values = {
-        "handover": handover,
-        "handover_hash": handover_hash,
-        "consumed_at": now,
-        "expires_at": now + SELECTION_LIFETIME,
-    }
-    return await session.scalar(own.values(**values).returning(PendingConnection.id)) is not None
+    own = (PendingConnection.id == connection_id, *_is_usable(now))
+    values = {"handover": handover, "handover_hash": handover_hash}
+    times = {"consumed_at": now, "expires_at": now + SELECTION_LIFETIME}
+    return await update_rows(session, PendingConnection, *own, **values, **times) == 1
+
+
+def _is_usable(now: datetime) -> tuple[ColumnElement[bool], ...]:
+    """Return the conditions that a state was not used, and may be."""
+    return PendingConnection.consumed_at.is_(None), PendingConnection.expires_at > now
 
 
 async def choose(session: AsyncSession, connection_id: str, selected_ids: Sequence[str], now: datetime) -> bool:
     """Choose from a selection, once; False if the choice was made before, or the selection has expired."""
-    own = update(PendingConnection).where(
-        PendingConnection.id == connection_id,
-        PendingConnection.selected_ids.is_(None),
-        PendingConnection.expires_at > now,
-    )
-    return await session.scalar(own.values(selected_ids=list(selected_ids)).returning(PendingConnection.id)) is not None
+    own = (PendingConnection.selected_ids.is_(None), PendingConnection.expires_at > now)
+    named = PendingConnection.id == connection_id
+    return await update_rows(session, PendingConnection, named, *own, selected_ids=list(selected_ids)) == 1
 
 
 async def begin_exchange(session: AsyncSession, connection_id: str, now: datetime) -> bool:
     """Save that the code is being sent to the platform; False if it was sent before."""
-    own = update(PendingConnection).where(
-        PendingConnection.id == connection_id, PendingConnection.exchanged_at.is_(None)
-    )
-    return await session.scalar(own.values(exchanged_at=now).returning(PendingConnection.id)) is not None
+    own = (PendingConnection.id == connection_id, PendingConnection.exchanged_at.is_(None))
+    return await update_rows(session, PendingConnection, *own, exchanged_at=now) == 1
 
 
 async def update_connection(session: AsyncSession, connection_id: str, **values: Any) -> None:
     """Write columns of a connection, for the worker."""
-    await session.execute(update(PendingConnection).where(PendingConnection.id == connection_id).values(**values))
+    await update_rows(session, PendingConnection, PendingConnection.id == connection_id, **values)
 
 
 async def claim_abandoned(session: AsyncSession, now: datetime, most: int) -> list[PendingConnection]:
@@ -234,15 +201,11 @@ async def claim_abandoned(session: AsyncSession, now: datetime, most: int) -> li
 async def end_connections(session: AsyncSession, workspace_id: str) -> None:
     """End the connections of a workspace, so that the workers end now what these have obtained."""
     now = func.now()
-    open_ones = update(PendingConnection).where(
-        PendingConnection.workspace_id == workspace_id, PendingConnection.expires_at > now - _LAST_STEP
-    )
-    await session.execute(open_ones.values(expires_at=now - _LAST_STEP))
+    is_open = (PendingConnection.workspace_id == workspace_id, PendingConnection.expires_at > now - _LAST_STEP)
+    await update_rows(session, PendingConnection, *is_open, expires_at=now - _LAST_STEP)
 
 
 async def delete_old_connections(session: AsyncSession, now: datetime, most: int) -> int:
     """Delete up to `most` connections that ended a day ago; returns how many there were."""
-    due = select(PendingConnection.id).where(PendingConnection.expires_at <= now - _KEPT).limit(most)
-    ids = list(await session.scalars(due))
-    await session.execute(delete(PendingConnection).where(PendingConnection.id.in_(ids)))
-    return len(ids)
+    ended_at = PendingConnection.expires_at
+    return await delete_first(session, PendingConnection.id, ended_at, most, ended_at <= now - _KEPT)

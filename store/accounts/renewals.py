@@ -18,6 +18,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
 from store.accounts.connected import WORKS, Key, open_credentials, seal_credentials
 from store.database import Pool
 from store.models import Account, ConnectedAccount
+from store.rows import find_row, update_rows
 from store.secrets.vault import Vault, VaultError
 
 LEASE = timedelta(seconds=75)
@@ -53,11 +54,6 @@ class ChangedCredentials:
 
     credentials: dict[str, Any] = field(repr=False)
     tokens: Tokens | None
-
-
-async def account_now(session: AsyncSession, key: Key) -> Account | None:
-    """Return an account's current row, None if it is gone."""
-    return await session.scalar(select(Account).where(*_is(key)), execution_options={"populate_existing": True})
 
 
 async def lease_renewal(session: AsyncSession, key: Key, used: bytes) -> Lease | None:
@@ -100,7 +96,7 @@ async def keep_renewed(
             "scopes": Account.scopes if tokens.scopes is None else tokens.scopes,
         }
     await _update(session, key, used, credentials=renewed, renewing_until=None, **values)
-    return await account_now(session, key)
+    return await find_row(session, Account, *key)
 
 
 async def release_lease(session: AsyncSession, key: Key, used: bytes, unsure_since: datetime | None) -> None:
@@ -171,8 +167,7 @@ async def never_renew(session: AsyncSession, key: Key, used: bytes) -> None:
 
 
 async def _update(session: AsyncSession, key: Key, used: bytes, **values: Any) -> None:
-    statement = update(Account).where(*_is(key), Account.credentials == used).values(**values)
-    await session.execute(statement, execution_options={"synchronize_session": False})
+    await update_rows(session, Account, *_is(key), Account.credentials == used, **values)
 
 
 def _is(key: Key) -> tuple[ColumnElement[bool], ColumnElement[bool]]:

@@ -5,13 +5,14 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, LargeBinary, and_, delete, func, literal_column, or_, select, text, update
+from sqlalchemy import ColumnElement, LargeBinary, and_, func, literal_column, or_, select, text, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from domain.audit import RevocationCause
 from domain.ids import new_id
 from store.accounts.connected import open_credentials, seal_credentials
 from store.models import Account, PendingRevocation
+from store.rows import count_rows, delete_rows, update_rows
 from store.secrets.vault import KEY_ID, Vault, VaultError
 
 _LEFT_ALONE = timedelta(minutes=30)
@@ -122,9 +123,8 @@ async def add_revocation(
 
     If it is `claimed`, the caller tries it first, and no other process does so meanwhile.
     """
-    own = select(PendingRevocation.id).where(PendingRevocation.workspace_id == authorization.workspace_id)
-    pending = await session.scalar(select(func.count()).select_from(own.limit(MOST_REVOCATIONS).subquery()))
-    if (pending or 0) >= MOST_REVOCATIONS:
+    own = PendingRevocation.workspace_id == authorization.workspace_id
+    if await count_rows(session, own, most=MOST_REVOCATIONS) >= MOST_REVOCATIONS:
         return None
     now, revocation_id = datetime.now(UTC), new_id("rev")
     row = PendingRevocation(
@@ -183,14 +183,12 @@ async def _claim(session: AsyncSession, which: ColumnElement[bool]) -> list[Pend
 
 async def postpone_revocation(session: AsyncSession, revocation_id: str, pause: timedelta) -> None:
     """Save when a revocation is tried next."""
-    own = update(PendingRevocation).where(PendingRevocation.id == revocation_id)
-    await session.execute(own.values(next_at=func.now() + pause), execution_options={"synchronize_session": False})
+    await update_rows(session, PendingRevocation, PendingRevocation.id == revocation_id, next_at=func.now() + pause)
 
 
 async def delete_revocation(session: AsyncSession, revocation_id: str) -> bool:
     """Delete a revocation that is over, and its credentials; False if another process has done so."""
-    own = delete(PendingRevocation).where(PendingRevocation.id == revocation_id).returning(PendingRevocation.id)
-    return await session.scalar(own, execution_options={"synchronize_session": False}) is not None
+    return await delete_rows(session, PendingRevocation.id, PendingRevocation.id == revocation_id) == 1
 
 
 def open_revocation(vault: Vault, row: PendingRevocation) -> dict[str, Any]:

@@ -15,16 +15,7 @@ from domain.schedule import ScheduledTime
 from store.database import Database
 from store.models import Campaign, Post
 from store.pauses.gates import plan_gate
-from store.rows import Reader, argument, written
-
-_READ = written(select(Campaign).where(Campaign.workspace_id == argument(1), Campaign.id == argument(2)))
-
-
-async def find_campaign(session: AsyncSession, workspace_id: str, campaign_id: str) -> Campaign | None:
-    """Return a campaign of a workspace."""
-    return await session.scalar(
-        select(Campaign).where(Campaign.workspace_id == workspace_id, Campaign.id == campaign_id)
-    )
+from store.rows import find_row, lock_row, newest_rows
 
 
 async def lock_campaign(
@@ -34,9 +25,7 @@ async def lock_campaign(
 
     It is locked before its posts, and these before its gate. `alone`: no post joins it meanwhile, either.
     """
-    query = select(Campaign).where(Campaign.workspace_id == workspace_id, Campaign.id == campaign_id)
-    locked = query.with_for_update(key_share=not alone)
-    return await session.scalar(locked, execution_options={"populate_existing": True})
+    return await lock_row(session, Campaign, workspace_id, campaign_id, key_share=not alone)
 
 
 async def join_campaign(session: AsyncSession, workspace_id: str, campaign_id: str) -> CampaignRules | None:
@@ -51,8 +40,8 @@ async def join_campaign(session: AsyncSession, workspace_id: str, campaign_id: s
 
 async def read_campaign_rules(database: Database, workspace_id: str, campaign_id: str) -> CampaignRules | None:
     """Return the rules of a campaign; None if the workspace has no such campaign."""
-    row = await database.row(_READ, workspace_id, campaign_id)
-    campaign = Reader(row).next(Campaign) if row else None
+    async with database.reading() as session:
+        campaign = await find_row(session, Campaign, workspace_id, campaign_id)
     return campaign_rules(campaign) if campaign else None
 
 
@@ -79,12 +68,6 @@ async def list_active(session: AsyncSession, after_id: str, limit: int) -> Seque
     return list(await session.scalars(query.order_by(Campaign.id).limit(limit)))
 
 
-async def count_campaigns(session: AsyncSession, workspace_id: str) -> int:
-    """Return how many campaigns a workspace has, ended ones included."""
-    query = select(func.count()).select_from(Campaign).where(Campaign.workspace_id == workspace_id)
-    return (await session.execute(query)).scalar_one()
-
-
 async def list_campaigns(
     session: AsyncSession,
     workspace_id: str,
@@ -95,16 +78,14 @@ async def list_campaigns(
     tag: str | None = None,
 ) -> Sequence[Campaign]:
     """Return campaigns of a workspace, the newest first."""
-    query = select(Campaign).where(Campaign.workspace_id == workspace_id).order_by(Campaign.id.desc()).limit(limit)
-    if before_id is not None:
-        query = query.where(Campaign.id < before_id)
+    conditions: list[ColumnElement[bool]] = []
     if status is not None:
         has_ended = or_(Campaign.status == CampaignStatus.ENDED, func.coalesce(Campaign.ends_at <= func.now(), False))
         is_ended = status is CampaignStatus.ENDED
-        query = query.where(has_ended if is_ended else and_(Campaign.status == status.value, ~has_ended))
+        conditions.append(has_ended if is_ended else and_(Campaign.status == status.value, ~has_ended))
     if tag is not None:
-        query = query.where(Campaign.tags.contains([tag]))
-    return list(await session.scalars(query))
+        conditions.append(Campaign.tags.contains([tag]))
+    return await newest_rows(session, Campaign, workspace_id, limit, before_id, *conditions)
 
 
 def raise_campaign_version(campaign: Campaign) -> None:

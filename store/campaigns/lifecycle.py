@@ -5,9 +5,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, and_, delete, func, or_, select, text
+from sqlalchemy import ColumnElement, and_, delete, or_, select, text
 from sqlalchemy.ext.asyncio import AsyncSession
-from sqlalchemy.orm import selectinload
 
 from domain.audit import WORKER, Action, Actor, AuditEntry, FieldChange
 from domain.campaigns import CampaignStatus, OperationKind, UnsentPosts
@@ -17,12 +16,14 @@ from domain.pauses import PauseScope, SkipReason
 from domain.post import OPEN, PostStatus
 from store.audit import NEW_VERSION, RecordedUpdate
 from store.campaigns.campaigns import plan_campaign_gate, raise_campaign_version
-from store.campaigns.operations import record_operation
+from store.campaigns.operations import record_on_campaign
 from store.campaigns.pausing import close_pause
 from store.models import Campaign, Gate, Post
 from store.pauses.missed import fail_missed, lock_held
 from store.pauses.moving import MAY_MOVE, batches, make_drafts, schedule_posts
 from store.posts.changes import WorkflowOfPost, delete_posts
+from store.posts.queries import find_posts
+from store.rows import count_rows, lock_ids
 
 
 class DraftsChangedError(Exception):
@@ -45,8 +46,7 @@ async def list_drafts(session: AsyncSession, workspace_id: str, campaign_id: str
 
 async def read_drafts(session: AsyncSession, post_ids: Sequence[str]) -> list[Post]:
     """Return posts with their targets, in the order of the ids."""
-    query = select(Post).where(Post.id.in_(post_ids)).options(selectinload(Post.targets))
-    posts = {post.id: post for post in await session.scalars(query)}
+    posts = await find_posts(session, post_ids)
     return [posts[post_id] for post_id in post_ids if post_id in posts]
 
 
@@ -69,14 +69,7 @@ async def start_campaign(
     if versions != {post_id: draft.version for post_id, draft in drafts.items()}:
         raise DraftsChangedError
     result = {"scheduled": len(drafts)}
-    operation_id = await record_operation(
-        session,
-        campaign.workspace_id,
-        OperationKind.STARTED,
-        actor,
-        result,
-        campaign_id=campaign.id,
-    )
+    operation_id = await record_on_campaign(session, campaign, OperationKind.STARTED, actor, result)
     entry = AuditEntry(Action.CHANGED, actor, details=(("operation", operation_id), ("campaign", campaign.id)))
     for batch in batches(list(drafts)):
         await schedule_posts(session, {post_id: drafts[post_id].due_at for post_id in batch}, entry, now)
@@ -121,21 +114,9 @@ async def end_campaign(session: AsyncSession, campaign: Campaign, actor: Actor) 
     settled by `settle_ended`.
     """
     now = datetime.now(UTC)
-    unsent = select(Post.id).where(
-        Post.workspace_id == campaign.workspace_id, Post.campaign_id == campaign.id, Post.status.in_(OPEN), MAY_MOVE
-    )
-    await session.execute(unsent.order_by(Post.id).with_for_update())
-    # A statement of its own: it sees what was committed while this one waited for the locks.
-    post_ids = list(await session.scalars(unsent.order_by(Post.id)))
+    post_ids = await lock_ids(session, Post.id, *_of_campaign(campaign), Post.status.in_(OPEN), MAY_MOVE)
     result = {"drafts": len(post_ids)}
-    operation_id = await record_operation(
-        session,
-        campaign.workspace_id,
-        OperationKind.ENDED,
-        actor,
-        result,
-        campaign_id=campaign.id,
-    )
+    operation_id = await record_on_campaign(session, campaign, OperationKind.ENDED, actor, result)
     entry = AuditEntry(Action.CHANGED, actor, details=(("operation", operation_id), ("campaign", campaign.id)))
     for batch in batches(post_ids):
         await make_drafts(session, batch, SkipReason.CAMPAIGN_ENDED, entry, now)
@@ -199,8 +180,7 @@ class DeletedCampaign:
 
 async def count_unsent(session: AsyncSession, campaign: Campaign) -> int:
     """Return how many posts of a campaign are drafts, scheduled or being published."""
-    query = select(func.count()).select_from(Post).where(*_of_campaign(campaign), _UNSENT)
-    return (await session.execute(query)).scalar_one()
+    return await count_rows(session, *_of_campaign(campaign), _UNSENT)
 
 
 async def delete_campaign(
@@ -227,26 +207,15 @@ async def delete_campaign(
         )
     )
     result = {"name": campaign.name, "deleted": count, "kept": released}
-    operation_id = await record_operation(
-        session,
-        campaign.workspace_id,
-        OperationKind.DELETED,
-        actor,
-        result,
-        campaign_id=campaign.id,
-    )
+    operation_id = await record_on_campaign(session, campaign, OperationKind.DELETED, actor, result)
     await session.delete(campaign)
     return DeletedCampaign(operation_id, result, with_workflow)
 
 
 async def _delete_posts(session: AsyncSession, campaign: Campaign, actor: Actor) -> tuple[int, list[WorkflowOfPost]]:
     """Delete the posts of which nothing was sent; return their number, and those that have a workflow."""
-    may_delete = and_(
-        *_of_campaign(campaign), or_(Post.status == PostStatus.DRAFT, and_(Post.status.in_(OPEN), MAY_MOVE))
-    )
-    await session.execute(select(Post.id).where(may_delete).order_by(Post.id).with_for_update())
-    # A statement of its own: it sees what was committed while this one waited for the locks.
-    post_ids = list(await session.scalars(select(Post.id).where(may_delete).order_by(Post.id)))
+    may_delete = or_(Post.status == PostStatus.DRAFT, and_(Post.status.in_(OPEN), MAY_MOVE))
+    post_ids = await lock_ids(session, Post.id, *_of_campaign(campaign), may_delete)
     return len(post_ids), await delete_posts(session, campaign.workspace_id, post_ids, actor, campaign=campaign.id)
 
 

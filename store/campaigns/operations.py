@@ -13,8 +13,9 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from domain.audit import Actor, ActorType
 from domain.campaigns import OperationKind
 from domain.ids import new_id
-from store.models import Operation
+from store.models import Campaign, Operation
 from store.posts.idempotency import expire_keys_of_operations
+from store.rows import newest_rows
 
 
 async def record_operation(
@@ -45,6 +46,17 @@ async def record_operation(
     return operation_id
 
 
+async def record_on_campaign(
+    session: AsyncSession,
+    campaign: Campaign,
+    kind: OperationKind,
+    actor: Actor,
+    result: Mapping[str, Any],
+) -> str:
+    """Record what a transaction does to a campaign, as `record_operation` does."""
+    return await record_operation(session, campaign.workspace_id, kind, actor, result, campaign_id=campaign.id)
+
+
 async def list_operations(
     session: AsyncSession,
     workspace_id: str,
@@ -54,12 +66,8 @@ async def list_operations(
     before_id: str | None = None,
 ) -> Sequence[Operation]:
     """Return the operations of a workspace, or on one campaign, the newest first."""
-    query = select(Operation).where(Operation.workspace_id == workspace_id).order_by(Operation.id.desc()).limit(limit)
-    if campaign_id is not None:
-        query = query.where(Operation.campaign_id == campaign_id)
-    if before_id is not None:
-        query = query.where(Operation.id < before_id)
-    return list(await session.scalars(query))
+    conditions = [] if campaign_id is None else [Operation.campaign_id == campaign_id]
+    return await newest_rows(session, Operation, workspace_id, limit, before_id, *conditions)
 
 
 async def delete_old_operations(session: AsyncSession, now: datetime, limit: int, keep: timedelta) -> int:

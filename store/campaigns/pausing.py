@@ -22,15 +22,15 @@ from domain.schedule import Shift, rfc3339
 from store.campaigns.campaigns import (
     campaign_rules,
     campaign_status,
-    find_campaign,
     lock_campaign,
     raise_campaign_version,
 )
-from store.campaigns.operations import record_operation
+from store.campaigns.operations import record_on_campaign
 from store.models import Campaign, Pause, Post
 from store.pauses.gates import open_gate
 from store.pauses.moving import HAS_TIME, MAY_MOVE, read_planned, write_moves
 from store.pauses.pauses import begin_pause, end_pause, find_pause_under_way, gate_of_pause, preview_end
+from store.rows import find_row
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,14 +72,7 @@ async def pause_campaign(
     if is_new or resume_at is not None:
         campaign.resume_at, campaign.resume_missed = resume_at, missed and missed.value
         _set_status(campaign, CampaignStatus.PAUSED)
-    operation_id = await record_operation(
-        session,
-        campaign.workspace_id,
-        OperationKind.PAUSED,
-        actor,
-        pause_json(campaign, pause),
-        campaign_id=campaign.id,
-    )
+    operation_id = await record_on_campaign(session, campaign, OperationKind.PAUSED, actor, pause_json(campaign, pause))
     return pause, operation_id
 
 
@@ -117,14 +110,8 @@ async def resume(
     if campaign is not None and campaign.status == CampaignStatus.PAUSED:
         campaign.resume_at = campaign.resume_missed = None
         _set_status(campaign, CampaignStatus.ACTIVE)
-        operation_id = await record_operation(
-            session,
-            campaign.workspace_id,
-            OperationKind.RESUMED,
-            actor,
-            resumed_json(resumed, policy),
-            campaign_id=campaign.id,
-        )
+        result = resumed_json(resumed, policy)
+        operation_id = await record_on_campaign(session, campaign, OperationKind.RESUMED, actor, result)
     return ResumedPause(resumed, continuing, operation_id)
 
 
@@ -146,7 +133,7 @@ async def _find_campaign_paused(session: AsyncSession, pause: Pause, *, is_locke
         return None
     if is_locked:
         return await lock_campaign(session, pause.workspace_id, gate.id)
-    return await find_campaign(session, pause.workspace_id, gate.id)
+    return await find_row(session, Campaign, pause.workspace_id, gate.id)
 
 
 def _set_status(campaign: Campaign, status: CampaignStatus) -> None:
@@ -228,14 +215,7 @@ async def shift_campaign(
     now = datetime.now(UTC)
     moves, shift = await _plan(session, campaign, request, now)
     raise_campaign_version(campaign)
-    operation_id = await record_operation(
-        session,
-        campaign.workspace_id,
-        OperationKind.SHIFTED,
-        actor,
-        shift.as_json(),
-        campaign_id=campaign.id,
-    )
+    operation_id = await record_on_campaign(session, campaign, OperationKind.SHIFTED, actor, shift.as_json())
     entry = AuditEntry(Action.CHANGED, actor, details=(("operation", operation_id),))
     await write_moves(session, moves, entry, now)
     soon = [move.post.id for move in moves if not move.post.is_draft and move.to.instant <= now + BULK_LEAD]

@@ -13,12 +13,12 @@ from domain.campaigns import CampaignPlan, CampaignState, CampaignStatus, NextPo
 from domain.pauses import MissedPolicy, campaign_gate
 from domain.post import PostStatus
 from domain.schedule import rfc3339
-from store.campaigns.campaigns import find_campaign
 from store.campaigns.operations import list_operations
 from store.campaigns.pausing import find_pause_of_campaign
 from store.database import Database, Pool
 from store.models import Campaign, Operation, Post
 from store.pauses.missed import count_missed
+from store.rows import find_row
 from store.workspaces.keys import name_of_workspace
 
 _ITS_POSTS = """
@@ -152,7 +152,7 @@ async def read_state(database: Database, plan: CampaignPlan, now: datetime) -> C
     """Return the state of a campaign; None if it is deleted."""
     progress = (await count_progress(database, [plan.campaign_id], now))[plan.campaign_id]
     async with database.reading() as session:
-        campaign = await find_campaign(session, plan.workspace_id, plan.campaign_id)
+        campaign = await find_row(session, Campaign, plan.workspace_id, plan.campaign_id)
         if campaign is None:
             return None
         state = CampaignState(

@@ -33,6 +33,7 @@ from store.models import (
     Workspace,
 )
 from store.pauses.gates import plan_gate
+from store.rows import current_row
 
 _DELETE = text("SELECT delete_past_posts_v1(:workspace_id, :days, :most)")
 
@@ -87,7 +88,7 @@ class DeletedPosts:
 
 async def find_deletion(session: AsyncSession, workspace_id: str) -> Deletion | None:
     """Return the deletion of a workspace, also of one that is gone."""
-    return await session.get(Deletion, workspace_id, populate_existing=True)
+    return await current_row(session, Deletion, workspace_id)
 
 
 async def list_deletions(session: AsyncSession) -> Sequence[Deletion]:

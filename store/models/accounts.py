@@ -3,13 +3,13 @@
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import ForeignKey, Index, LargeBinary, text
+from sqlalchemy import ForeignKey, LargeBinary, text
 from sqlalchemy.orm import Mapped, mapped_column
 
-from store.models.base import Base, Id
+from store.models.base import Base, Id, WorkspaceRow, index
 
 
-class CalendarView(Base):
+class CalendarView(WorkspaceRow):
     """A calendar of a workspace that is open to everybody who has its token. Its deletion revokes the token."""
 
     __tablename__ = "calendar_views"
@@ -32,7 +32,7 @@ class CalendarView(Base):
     last_used_at: Mapped[datetime | None]
     """The last use, up to a minute behind, as of API keys."""
 
-    __table_args__ = (Index("calendar_views_of_workspace", "workspace_id", "id"),)
+    __table_args__ = (index("calendar_views_of_workspace", "workspace_id", "id"),)
 
 
 class RequestLimit(Base):
@@ -66,7 +66,7 @@ class Workspace(Base):
     """A domain.attempts.WhenUnreadable for accounts without one; null: the default."""
 
 
-class ApiKey(Base):
+class ApiKey(WorkspaceRow):
     """A key of a workspace. Only its SHA-256 is stored; the key itself was shown once."""
 
     __tablename__ = "api_keys"
@@ -96,8 +96,10 @@ class ApiKey(Base):
         return self.revoked_at is None and (self.expires_at is None or self.expires_at > datetime.now(UTC))
 
 
-class _AccountColumns:
+class _AccountColumns(WorkspaceRow):
     """The columns of a connected account except its credentials."""
+
+    __abstract__ = True
 
     workspace_id: Mapped[str] = mapped_column(Id, ForeignKey("workspaces.id", ondelete="CASCADE"), primary_key=True)
     id: Mapped[str] = mapped_column(Id, primary_key=True)
@@ -158,23 +160,23 @@ class _AccountColumns:
     """Whether the account's access is to be ended at the platform, too."""
 
 
-class Account(_AccountColumns, Base):
+class Account(_AccountColumns):
     """A connected account of a platform; its credentials are encrypted (see `store.secrets.vault`)."""
 
     __tablename__ = "accounts"
     __table_args__ = (
-        Index("accounts_of_person", "platform", "user_id"),
-        Index("accounts_of_app", "app_id", postgresql_where=text("app_id <> ''")),
-        Index("accounts_to_renew", "renew_at", postgresql_where=text("renew_at IS NOT NULL")),
-        Index("accounts_to_recheck", "recheck_at", postgresql_where=text("refused_at IS NOT NULL")),
-        Index("accounts_by_key", text("substring(credentials FROM 1 FOR 8)")),
-        Index("accounts_expiring", "refresh_expires_at", "platform", postgresql_where=text("refused_at IS NULL")),
+        index("accounts_of_person", "platform", "user_id"),
+        index("accounts_of_app", "app_id", where="app_id <> ''"),
+        index("accounts_to_renew", "renew_at", where="renew_at IS NOT NULL"),
+        index("accounts_to_recheck", "recheck_at", where="refused_at IS NOT NULL"),
+        index("accounts_by_key", "substring(credentials FROM 1 FOR 8)"),
+        index("accounts_expiring", "refresh_expires_at", "platform", where="refused_at IS NULL"),
     )
 
     credentials: Mapped[bytes] = mapped_column(LargeBinary)
 
 
-class ConnectedAccount(_AccountColumns, Base):
+class ConnectedAccount(_AccountColumns):
     """The same row without the credentials: all columns that the API may read."""
 
     __table__ = Account.__table__
@@ -222,14 +224,12 @@ class AppSetup(Base):
     announced_at: Mapped[datetime]
 
 
-class PendingConnection(Base):
+class PendingConnection(WorkspaceRow):
     """An account that is being connected. Deleted a day after it has ended."""
 
     __tablename__ = "pending_connections"
-    __table_args__ = (Index("pending_connections_by_workspace", "workspace_id", "created_at"),)
+    __table_args__ = (index("pending_connections_by_workspace", "workspace_id", "created_at"),)
 
-    id: Mapped[str] = mapped_column(Id, primary_key=True)
-    workspace_id: Mapped[str] = mapped_column(Id, ForeignKey("workspaces.id", ondelete="CASCADE"))
     platform: Mapped[str]
     state_hash: Mapped[bytes | None] = mapped_column(LargeBinary, unique=True)
     """SHA-256 of the state, which is not stored; null if the account is connected by credentials."""
@@ -278,17 +278,15 @@ class PendingConnection(Base):
         return self.selection_by is not None
 
 
-class PendingRevocation(Base):
+class PendingRevocation(WorkspaceRow):
     """An authorization that no account needs any more, until its platform has ended it.
 
     Written in the transaction that stops using it, and deleted with the line of the audit trail that says how it ended.
     """
 
     __tablename__ = "pending_revocations"
-    __table_args__ = (Index("pending_revocations_of_account", "workspace_id", "account_id"),)
+    __table_args__ = (index("pending_revocations_of_account", "workspace_id", "account_id"),)
 
-    id: Mapped[str] = mapped_column(Id, primary_key=True)
-    workspace_id: Mapped[str] = mapped_column(Id, ForeignKey("workspaces.id", ondelete="CASCADE"))
     platform: Mapped[str]
     account_id: Mapped[str | None] = mapped_column(Id)
     """The account whose history says how it ended; null if a refused connection did not name one."""
@@ -309,13 +307,11 @@ class PendingRevocation(Base):
     """Until when a platform that does not answer is asked again."""
 
 
-class ChoiceList(Base):
+class ChoiceList(WorkspaceRow):
     """A request for the values of a setting that an account may use, and the worker's result. Deleted after minutes."""
 
     __tablename__ = "choice_lists"
 
-    id: Mapped[str] = mapped_column(Id, primary_key=True)
-    workspace_id: Mapped[str] = mapped_column(Id, ForeignKey("workspaces.id", ondelete="CASCADE"))
     account_id: Mapped[str] = mapped_column(Id)
     setting: Mapped[str]
     within: Mapped[str]
@@ -324,4 +320,4 @@ class ChoiceList(Base):
     """The values, or the platform's error; empty until a worker has asked the platform."""
     asked_at: Mapped[datetime] = mapped_column(server_default=text("now()"), index=True)
 
-    __table_args__ = (Index("choice_lists_of_workspace", "workspace_id", "asked_at"),)
+    __table_args__ = (index("choice_lists_of_workspace", "workspace_id", "asked_at"),)

@@ -3,11 +3,11 @@
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ForeignKey, Index, LargeBinary, text
+from sqlalchemy import ForeignKey, LargeBinary, text
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB, TSTZMULTIRANGE
 from sqlalchemy.orm import Mapped, mapped_column
 
-from store.models.base import Base, Id
+from store.models.base import Base, Id, WorkspaceRow, index
 
 
 class Gate(Base):
@@ -29,13 +29,11 @@ class Gate(Base):
     """
 
 
-class Pause(Base):
+class Pause(WorkspaceRow):
     """A pause of a workspace's posts, or of those to one account; kept after it has ended."""
 
     __tablename__ = "pauses"
 
-    id: Mapped[str] = mapped_column(Id, primary_key=True)
-    workspace_id: Mapped[str] = mapped_column(Id, ForeignKey("workspaces.id", ondelete="CASCADE"))
     kind: Mapped[str]
     """The kind of the gate that it has closed, with `gate_id`."""
     gate_id: Mapped[str] = mapped_column(Id)
@@ -53,15 +51,8 @@ class Pause(Base):
     """What its end did with the posts that were missed."""
 
     __table_args__ = (
-        Index(
-            "pauses_under_way",
-            "workspace_id",
-            "kind",
-            "gate_id",
-            unique=True,
-            postgresql_where=text("ended_at IS NULL"),
-        ),
-        Index("pauses_of_workspace", "workspace_id", text("id DESC")),
+        index("pauses_under_way", "workspace_id", "kind", "gate_id", unique=True, where="ended_at IS NULL"),
+        index("pauses_of_workspace", "workspace_id", "id DESC"),
     )
 
 
@@ -69,7 +60,7 @@ QUEUE_NAME = "queues_by_name"
 """The index that lets a workspace have one queue of a name."""
 
 
-class Queue(Base):
+class Queue(WorkspaceRow):
     """A queue of a workspace. A transaction that gives one of its slots to a post locks the row first.
 
     A slot has no row: a post has it by its `queue_id` and `scheduled_wall`, which the index `posts_by_slot` lets only
@@ -78,8 +69,6 @@ class Queue(Base):
 
     __tablename__ = "queues"
 
-    id: Mapped[str] = mapped_column(Id, primary_key=True)
-    workspace_id: Mapped[str] = mapped_column(Id, ForeignKey("workspaces.id", ondelete="CASCADE"))
     name: Mapped[str]
     timezone: Mapped[str]
     slots: Mapped[list[dict[str, Any]]]
@@ -89,7 +78,7 @@ class Queue(Base):
     created_at: Mapped[datetime]
     updated_at: Mapped[datetime]
 
-    __table_args__ = (Index(QUEUE_NAME, "workspace_id", "name", unique=True),)
+    __table_args__ = (index(QUEUE_NAME, "workspace_id", "name", unique=True),)
 
 
 class QueueAccount(Base):
@@ -104,16 +93,14 @@ class QueueAccount(Base):
     position: Mapped[int]
     """Its place among the accounts of the queue."""
 
-    __table_args__ = (Index("queue_accounts_of_queue", "queue_id", "position"),)
+    __table_args__ = (index("queue_accounts_of_queue", "queue_id", "position"),)
 
 
-class Series(Base):
+class Series(WorkspaceRow):
     """A series: rules, and what their occurrences say. A change locks its row first, and then posts by their ids."""
 
     __tablename__ = "series"
 
-    id: Mapped[str] = mapped_column(Id, primary_key=True)
-    workspace_id: Mapped[str] = mapped_column(Id, ForeignKey("workspaces.id", ondelete="CASCADE"))
     campaign_id: Mapped[str | None] = mapped_column(Id)
     """The campaign that its posts are part of; no foreign key: without the campaign no more are made."""
     name: Mapped[str]
@@ -145,9 +132,9 @@ class Series(Base):
     updated_at: Mapped[datetime]
 
     __table_args__ = (
-        Index("series_of_workspace", "workspace_id", text("id DESC")),
-        Index("series_to_plan", "plan_at", "id"),
-        Index("series_behind", "behind_since", postgresql_where=text("behind_since IS NOT NULL")),
+        index("series_of_workspace", "workspace_id", "id DESC"),
+        index("series_to_plan", "plan_at", "id"),
+        index("series_behind", "behind_since", where="behind_since IS NOT NULL"),
     )
 
 
@@ -174,16 +161,14 @@ class OccurrenceEntry(Base):
     made_at: Mapped[datetime]
 
     # The wall times of all series sort by time, so old entries are found without reading the others.
-    __table_args__ = (Index("occurrences_by_time", "occurrence"),)
+    __table_args__ = (index("occurrences_by_time", "occurrence"),)
 
 
-class Import(Base):
+class Import(WorkspaceRow):
     """An import that was carried out, with the result of each row; deleted after 30 days."""
 
     __tablename__ = "imports"
 
-    id: Mapped[str] = mapped_column(Id, primary_key=True)
-    workspace_id: Mapped[str] = mapped_column(Id, ForeignKey("workspaces.id", ondelete="CASCADE"))
     created_at: Mapped[datetime]
     created_by: Mapped[str] = mapped_column(Id)
     """The id of the API key that sent it."""
@@ -194,7 +179,7 @@ class Import(Base):
     results: Mapped[list[dict[str, Any]]]
     """The outcome of each row, in their order, as the answer has it."""
 
-    __table_args__ = (Index("imports_of_workspace", "workspace_id", text("id DESC")),)
+    __table_args__ = (index("imports_of_workspace", "workspace_id", "id DESC"),)
 
 
 class ImportedRow(Base):
@@ -216,7 +201,7 @@ class ImportedRow(Base):
     deleted_at: Mapped[datetime | None]
     """When the post was deleted, which a trigger writes (`note_deleted_post_v1`)."""
 
-    __table_args__ = (Index("imported_rows_deleted", "deleted_at", postgresql_where=text("deleted_at IS NOT NULL")),)
+    __table_args__ = (index("imported_rows_deleted", "deleted_at", where="deleted_at IS NOT NULL"),)
 
 
 class ImportedPost(Base):
@@ -231,10 +216,10 @@ class ImportedPost(Base):
     before: Mapped[dict[str, Any] | None]
     """The values that it replaced; null if it created the post."""
 
-    __table_args__ = (Index("imports_of_post", "post_id"),)
+    __table_args__ = (index("imports_of_post", "post_id"),)
 
 
-class Campaign(Base):
+class Campaign(WorkspaceRow):
     """A campaign: posts that are planned, watched, paused and ended together. Every change locks the row first.
 
     Who paused it and why is in its row of `pauses` (kind `campaign`).
@@ -242,8 +227,6 @@ class Campaign(Base):
 
     __tablename__ = "campaigns"
 
-    id: Mapped[str] = mapped_column(Id, primary_key=True)
-    workspace_id: Mapped[str] = mapped_column(Id, ForeignKey("workspaces.id", ondelete="CASCADE"))
     name: Mapped[str]
     tags: Mapped[list[str]]
     timezone: Mapped[str]
@@ -274,20 +257,18 @@ class Campaign(Base):
     updated_at: Mapped[datetime]
 
     __table_args__ = (
-        Index("campaigns_of_workspace", "workspace_id", text("id DESC")),
-        Index("campaigns_to_end", "ends_at", postgresql_where=text("status <> 'ended'")),
-        Index("campaigns_to_complete", "id", postgresql_where=text("status = 'ended' AND completed_at IS NULL")),
-        Index("campaigns_undelivered", "id", postgresql_where=text("delivered_version < version")),
+        index("campaigns_of_workspace", "workspace_id", "id DESC"),
+        index("campaigns_to_end", "ends_at", where="status <> 'ended'"),
+        index("campaigns_to_complete", "id", where="status = 'ended' AND completed_at IS NULL"),
+        index("campaigns_undelivered", "id", where="delivered_version < version"),
     )
 
 
-class Operation(Base):
+class Operation(WorkspaceRow):
     """An operation on many posts, its author and its result: an audit trail."""
 
     __tablename__ = "operations"
 
-    id: Mapped[str] = mapped_column(Id, primary_key=True)
-    workspace_id: Mapped[str] = mapped_column(Id, ForeignKey("workspaces.id", ondelete="CASCADE"))
     campaign_id: Mapped[str | None] = mapped_column(Id)
     """The campaign; no foreign key, because its trail outlives it."""
     series_id: Mapped[str | None] = mapped_column(Id)
@@ -302,7 +283,7 @@ class Operation(Base):
     """What it did, in counts and ids."""
 
     __table_args__ = (
-        Index("operations_of_campaign", "campaign_id", "id", postgresql_where=text("campaign_id IS NOT NULL")),
-        Index("operations_of_series", "series_id", "id", postgresql_where=text("series_id IS NOT NULL")),
-        Index("operations_by_age", "at"),
+        index("operations_of_campaign", "campaign_id", "id", where="campaign_id IS NOT NULL"),
+        index("operations_of_series", "series_id", "id", where="series_id IS NOT NULL"),
+        index("operations_by_age", "at"),
     )

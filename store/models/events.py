@@ -3,13 +3,13 @@
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import JSON, BigInteger, CheckConstraint, ForeignKey, Identity, Index, LargeBinary, text
+from sqlalchemy import JSON, BigInteger, CheckConstraint, ForeignKey, Identity, LargeBinary, text
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 from sqlalchemy.types import UserDefinedType
 
 from domain.webhooks import WebhookStatus
-from store.models.base import Base, Id
+from store.models.base import Base, Id, WorkspaceRow, index
 
 
 class Xid8(UserDefinedType[int]):
@@ -66,14 +66,9 @@ class Event(Base):
     """Ids and states, in the order in which clients read them; no content."""
 
     __table_args__ = (
-        Index("events_feed", "workspace_id", "xid", "seq"),
+        index("events_feed", "workspace_id", "xid", "seq"),
         # By them each end is written once (emit_ends_v1).
-        Index(
-            "events_of_ends",
-            "workspace_id",
-            "type",
-            postgresql_where=text("type IN ('account.expiring', 'api_key.expiring')"),
-        ),
+        index("events_of_ends", "workspace_id", "type", where="type IN ('account.expiring', 'api_key.expiring')"),
     )
 
 
@@ -89,13 +84,11 @@ class HandoverKey(Base):
     created_at: Mapped[datetime] = mapped_column(server_default=text("now()"))
 
 
-class Webhook(Base):
+class Webhook(WorkspaceRow):
     """An endpoint of a client, which gets the workspace's events."""
 
     __tablename__ = "webhooks"
 
-    id: Mapped[str] = mapped_column(Id, primary_key=True)
-    workspace_id: Mapped[str] = mapped_column(Id, ForeignKey("workspaces.id", ondelete="CASCADE"))
     name: Mapped[str | None]
     url: Mapped[str]
     events: Mapped[list[str]]
@@ -125,7 +118,7 @@ class Webhook(Base):
     """When one event is sent next, to find out whether the endpoint works again; null while nothing is held back."""
     created_at: Mapped[datetime] = mapped_column(server_default=text("now()"))
 
-    __table_args__ = (Index("webhooks_of_workspace", "workspace_id", "id"),)
+    __table_args__ = (index("webhooks_of_workspace", "workspace_id", "id"),)
 
     @property
     def status(self) -> WebhookStatus:
@@ -159,8 +152,8 @@ class Delivery(Base):
     """Until when a worker sends it; if past, that worker ended before it wrote the result."""
 
     __table_args__ = (
-        Index("deliveries_by_id", "id", unique=True),
-        Index("deliveries_waiting", "webhook_id", "next_at", postgresql_where=text("state = 'waiting'")),
+        index("deliveries_by_id", "id", unique=True),
+        index("deliveries_waiting", "webhook_id", "next_at", where="state = 'waiting'"),
     )
 
 
@@ -193,7 +186,7 @@ class DeliveryAttempt(Base):
     response: Mapped[str | None]
     """The beginning of the answer's body."""
 
-    __table_args__ = (Index("attempts_of_delivery", "delivery_id", "id"),)
+    __table_args__ = (index("attempts_of_delivery", "delivery_id", "id"),)
 
 
 class SchemaState(Base):

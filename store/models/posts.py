@@ -3,13 +3,13 @@
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ForeignKey, Index, text
+from sqlalchemy import ForeignKey, text
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from domain.ownership import undelivered_since
 from domain.post import PostStatus, TargetState, TargetStatus, is_moving
-from store.models.base import Base, Id
+from store.models.base import Base, Id, WorkspaceRow, index
 
 WAITING = "status IN ('held', 'unconfirmed') OR (status = 'publishing' AND next_attempt_at IS NOT NULL)"
 """Targets that are due and wait for something other than a worker (see domain.plan)."""
@@ -20,13 +20,11 @@ POST_SLOT = "posts_by_slot"
 """The index that lets one post have a slot of a queue."""
 
 
-class Post(Base):
+class Post(WorkspaceRow):
     """A post: the request, and its progress. Every change locks the row first (domain.ownership)."""
 
     __tablename__ = "posts"
 
-    id: Mapped[str] = mapped_column(Id, primary_key=True)
-    workspace_id: Mapped[str] = mapped_column(Id, ForeignKey("workspaces.id", ondelete="CASCADE"))
     workflow_id: Mapped[str] = mapped_column(Id, unique=True)
     status: Mapped[str]
     content: Mapped[str | None]
@@ -111,107 +109,68 @@ class Post(Base):
         # Lists compare two times in an index's entries (store.posts.list_queries), so each index of a list has them
         # all: an id begins with the time of creation. The sizes are summed for each workspace
         # (store.posts.queries.count_kept).
-        Index(
-            "posts_list",
-            "workspace_id",
-            text("id DESC"),
-            postgresql_include=["answer_bytes", "scheduled_for", "updated_at"],
-        ),
-        Index(
-            EXTERNAL_ID,
-            "workspace_id",
-            "external_id",
-            unique=True,
-            postgresql_where=text("external_id IS NOT NULL"),
-        ),
+        index("posts_list", "workspace_id", "id DESC", include=["answer_bytes", "scheduled_for", "updated_at"]),
+        index(EXTERNAL_ID, "workspace_id", "external_id", unique=True, where="external_id IS NOT NULL"),
         # One post for an occurrence: whatever fails, no second one can be made.
-        Index(
-            "posts_of_series",
-            "series_id",
-            "occurrence",
-            unique=True,
-            postgresql_where=text("series_id IS NOT NULL"),
-        ),
-        Index(
-            "posts_list_by_status",
-            "workspace_id",
-            "status",
-            text("id DESC"),
-            postgresql_include=["scheduled_for", "updated_at"],
-        ),
-        Index(
+        index("posts_of_series", "series_id", "occurrence", unique=True, where="series_id IS NOT NULL"),
+        index("posts_list_by_status", "workspace_id", "status", "id DESC", include=["scheduled_for", "updated_at"]),
+        index(
             "posts_list_by_schedule",
             "workspace_id",
             "status",
             "scheduled_for",
             "id",
-            postgresql_include=["updated_at"],
-            postgresql_where=text("scheduled_for IS NOT NULL"),
+            include=["updated_at"],
+            where="scheduled_for IS NOT NULL",
         ),
-        Index(
-            "posts_list_by_change",
-            "workspace_id",
-            "status",
-            "updated_at",
-            "id",
-            postgresql_include=["scheduled_for"],
-        ),
-        Index(
+        index("posts_list_by_change", "workspace_id", "status", "updated_at", "id", include=["scheduled_for"]),
+        index(
             "posts_at_once",
             "workspace_id",
             "due_at",
             "id",
-            postgresql_include=["status"],
-            postgresql_where=text("scheduled_for IS NULL AND due_at IS NOT NULL"),
+            include=["status"],
+            where="scheduled_for IS NULL AND due_at IS NOT NULL",
         ),
         # Open posts first: their delivery must not wait for those of settled ones.
-        Index(
+        index(
             "posts_undelivered",
-            text("(status IN ('scheduled', 'publishing')) DESC"),
+            "(status IN ('scheduled', 'publishing')) DESC",
             "due_at",
             "id",
-            postgresql_where=text(
-                "delivered_version < version"
-                " AND (status IN ('scheduled', 'publishing') OR next_delivery_at IS NOT NULL)"
-            ),
+            where="delivered_version < version"
+            " AND (status IN ('scheduled', 'publishing') OR next_delivery_at IS NOT NULL)",
         ),
-        Index(
-            "posts_of_campaign",
-            "campaign_id",
-            "status",
-            "due_at",
-            "id",
-            postgresql_where=text("campaign_id IS NOT NULL"),
-        ),
-        Index(
+        index("posts_of_campaign", "campaign_id", "status", "due_at", "id", where="campaign_id IS NOT NULL"),
+        index(
             "posts_list_by_campaign",
             "workspace_id",
             "campaign_id",
-            text("id DESC"),
-            postgresql_include=["scheduled_for", "updated_at"],
-            postgresql_where=text("campaign_id IS NOT NULL"),
+            "id DESC",
+            include=["scheduled_for", "updated_at"],
+            where="campaign_id IS NOT NULL",
         ),
-        Index(
+        index(
             POST_SLOT,
             "queue_id",
             "scheduled_wall",
             unique=True,
-            postgresql_include=["scheduled_for"],
-            postgresql_where=text("queue_id IS NOT NULL"),
+            include=["scheduled_for"],
+            where="queue_id IS NOT NULL",
         ),
-        Index("posts_after", "after_post_id", "id", postgresql_where=text("after_post_id IS NOT NULL")),
-        Index("posts_open", "due_at", "id", postgresql_where=text("status IN ('scheduled', 'publishing')")),
-        Index(
+        index("posts_after", "after_post_id", "id", where="after_post_id IS NOT NULL"),
+        index("posts_open", "due_at", "id", where="status IN ('scheduled', 'publishing')"),
+        index(
             "posts_wall_times",
             "scheduled_for",
             "id",
-            postgresql_where=text("scheduled_wall IS NOT NULL AND status IN ('draft', 'scheduled')"),
+            where="scheduled_wall IS NOT NULL AND status IN ('draft', 'scheduled')",
         ),
-        Index(
+        index(
             "posts_wall_changes",
             "updated_at",
             "id",
-            postgresql_where=text("scheduled_wall IS NOT NULL AND status IN ('draft', 'scheduled')"),
+            where="scheduled_wall IS NOT NULL AND status IN ('draft', 'scheduled')",
         ),
     )
 
@@ -267,44 +226,23 @@ class Target(Base):
     post: Mapped[Post] = relationship(back_populates="targets", lazy="raise")
 
     __table_args__ = (
-        Index("targets_of_post", "post_id", "position"),
-        Index("targets_list_by_platform", "workspace_id", "platform", text("post_id DESC")),
-        Index("targets_list_by_account", "workspace_id", "account_id", text("post_id DESC")),
-        Index(
-            "targets_list_by_status",
-            "workspace_id",
-            "status",
-            "post_id",
-            postgresql_where=text("status IN ('held', 'unconfirmed')"),
-        ),
-        Index("targets_public", "platform_post_id", postgresql_where=text("platform_post_id IS NOT NULL")),
-        Index("targets_held", "workspace_id", "account_id", postgresql_where=text("status = 'held'")),
-        Index("targets_paused", "workspace_id", "post_id", postgresql_where=text("hold_reason = 'paused'")),
-        Index("targets_waiting", "platform", postgresql_where=text(WAITING)),
-        Index(
-            "targets_moving",
-            "workspace_id",
-            "account_id",
-            postgresql_where=text("status IN ('publishing', 'unconfirmed')"),
-        ),
-        Index(
-            "targets_published",
-            "workspace_id",
-            "account_id",
-            "published_at",
-            postgresql_where=text("platform_post_id IS NOT NULL"),
-        ),
-        Index(
-            "targets_unchecked",
-            "due_at",
-            postgresql_where=text("status = 'pending' AND begun_at IS NULL AND preflight_at IS NULL"),
-        ),
-        Index(
+        index("targets_of_post", "post_id", "position"),
+        index("targets_list_by_platform", "workspace_id", "platform", "post_id DESC"),
+        index("targets_list_by_account", "workspace_id", "account_id", "post_id DESC"),
+        index("targets_list_by_status", "workspace_id", "status", "post_id", where="status IN ('held', 'unconfirmed')"),
+        index("targets_public", "platform_post_id", where="platform_post_id IS NOT NULL"),
+        index("targets_held", "workspace_id", "account_id", where="status = 'held'"),
+        index("targets_paused", "workspace_id", "post_id", where="hold_reason = 'paused'"),
+        index("targets_waiting", "platform", where=WAITING),
+        index("targets_moving", "workspace_id", "account_id", where="status IN ('publishing', 'unconfirmed')"),
+        index("targets_published", "workspace_id", "account_id", "published_at", where="platform_post_id IS NOT NULL"),
+        index("targets_unchecked", "due_at", where="status = 'pending' AND begun_at IS NULL AND preflight_at IS NULL"),
+        index(
             "targets_checked",
             "preflight_at",
-            postgresql_where=text("status = 'pending' AND begun_at IS NULL AND preflight_at IS NOT NULL"),
+            where="status = 'pending' AND begun_at IS NULL AND preflight_at IS NOT NULL",
         ),
-        Index("targets_not_begun", "due_at", postgresql_where=text("status = 'pending' AND begun_at IS NULL")),
+        index("targets_not_begun", "due_at", where="status = 'pending' AND begun_at IS NULL"),
     )
 
 
@@ -331,6 +269,6 @@ class LatePost(Base):
     """When it was found that no target of it waits any more."""
 
     __table_args__ = (
-        Index("late_posts_open", "post_id", postgresql_where=text("ended_at IS NULL")),
-        Index("late_posts_ended", "ended_at", postgresql_where=text("ended_at IS NOT NULL")),
+        index("late_posts_open", "post_id", where="ended_at IS NULL"),
+        index("late_posts_ended", "ended_at", where="ended_at IS NOT NULL"),
     )

@@ -3,11 +3,11 @@
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import BigInteger, ForeignKey, Identity, Index, LargeBinary, SmallInteger, text
+from sqlalchemy import BigInteger, ForeignKey, Identity, LargeBinary, SmallInteger, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from domain.uploads import UploadState
-from store.models.base import Base, Id
+from store.models.base import Base, Id, WorkspaceRow, index
 
 
 class RateLimitBucket(Base):
@@ -55,18 +55,16 @@ class RateLimitSlot(Base):
     taken: Mapped[bool]
 
     __table_args__ = (
-        Index("rate_limit_slots_of_target", "target_id", "step", "last_attempt_id", unique=True),
-        Index("rate_limit_slots_of_account", "platform", "server", "account_id", "step", "at"),
+        index("rate_limit_slots_of_target", "target_id", "step", "last_attempt_id", unique=True),
+        index("rate_limit_slots_of_account", "platform", "server", "account_id", "step", "at"),
     )
 
 
-class Upload(Base):
+class Upload(WorkspaceRow):
     """A file of a workspace. Its bytes are in the storage."""
 
     __tablename__ = "uploads"
 
-    id: Mapped[str] = mapped_column(Id, primary_key=True)
-    workspace_id: Mapped[str] = mapped_column(Id, ForeignKey("workspaces.id", ondelete="CASCADE"))
     token: Mapped[str] = mapped_column(Id, unique=True)
     """The part of its public address that cannot be guessed."""
     key: Mapped[str]
@@ -114,9 +112,9 @@ class Upload(Base):
     """The same as a sentence for its owner."""
 
     __table_args__ = (
-        Index("uploads_of_workspace", "workspace_id", "id", postgresql_include=["state", "reserved"]),
-        Index("uploads_to_expire", "expires_at", postgresql_where=text("expires_at IS NOT NULL")),
-        Index("uploads_to_fetch", "fetch_at", postgresql_where=text("fetch_at IS NOT NULL")),
+        index("uploads_of_workspace", "workspace_id", "id", include=["state", "reserved"]),
+        index("uploads_to_expire", "expires_at", where="expires_at IS NOT NULL"),
+        index("uploads_to_fetch", "fetch_at", where="fetch_at IS NOT NULL"),
     )
 
     def state_at(self, now: datetime) -> UploadState:
@@ -147,8 +145,8 @@ class Thumbnail(Base):
     """Why it was given up."""
 
     __table_args__ = (
-        Index("thumbnails_due", "due_at", postgresql_where=text("due_at IS NOT NULL")),
-        Index("thumbnails_of_workspace_due", "workspace_id", "due_at", postgresql_where=text("due_at IS NOT NULL")),
+        index("thumbnails_due", "due_at", where="due_at IS NOT NULL"),
+        index("thumbnails_of_workspace_due", "workspace_id", "due_at", where="due_at IS NOT NULL"),
     )
 
 
@@ -162,7 +160,7 @@ class UploadUse(Base):
     target_id: Mapped[str] = mapped_column(Id, primary_key=True)
     """The target whose fields name it; empty for the post's own. No foreign key: a trigger deletes it."""
 
-    __table_args__ = (Index("uses_of_post", "post_id", "target_id"),)
+    __table_args__ = (index("uses_of_post", "post_id", "target_id"),)
 
 
 class HostedFile(Base):
@@ -221,7 +219,7 @@ class Attempt(Base):
     Null if the row does not say so: it was written by an older process, or is the attempt of another step.
     """
 
-    __table_args__ = (Index("attempts_of_target", "target_id", "id"),)
+    __table_args__ = (index("attempts_of_target", "target_id", "id"),)
 
 
 class AuditEvent(Base):
@@ -246,9 +244,9 @@ class AuditEvent(Base):
     """Details by the names of domain.audit, bounded and without content or secrets."""
 
     __table_args__ = (
-        Index("audit_events_of_post", "post_id", "at", "id"),
-        Index("audit_events_of_workspace", "workspace_id", "id"),
-        Index("audit_events_deletions", "workspace_id", "id", postgresql_where=text("action = 'deleted'")),
+        index("audit_events_of_post", "post_id", "at", "id"),
+        index("audit_events_of_workspace", "workspace_id", "id"),
+        index("audit_events_deletions", "workspace_id", "id", where="action = 'deleted'"),
     )
 
 
@@ -271,7 +269,7 @@ class AccountEvent(Base):
     details: Mapped[dict[str, Any]] = mapped_column(server_default=text("'{}'::jsonb"))
     """The account's name at the platform, and the state of its access there; no secrets."""
 
-    __table_args__ = (Index("account_events_of_account", "workspace_id", "account_id", "id"),)
+    __table_args__ = (index("account_events_of_account", "workspace_id", "account_id", "id"),)
 
 
 class Revision(Base):
@@ -289,7 +287,7 @@ class Revision(Base):
     error_code: Mapped[str | None]
     param: Mapped[str | None]
 
-    __table_args__ = (Index("revisions_waiting", "post_id", postgresql_where=text("state = 'waiting'")),)
+    __table_args__ = (index("revisions_waiting", "post_id", where="state = 'waiting'"),)
 
 
 class IdempotencyKey(Base):
@@ -317,6 +315,4 @@ class IdempotencyKey(Base):
     check_at: Mapped[datetime] = mapped_column(server_default=text("now() + interval '24 hours'"), index=True)
     """When it is checked next whether the response, or the whole row, can be deleted."""
 
-    __table_args__ = (
-        Index("idempotency_keys_of_operations", "post_id", postgresql_where=text("expires_at = 'infinity'")),
-    )
+    __table_args__ = (index("idempotency_keys_of_operations", "post_id", where="expires_at = 'infinity'"),)

@@ -1,11 +1,13 @@
 """The gates that stop posts from being sent: closed and opened under one lock of their workspace (`begin_send_v1`)."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
-from sqlalchemy import ColumnElement, and_, func, literal, or_, select, text
+from sqlalchemy import ColumnElement, and_, func, literal, or_, select, text, true
 from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import InstrumentedAttribute
 
 from domain.attempts import WORKER_LOST, AttemptState, AttemptStep
 from domain.ownership import FENCE
@@ -23,6 +25,14 @@ SELECT plan_gate_v1(:workspace_id, :kind, :id, (
 """)
 _OPEN = text("SELECT open_gate_v1(:workspace_id, :kind, :id)")
 
+GATE_NAMES: Mapping[PauseScope, ColumnElement[Any] | InstrumentedAttribute[Any]] = {
+    PauseScope.WORKSPACE: literal(""),
+    PauseScope.ACCOUNT: Target.platform + "/" + Target.account_id,
+    PauseScope.CAMPAIGN: Post.campaign_id,
+    PauseScope.SERIES: Post.series_id,
+}
+"""The name of the gate of each kind that stops a target of a post, for queries with `Target` and `Post`."""
+
 
 def is_stopped(resumed: Gate | None = None) -> ColumnElement[bool]:
     """Return the condition that a closed gate stops a target of a post now, for queries with `Target` and `Post`.
@@ -30,12 +40,6 @@ def is_stopped(resumed: Gate | None = None) -> ColumnElement[bool]:
     `resumed` is a gate that is about to be opened: only a plan counts that closes it as well. A condition of its own
     for each kind, and no volatile function in it: so PostgreSQL reads the closed gates once for thousands of targets.
     """
-    names = {
-        PauseScope.WORKSPACE: literal(""),
-        PauseScope.ACCOUNT: Target.platform + "/" + Target.account_id,
-        PauseScope.CAMPAIGN: Post.campaign_id,
-        PauseScope.SERIES: Post.series_id,
-    }
     return or_(
         *(
             select(GateRow.id)
@@ -43,7 +47,7 @@ def is_stopped(resumed: Gate | None = None) -> ColumnElement[bool]:
             .where(_is_closed(resumed))
             .correlate(Target, Post)
             .exists()
-            for kind, name in names.items()
+            for kind, name in GATE_NAMES.items()
         )
     )
 
@@ -65,21 +69,11 @@ def _is_closed(resumed: Gate | None) -> ColumnElement[bool]:
 
 def stopped_by(gate: Gate) -> ColumnElement[bool]:
     """Return the condition that a gate of the target's workspace stops the target of a post when it is closed."""
-    match gate.kind:
-        case PauseScope.WORKSPACE:
-            return Target.workspace_id.is_not(None)
-        case PauseScope.ACCOUNT:
-            return Target.platform + "/" + Target.account_id == gate.id
-        case PauseScope.CAMPAIGN:
-            return Post.campaign_id == gate.id
-        case PauseScope.SERIES:
-            return Post.series_id == gate.id
+    return true() if gate.kind is PauseScope.WORKSPACE else GATE_NAMES[gate.kind] == gate.id
 
 
 def behind(gate: Gate) -> ColumnElement[bool]:
     """Return the condition that a gate of its workspace stops a post, or a target of it, when it is closed."""
-    if gate.kind is PauseScope.WORKSPACE:
-        return Post.workspace_id.is_not(None)
     if gate.kind is PauseScope.ACCOUNT:
         return select(Target.id).where(Target.post_id == Post.id, stopped_by(gate)).correlate(Post).exists()
     return stopped_by(gate)

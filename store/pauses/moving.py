@@ -1,7 +1,8 @@
 """Changes of many locked posts by few statements: scheduled, moved or made drafts; workflows are told at a pace."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
+from typing import Any
 
 from sqlalchemy import ColumnElement, TextClause, and_, exists, or_, select, text
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -115,39 +116,28 @@ async def read_planned(session: AsyncSession, *conditions: ColumnElement[bool]) 
 async def write_moves(session: AsyncSession, moves: Sequence[Move], entry: AuditEntry, now: datetime) -> None:
     """Give locked posts their new times: each is scheduled again as a whole, drafts stay drafts."""
     for has_begun, (move_posts, wait) in _STATEMENTS.items():
-        part = [move for move in moves if move.post.has_begun == has_begun]
-        if part:
-            await _write(session, part, move_posts, wait, entry, now)
+        if part := [move for move in moves if move.post.has_begun == has_begun]:
+            values = move_values((move.post.id, move.post.schedule, move.to) for move in part)
+            await move_posts.execute(session, {**values, "now": now}, entry)
+            due = [None if move.post.is_draft else move.to.instant for move in part]
+            await session.execute(wait, {"ids": values["ids"], "times": due})
 
 
-async def _write(
-    session: AsyncSession,
-    moves: Sequence[Move],
-    move_posts: RecordedUpdate,
-    wait: TextClause,
-    entry: AuditEntry,
-    now: datetime,
-) -> None:
-    ids = [move.post.id for move in moves]
-    values = {
-        "ids": ids,
-        "times": [move.to.instant for move in moves],
-        "walls": [move.to.wall for move in moves],
-        "befores": [rfc3339(move.post.schedule.instant) for move in moves],
-        "afters": [rfc3339(move.to.instant) for move in moves],
-        "now": now,
-    }
-    await move_posts.execute(session, values, entry)
-    due = [None if move.post.is_draft else move.to.instant for move in moves]
-    await session.execute(wait, {"ids": ids, "times": due})
+def move_values(moves: Iterable[tuple[str, ScheduledTime, ScheduledTime]]) -> dict[str, list[Any]]:
+    """Return the values of `move_statement`: of each post its id, and its time before and now."""
+    rows = [
+        (post_id, to.instant, to.wall, rfc3339(before.instant), rfc3339(to.instant)) for post_id, before, to in moves
+    ]
+    return {name: [row[at] for row in rows] for at, name in enumerate(("ids", "times", "walls", "befores", "afters"))}
 
 
-def _move_statement(status: str) -> RecordedUpdate:
+def move_statement(columns: str) -> RecordedUpdate:
+    """Return the statement that gives posts their times, and other columns."""
     # A draft has no workflow that must be told.
     return RecordedUpdate(
         f"""
 UPDATE posts
-SET scheduled_for = new.at, scheduled_wall = new.wall, {status}
+SET scheduled_for = new.at, scheduled_wall = new.wall, {columns}
     due_at = CASE WHEN status <> 'draft' THEN new.at END,
     {NEW_VERSION}, next_delivery_at = CASE WHEN status <> 'draft' THEN bulk_delivery_at_v1(new.at) END
 FROM unnest(
@@ -161,8 +151,8 @@ WHERE posts.id = new.id
 
 
 _STATEMENTS = {
-    True: (_move_statement("status = 'scheduled',"), wait_statement("post_id")),
+    True: (move_statement("status = 'scheduled',"), wait_statement("post_id")),
     # They keep their status. Naming its column would call a trigger for each post and target.
-    False: (_move_statement(""), wait_statement("post_id", begun=False)),
+    False: (move_statement(""), wait_statement("post_id", begun=False)),
 }
 """The statements that move posts and their targets, by whether publishing them has begun."""

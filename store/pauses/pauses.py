@@ -16,7 +16,7 @@ from domain.pauses import Gate, MissedPolicy, PauseScope, Resumed
 from domain.post import OPEN, HoldReason
 from domain.schedule import Shift
 from store.models import Pause, Post, Target, Workspace
-from store.pauses.gates import behind, close_gate, open_gate
+from store.pauses.gates import GATE_NAMES, behind, close_gate, open_gate
 from store.pauses.missed import (
     MissedPost,
     count_missed,
@@ -59,11 +59,6 @@ async def begin_pause(
     return pause, True
 
 
-async def find_pause(session: AsyncSession, workspace_id: str, pause_id: str) -> Pause | None:
-    """Return a pause of a workspace."""
-    return await session.scalar(select(Pause).where(Pause.workspace_id == workspace_id, Pause.id == pause_id))
-
-
 async def find_pause_under_way(session: AsyncSession, workspace_id: str, gate: Gate) -> Pause | None:
     """Return the pause that holds a gate closed."""
     query = select(Pause).where(Pause.workspace_id == workspace_id, Pause.kind == gate.kind.value)
@@ -94,28 +89,11 @@ async def longest_with_missed(session: AsyncSession, now: datetime) -> dict[Paus
         select(Target.id)
         .join(Post, Post.id == Target.post_id)
         .where(Target.workspace_id == Pause.workspace_id, Target.hold_reason == HoldReason.PAUSED)
-        .where(
-            or_(
-                Pause.kind == PauseScope.WORKSPACE,
-                and_(Pause.kind == PauseScope.ACCOUNT, Pause.gate_id == Target.platform + "/" + Target.account_id),
-                and_(Pause.kind == PauseScope.CAMPAIGN, Pause.gate_id == Post.campaign_id),
-                and_(Pause.kind == PauseScope.SERIES, Pause.gate_id == Post.series_id),
-            )
-        )
+        .where(or_(*(and_(Pause.kind == kind, Pause.gate_id == name) for kind, name in GATE_NAMES.items())))
     )
     query = select(Pause.kind, func.min(Pause.paused_at)).where(Pause.ended_at.is_(None), holds.exists())
     rows = await session.execute(query.group_by(Pause.kind))
     return {PauseScope(kind): now - paused_at for kind, paused_at in rows}
-
-
-async def list_pauses(
-    session: AsyncSession, workspace_id: str, limit: int, before_id: str | None = None
-) -> Sequence[Pause]:
-    """Return pauses of a workspace, the newest first."""
-    query = select(Pause).where(Pause.workspace_id == workspace_id).order_by(Pause.id.desc()).limit(limit)
-    if before_id is not None:
-        query = query.where(Pause.id < before_id)
-    return list(await session.scalars(query))
 
 
 async def end_pause(

@@ -5,12 +5,12 @@ from dataclasses import dataclass
 
 from sqlalchemy import select, text, update
 from sqlalchemy.ext.asyncio import AsyncSession
-from sqlalchemy.orm import selectinload
 
 from domain.campaigns import CampaignStatus
 from domain.moves import MOST_POSTS, FirstPost
 from domain.post import PostStatus
 from store.models import Campaign, Post
+from store.posts.queries import read_posts
 from store.rows import lock
 
 _ABOVE = text("""
@@ -141,6 +141,5 @@ async def has_ended(session: AsyncSession, campaign_id: str | None) -> bool:
 
 async def lock_waiting(session: AsyncSession, post_id: str) -> Post | None:
     """Lock a post that waits for another one; None if it waits no more, or another transaction changes it now."""
-    query = select(Post).where(Post.id == post_id, Post.after_post_id.is_not(None))
-    query = query.options(selectinload(Post.targets)).with_for_update(of=Post, skip_locked=True)
-    return await session.scalar(query, execution_options={"populate_existing": True})
+    waits = (Post.id == post_id, Post.after_post_id.is_not(None))
+    return (await read_posts(session, *waits, lock=True, skip_locked=True)).get(post_id)

@@ -10,7 +10,6 @@ from typing import Any
 
 from sqlalchemy import ARRAY, and_, any_, delete, func, literal, select
 from sqlalchemy.ext.asyncio import AsyncSession
-from sqlalchemy.orm import selectinload
 
 from domain.attempts import ROWS_LOST, WORKER_LOST, AttemptResult, AttemptState, AttemptStep
 from domain.audit import MOST_CHANGES, Action, Actor, AuditEntry, FieldChange
@@ -22,6 +21,7 @@ from store.announcer import announce
 from store.audit import add_entries, is_recorded, trail_event
 from store.models import Attempt, Id, Post, Target
 from store.pauses.moving import batches
+from store.posts.queries import read_posts
 from store.publishing.targets import (
     close_attempt,
     finished_step,
@@ -47,8 +47,7 @@ def target_row(target: Target, *, sending: bool = False) -> TargetRow:
 
 async def lock_post(session: AsyncSession, post_id: str) -> Post | None:
     """Return a post with its current targets, locked until the transaction ends; None if it is deleted."""
-    query = select(Post).where(Post.id == post_id).options(selectinload(Post.targets)).with_for_update(of=Post)
-    return await session.scalar(query, execution_options={"populate_existing": True})
+    return (await read_posts(session, Post.id == post_id, lock=True)).get(post_id)
 
 
 async def delete_post(session: AsyncSession, post: Post, actor: Actor) -> bool:

@@ -46,6 +46,10 @@ class NewPost:
     columns: dict[str, Any]
     targets: list[dict[str, Any]]
 
+    def as_post(self) -> Post:
+        """Return it as models."""
+        return Post(**self.columns, targets=[Target(**target) for target in self.targets])
+
 
 def _new_target(
     post_id: str, workspace_id: str, target: TargetContent, position: int, due_at: datetime | None
@@ -99,33 +103,6 @@ def new_columns(
         columns,
         [_new_target(post_id, workspace_id, target, at, due_at) for at, target in enumerate(content.targets)],
     )
-
-
-def new_post(
-    post_id: str,
-    workspace_id: str,
-    workflow_id: str,
-    content: PostContent,
-    *,
-    status: PostStatus,
-    due_at: datetime | None,
-    now: datetime,
-    external_digest: str | None = None,
-    created_by: str | None = None,
-) -> Post:
-    """Return a post that is not in the database yet, with its targets; the arguments are those of `new_columns`."""
-    new = new_columns(
-        post_id,
-        workspace_id,
-        workflow_id,
-        content,
-        status=status,
-        due_at=due_at,
-        now=now,
-        external_digest=external_digest,
-        created_by=created_by,
-    )
-    return Post(**new.columns, targets=[Target(**target) for target in new.targets])
 
 
 def post_content(post: Post) -> PostContent:

@@ -17,7 +17,8 @@ from domain.attempts import AttemptState, AttemptStep
 from domain.audit import Action, ActorType
 from domain.post import LATE_AFTER
 from domain.schedule import rfc3339
-from store.models import ApiKey, Attempt, AuditEvent, LatePost, Post, Target
+from store.audit import names_of_keys
+from store.models import Attempt, AuditEvent, LatePost, Post, Target
 from store.posts.queries import find_post
 
 REPORTED_AFTER = timedelta(seconds=5)
@@ -80,8 +81,9 @@ async def read_history(
         lines += await _of_rows(session, post)
         lines += await _of_attempts(session, post, limit, after)
     lines = sorted((line for line in lines if after is None or line[0] > after), key=lambda line: line[0])[:limit]
-    names = await _names(session, {event.actor_id for _, event in lines if event.actor_type == ActorType.API_KEY})
-    return [HistoryEntry(moment, event, names.get(event.actor_id or "")) for moment, event in lines]
+    key_ids = {event.actor_id for _, event in lines if event.actor_type == ActorType.API_KEY}
+    names = await names_of_keys(session, key_ids) if key_ids else {}
+    return [HistoryEntry(moment, event, names.get(event.actor_id or "") or None) for moment, event in lines]
 
 
 async def newest_attempts(session: AsyncSession, post: Post, limit: int) -> list[AuditEvent]:
@@ -93,13 +95,6 @@ async def newest_attempts(session: AsyncSession, post: Post, limit: int) -> list
 async def _is_known(session: AsyncSession, workspace_id: str, post_id: str) -> bool:
     query = select(AuditEvent.id).where(AuditEvent.workspace_id == workspace_id, AuditEvent.post_id == post_id)
     return await session.scalar(query.limit(1)) is not None
-
-
-async def _names(session: AsyncSession, key_ids: set[str | None]) -> dict[str, str]:
-    if not key_ids:
-        return {}
-    query = select(ApiKey.id, ApiKey.name).where(ApiKey.id.in_(key_ids), ApiKey.name != "")
-    return {row.id: row.name for row in await session.execute(query)}
 
 
 def _after(after: HistoryPosition | None, source: EntrySource, at: Any, id: Any) -> ColumnElement[bool]:  # noqa: A002

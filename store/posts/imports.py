@@ -9,13 +9,12 @@ from typing import Any
 from sqlalchemy import Row, Text, cast, insert, literal, select, text, tuple_
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.ext.asyncio import AsyncSession
-from sqlalchemy.orm import selectinload
 
 from domain.ids import first_id
 from store import models
-from store.models import Import, ImportedRow, Post
+from store.models import Import, ImportedRow
 from store.posts.creating import POSTS_OF_A_STATEMENT, insert_rows
-from store.rows import delete_rows
+from store.rows import delete_first, delete_rows
 
 KEPT = timedelta(days=30)
 """How long an import and its results can be read."""
@@ -143,16 +142,6 @@ async def save_posts(session: AsyncSession, workspace_id: str, import_id: str, p
         await insert_rows(session, "imported_posts", values[begin : begin + POSTS_OF_A_STATEMENT])
 
 
-async def find_posts(
-    session: AsyncSession, workspace_id: str, post_ids: Sequence[str], *, lock: bool
-) -> dict[str, Post]:
-    """Return posts of a workspace with their targets, by id; `lock` holds them until the transaction ends."""
-    query = select(Post).where(Post.workspace_id == workspace_id, Post.id.in_(post_ids)).order_by(Post.id)
-    query = query.options(selectinload(Post.targets))
-    posts = await session.scalars(query.with_for_update(of=Post) if lock else query)
-    return {post.id: post for post in posts}
-
-
 async def deliver_in_turn(session: AsyncSession, post_ids: Sequence[str]) -> None:
     """Have changed posts delivered to their workflows at the pace of bulk operations, unless they are due soon.
 
@@ -211,8 +200,7 @@ async def forget_rows(session: AsyncSession, workspace_id: str, external_ids: Se
 
 async def delete_old_imports(session: AsyncSession, now: datetime, limit: int) -> int:
     """Delete up to `limit` imports that are too old; return how many were deleted."""
-    old = select(Import.id).where(Import.id < first_id("imp", now - KEPT)).order_by(Import.id).limit(limit)
-    return await delete_rows(session, Import.id, Import.id.in_(old))
+    return await delete_first(session, Import.id, Import.id, limit, Import.id < first_id("imp", now - KEPT))
 
 
 async def delete_old_rows(session: AsyncSession, now: datetime, limit: int) -> int:

@@ -26,6 +26,7 @@ from functools import lru_cache
 from typing import Any
 
 from sqlalchemy import (
+    BindParameter,
     ColumnElement,
     Row,
     Select,
@@ -177,12 +178,10 @@ def _scans(shape: Shape) -> Iterator[IndexScan]:
         # The index of these ids leads to the only possible posts.
         return
     newest_first = shape.order is Order.CREATED
-    parts = [*_of_targets(shape), *_of_tags(shape), *_of_series(shape), *_of_import(shape)]
-    for ids in parts:
-        yield IndexScan(ids, ordered=newest_first)
-    for entries in _of_campaign(shape):
-        parts.append(entries)
-        yield IndexScan(entries, ordered=newest_first, has_times=True)
+    parts = [IndexScan(ids, ordered=newest_first) for ids in _by_ids(shape)]
+    if "campaign_id" in shape.parameters:
+        parts.append(IndexScan(_of_campaign(shape), ordered=newest_first, has_times=True))
+    yield from parts
     ranges = {order: not shape.parameters.isdisjoint(bounds) for order, bounds in _BOUNDS.items()}
     others = [order for order, is_given in ranges.items() if order is not shape.order and is_given]
     stated = bool(shape.statuses or shape.target_statuses)
@@ -195,46 +194,31 @@ def _scans(shape: Shape) -> Iterator[IndexScan]:
             yield IndexScan(entries, ordered=shape.order is order, has_times=True, covers=not parts)
 
 
-def _of_targets(shape: Shape) -> Iterator[Select[Any]]:
-    for column in (Target.platform, Target.account_id):
-        if column.key in shape.parameters:
-            ours = Target.workspace_id == PARAMETERS["workspace_id"]
-            ids = select(Target.post_id.label("id")).where(ours, column == PARAMETERS[column.key])
-            yield ids.where(*_within(Target.post_id, shape)).distinct().order_by(Target.post_id.desc())
-
-
-def _of_tags(shape: Shape) -> Iterator[Select[Any]]:
-    for number in range(shape.tags):
-        ours, tag = (
-            PostTag.workspace_id == PARAMETERS["workspace_id"],
-            bindparam(tag_parameter(number), type_=PostTag.tag.type),
-        )
-        ids = select(PostTag.post_id.label("id")).where(ours, PostTag.tag == tag)
-        yield ids.where(*_within(PostTag.post_id, shape)).order_by(PostTag.post_id.desc())
-
-
-def _of_series(shape: Shape) -> Iterator[Select[Any]]:
+def _by_ids(shape: Shape) -> Iterator[Select[Any]]:
+    """Yield the ids of posts, the newest first, from each index of ids by another condition of the list."""
+    sources: list[tuple[Any, Any, BindParameter[Any], Any]] = [
+        (Target.post_id, column, PARAMETERS[column.key], Target.workspace_id)
+        for column in (Target.platform, Target.account_id)
+        if column.key in shape.parameters
+    ]
+    tags = (bindparam(tag_parameter(number), type_=PostTag.tag.type) for number in range(shape.tags))
+    sources += [(PostTag.post_id, PostTag.tag, tag, PostTag.workspace_id) for tag in tags]
     if "series_id" in shape.parameters:
         # Sorted from the index of its occurrences: a series has few posts.
-        ids = select(Post.id.label("id")).where(
-            Post.workspace_id == PARAMETERS["workspace_id"], Post.series_id == PARAMETERS["series_id"]
-        )
-        yield ids.where(*_within(Post.id, shape)).order_by(Post.id.desc())
-
-
-def _of_import(shape: Shape) -> Iterator[Select[Any]]:
+        sources.append((Post.id, Post.series_id, PARAMETERS["series_id"], Post.workspace_id))
     if "import_id" in shape.parameters:
-        ids = select(ImportedPost.post_id.label("id")).where(ImportedPost.import_id == PARAMETERS["import_id"])
-        yield ids.where(*_within(ImportedPost.post_id, shape)).order_by(ImportedPost.post_id.desc())
+        sources.append((ImportedPost.post_id, ImportedPost.import_id, PARAMETERS["import_id"], None))
+    for post_id, column, value, workspace in sources:
+        ids = select(post_id.label("id")).where(column == value, *_within(post_id, shape)).order_by(post_id.desc())
+        if workspace is not None:
+            ids = ids.where(workspace == PARAMETERS["workspace_id"])
+        yield ids.distinct() if workspace is Target.workspace_id else ids
 
 
-def _of_campaign(shape: Shape) -> Iterator[Select[Any]]:
-    if "campaign_id" in shape.parameters:
-        columns: list[Any] = [Post.id, Post.scheduled_for, Post.updated_at]
-        entries = select(*columns).where(
-            Post.workspace_id == PARAMETERS["workspace_id"], Post.campaign_id == PARAMETERS["campaign_id"]
-        )
-        yield entries.where(*_within(Post.id, shape)).order_by(Post.id.desc())
+def _of_campaign(shape: Shape) -> Select[Any]:
+    columns: list[Any] = [Post.id, Post.scheduled_for, Post.updated_at]
+    its_own = (Post.workspace_id == PARAMETERS["workspace_id"], Post.campaign_id == PARAMETERS["campaign_id"])
+    return select(*columns).where(*its_own, *_within(Post.id, shape)).order_by(Post.id.desc())
 
 
 def _by_status(shape: Shape, order: Order) -> Select[Any]:

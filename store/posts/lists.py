@@ -3,11 +3,12 @@
 `store.posts.list_queries` chooses the index from which a page is read. Content is read only for the posts of the page.
 """
 
+from collections import namedtuple
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import accumulate, takewhile
-from typing import Any, NamedTuple
+from typing import Any, cast
 
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -19,66 +20,22 @@ from store.models import Post
 from store.posts.list_filters import Filter, Order, Position
 from store.posts.list_queries import find
 
-JsonList = list[dict[str, Any]]
+_OfPost = namedtuple(  # noqa: PYI024 callers know it as Post
+    "_OfPost",
+    "id workflow_id status content media_items tags timezone scheduled_for due_at external_id campaign_id series_id "
+    "occurrence planned_for skip_reason queue_id after_post_id after_delay after_on_failure tiktok_settings "
+    "facebook_settings publish_within published_at created_at updated_at targets",
+)
+_OfTarget = namedtuple(  # noqa: PYI024 callers know it as Target
+    "_OfTarget",
+    "platform account_id custom_content custom_media settings status confirming edited_content platform_post_id "
+    "platform_post_url published_at warning media_changes edit_history error error_code error_category retryable "
+    "next_attempt_at hold_reason preflight_code",
+)
+"""The columns of posts and targets that responses show; None for an empty list or object.
 
-
-class ShownTarget(NamedTuple):
-    """A target as a response shows it, by the columns of `targets`; None for an empty list or object."""
-
-    platform: str
-    account_id: str
-    custom_content: str | None
-    custom_media: JsonList | None
-    settings: dict[str, Any] | None
-    status: str
-    confirming: bool
-    edited_content: str | None
-    platform_post_id: str | None
-    platform_post_url: str | None
-    published_at: datetime | None
-    warning: str | None
-    media_changes: JsonList | None
-    edit_history: JsonList | None
-    error: str | None
-    error_code: str | None
-    error_category: str | None
-    retryable: bool | None
-    next_attempt_at: datetime | None
-    hold_reason: str | None
-    preflight_code: str | None
-
-
-class ShownPost(NamedTuple):
-    """A post as a response shows it, by the columns of `posts`; None for an empty list or object."""
-
-    id: str
-    workflow_id: str
-    status: str
-    content: str | None
-    media_items: JsonList | None
-    tags: list[str]
-    timezone: str
-    scheduled_for: datetime | None
-    due_at: datetime | None
-    external_id: str | None
-    campaign_id: str | None
-    series_id: str | None
-    occurrence: str | None
-    planned_for: datetime | None
-    skip_reason: str | None
-    queue_id: str | None
-    after_post_id: str | None
-    after_delay: str | None
-    after_on_failure: str | None
-    tiktok_settings: dict[str, Any] | None
-    facebook_settings: dict[str, Any] | None
-    publish_within: int
-    published_at: datetime | None
-    created_at: datetime
-    updated_at: datetime
-    targets: list[ShownTarget]
-
-
+A list is read into such rows, which callers know as `Post`: a model costs four times as much as its row.
+"""
 _EMPTY = {
     "media_items": "'[]'",
     "media_changes": "'[]'",
@@ -90,7 +47,7 @@ _EMPTY = {
 """JSON that nearly every row has in these columns. It is read as NULL, which need not be parsed."""
 
 
-def _columns(table: str, row: type[NamedTuple]) -> str:
+def _columns(table: str, row: Any) -> str:
     """Return the columns of a table for a row of this type, in its order."""
     names = [name for name in row._fields if name != "targets"]
     return ", ".join(
@@ -100,8 +57,8 @@ def _columns(table: str, row: type[NamedTuple]) -> str:
 
 # One row for a post, however many targets it has, so that its content is sent once.
 _SHOWN = f"""
-{_columns("posts", ShownPost)},
-ARRAY(SELECT ROW({_columns("targets", ShownTarget)}) FROM targets
+{_columns("posts", _OfPost)},
+ARRAY(SELECT ROW({_columns("targets", _OfTarget)}) FROM targets
       WHERE targets.post_id = posts.id ORDER BY targets.position)
 """  # noqa: S608 our own columns' names
 _POST = f"SELECT {_SHOWN} FROM posts WHERE posts.id = $1 AND posts.workspace_id = $2"  # noqa: S608 the same
@@ -122,13 +79,13 @@ ORDER BY counted.number
 """  # noqa: S608 the same
 
 
-async def read_shown_post(database: Database, workspace_id: str, post_id: str) -> ShownPost | None:
+async def read_shown_post(database: Database, workspace_id: str, post_id: str) -> Post | None:
     """Return a post of the workspace with its targets, all at one instant; None if there is none."""
     row = await database.row(_POST, post_id, workspace_id)
     return _shown(row) if row else None
 
 
-async def read_shown_posts(database: Database, workspace_id: str, post_ids: Sequence[str]) -> list[ShownPost]:
+async def read_shown_posts(database: Database, workspace_id: str, post_ids: Sequence[str]) -> list[Post]:
     """Return the posts that are in the workspace, in the order of the ids."""
     by_id = {post.id: post for post in map(_shown, await database.rows(_POSTS, post_ids, workspace_id))}
     return [by_id[post_id] for post_id in post_ids if post_id in by_id]
@@ -136,7 +93,7 @@ async def read_shown_posts(database: Database, workspace_id: str, post_ids: Sequ
 
 async def read_newest_posts(
     database: Database, workspace_id: str, after: str | None, limit: int, most_bytes: int
-) -> tuple[list[ShownPost], bool]:
+) -> tuple[list[Post], bool]:
     """Return up to `limit` posts before the id `after`, newest first, and whether there are more.
 
     Together they have at most `most_bytes` by `Post.answer_bytes`; one is returned however large it is.
@@ -145,16 +102,16 @@ async def read_newest_posts(
     return [_shown(values) for _, *values in rows], bool(rows) and len(rows) < rows[0]["everything"]
 
 
-def _shown(values: Any) -> ShownPost:
+def _shown(values: Any) -> Post:
     *own, targets = values
-    return ShownPost._make((*own, [ShownTarget._make(target) for target in targets]))
+    return cast("Post", _OfPost._make((*own, [_OfTarget._make(target) for target in targets])))
 
 
 @dataclass(frozen=True, slots=True)
 class Page:
     """Posts with their targets, in the order of the list."""
 
-    posts: list[ShownPost]
+    posts: list[Post]
     last: Position | None
     """The position after which the next page begins; None if this is the last page."""
 

@@ -3,7 +3,7 @@
 from collections.abc import Collection
 from datetime import datetime
 
-from sqlalchemy import func, select, tuple_
+from sqlalchemy import ColumnElement, select, tuple_
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import joinedload, selectinload
 
@@ -54,16 +54,6 @@ async def add_revision(
     return revision.id
 
 
-async def count_revisions(session: AsyncSession, post_id: str) -> int:
-    """Return how many edits of a post were requested, whatever their results."""
-    return await session.scalar(select(func.count()).where(Revision.post_id == post_id)) or 0
-
-
-async def find_revision(session: AsyncSession, revision_id: str) -> Revision | None:
-    """Return the current row of a revision."""
-    return await session.get(Revision, revision_id, populate_existing=True)
-
-
 async def find_by_external_id(session: AsyncSession, workspace_id: str, external_id: str) -> Post | None:
     """Return the post of the workspace that has this external id, with its targets."""
     query = select(Post).where(Post.workspace_id == workspace_id, Post.external_id == external_id)
@@ -74,7 +64,8 @@ async def find_post(session: AsyncSession, workspace_id: str, post_id: str, *, l
     """Return a post of the workspace with its targets; `lock` holds it until the transaction ends."""
     query = select(Post).where(Post.id == post_id, Post.workspace_id == workspace_id)
     if lock:
-        return await session.scalar(query.options(selectinload(Post.targets)).with_for_update(of=Post))
+        posts = await read_posts(session, Post.id == post_id, Post.workspace_id == workspace_id, lock=True)
+        return posts.get(post_id)
     # One statement: the post's status and its targets are of the same instant.
     return (await session.scalars(query.options(joinedload(Post.targets)))).unique().one_or_none()
 
@@ -111,7 +102,19 @@ async def count_open(database: Database, workspace_id: str, most: int) -> int:
 
 async def find_posts(session: AsyncSession, post_ids: Collection[str]) -> dict[str, Post]:
     """Return posts of all workspaces by their ids, with their targets."""
-    posts = await session.scalars(select(Post).where(Post.id.in_(post_ids)).options(selectinload(Post.targets)))
+    return await read_posts(session, Post.id.in_(post_ids))
+
+
+async def read_posts(
+    session: AsyncSession, *conditions: ColumnElement[bool], lock: bool = False, skip_locked: bool = False
+) -> dict[str, Post]:
+    """Return the posts that meet the conditions, with their targets, in the order of their ids and by them.
+
+    `lock` holds their rows until the transaction ends; `skip_locked` leaves out those that another one has locked.
+    """
+    query = select(Post).where(*conditions).order_by(Post.id).options(selectinload(Post.targets))
+    query = query.with_for_update(of=Post, skip_locked=skip_locked) if lock else query
+    posts = await session.scalars(query, execution_options={"populate_existing": True})
     return {post.id: post for post in posts}
 
 

@@ -15,6 +15,7 @@ from domain.schedule import rfc3339
 from store.announcer import announce
 from store.models import Attempt, Post, Revision, Target
 from store.publishing.targets import LoadedTarget, close_attempt, load, still_sending, target_outcome
+from store.rows import current_row
 
 _LOST = "the worker was lost while sending; confirming on the platform before anything else"
 _NOT_EDITABLE = "By what is known of it now, the post is not published, or its id is not known."
@@ -167,8 +168,8 @@ async def put_off_edit(session: AsyncSession, edit: Edit, result: AttemptResult)
 
 
 async def _locked(session: AsyncSession, edit: Edit) -> tuple[Post | None, Target | None]:
-    post = await session.get(Post, edit.loaded.post.id, with_for_update=True, populate_existing=True)
-    target = await session.get(Target, edit.loaded.target.id, populate_existing=True)
+    post = await current_row(session, Post, edit.loaded.post.id, lock=True)
+    target = await current_row(session, Target, edit.loaded.target.id)
     return post, target
 
 
@@ -176,7 +177,7 @@ async def _close_revision(
     session: AsyncSession, revision_id: str, target_id: str, error: str | None = None, code: str | None = None
 ) -> None:
     """Save a target's result in the revision; the revision is settled once every target that it names has a result."""
-    revision = await session.get(Revision, revision_id, populate_existing=True)
+    revision = await current_row(session, Revision, revision_id)
     if revision is None or revision.state != RevisionState.WAITING:
         return
     results = {**revision.body.get(_RESULTS, {}), target_id: code}

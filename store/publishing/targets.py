@@ -26,6 +26,7 @@ from store.announcer import announce
 from store.audit import add_entry
 from store.models import Account, Attempt, Post, Target
 from store.pauses.gates import is_stopped
+from store.rows import count_rows, current_row
 
 
 def content_to_send(post: Post, target: Target) -> tuple[str, list[Media], dict[str, Any]]:
@@ -163,10 +164,8 @@ async def load(session: AsyncSession, target_id: str, *, lock: bool = False) -> 
 
 async def count_unconfirmed_sends(session: AsyncSession, target_id: str) -> int:
     """Return how many sends of a target have ended without a response that was understood."""
-    query = select(func.count()).where(
-        Attempt.target_id == target_id, Attempt.step == AttemptStep.PUBLISH, Attempt.state == AttemptState.UNCONFIRMED
-    )
-    return await session.scalar(query) or 0
+    unconfirmed = (Attempt.step == AttemptStep.PUBLISH, Attempt.state == AttemptState.UNCONFIRMED)
+    return await count_rows(session, Attempt.target_id == target_id, *unconfirmed)
 
 
 async def save_media_changes(session: AsyncSession, target_id: str, changes: list[dict[str, Any]]) -> None:
@@ -213,7 +212,7 @@ async def add_details(
     """Save the details of a target that is public: its id, too, unless an edit has changed it meanwhile."""
     its_post = select(Target.post_id).where(Target.id == target_id).scalar_subquery()
     await session.execute(update(Post).where(Post.id == its_post).values(updated_at=datetime.now(UTC)))
-    target = await session.get(Target, target_id, with_for_update=True, populate_existing=True)
+    target = await current_row(session, Target, target_id, lock=True)
     if target is None:
         return STALE
     if target.platform_post_id == known_as:

@@ -4,7 +4,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from datetime import time
 
-from sqlalchemy import delete, func, select, tuple_
+from sqlalchemy import delete, select, tuple_
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from domain.campaigns import Blackout
@@ -24,25 +24,9 @@ def slot_rule(queue: Queue) -> SlotRule:
     )
 
 
-async def find_queue(session: AsyncSession, workspace_id: str, queue_id: str, *, lock: bool = False) -> Queue | None:
-    """Return a queue of a workspace; `lock` holds it until the transaction ends.
-
-    Posts are locked before it: a change of a post locks the post, and then the queue whose slot it gets.
-    """
-    query = select(Queue).where(Queue.workspace_id == workspace_id, Queue.id == queue_id)
-    query = query.with_for_update() if lock else query
-    return await session.scalar(query, execution_options={"populate_existing": True})
-
-
 async def list_queues(session: AsyncSession, workspace_id: str) -> Sequence[Queue]:
     """Return the queues of a workspace, the oldest first."""
     return list(await session.scalars(select(Queue).where(Queue.workspace_id == workspace_id).order_by(Queue.id)))
-
-
-async def count_queues(session: AsyncSession, workspace_id: str) -> int:
-    """Return how many queues a workspace has."""
-    query = select(func.count()).select_from(Queue).where(Queue.workspace_id == workspace_id)
-    return await session.scalar(query) or 0
 
 
 async def find_queue_named(session: AsyncSession, workspace_id: str, name: str) -> Queue | None:

@@ -20,12 +20,13 @@ from domain.content import PostContent
 from domain.loop_share import HEAVY, loop_share
 from domain.post import PostStatus
 from domain.queues import FARTHEST, NEVER, SHORTEST_NOTICE, TakenSlots, TimeRanges, closed_by_campaign, free_slots
-from domain.schedule import ScheduledTime, rfc3339
-from store.audit import NEW_VERSION, RecordedUpdate
+from domain.schedule import ScheduledTime
 from store.campaigns.campaigns import campaign_rules
 from store.models import Campaign, Id, Post, Queue
+from store.pauses.moving import move_statement, move_values, wait_statement
 from store.posts.contents import NewPost, rewrite
-from store.queues.queues import find_queue, slot_rule
+from store.queues.queues import slot_rule
+from store.rows import lock_row
 
 _MANY = 500
 """Posts from which on it is heavy work to choose their slots."""
@@ -183,7 +184,7 @@ async def lock_with_posts(
         .order_by(Post.id)
     )
     rows = list(await session.execute(query.with_for_update()))
-    queue = await find_queue(session, workspace_id, queue_id, lock=True)
+    queue = await lock_row(session, Queue, workspace_id, queue_id)
     if queue is None:
         return None
     newer = query.where(_is_other_than([row.id for row in rows]))
@@ -216,13 +217,7 @@ async def reflow(
     taken = await _taken_slots(session, queue, [post.id for post in movable], now)
     slots = await _new_slots(session, queue, taken, [post.campaign_id for post in movable], now)
     moves = [(post, slot) for post, slot in zip(movable, slots, strict=True) if slot != post.slot]
-    values = {
-        "ids": [post.id for post, _ in moves],
-        "walls": [slot.wall for _, slot in moves],
-        "times": [slot.instant for _, slot in moves],
-        "befores": [rfc3339(post.slot.instant) for post, _ in moves],
-        "afters": [rfc3339(slot.instant) for _, slot in moves],
-    }
+    values = move_values((post.id, post.slot, slot) for post, slot in moves)
     # Two updates: a slot can be taken only once the post that had it has left.
     await session.execute(_LEAVE, {"ids": values["ids"]})
     entry = AuditEntry(Action.CHANGED, actor, details=(("queueId", queue.id),))
@@ -243,7 +238,7 @@ async def fill_slots(
         by_queue[queue_id].append(post)
     # In the order of ids, so that two requests never wait for each other.
     for queue_id in sorted(by_queue):
-        queue = await find_queue(session, workspace_id, queue_id, lock=True)
+        queue = await lock_row(session, Queue, workspace_id, queue_id)
         if queue is None:
             raise QueueGoneError
         taken = await _taken_slots(session, queue, (), now)
@@ -284,23 +279,8 @@ async def _new_slots(
 
 
 _LEAVE = text("UPDATE posts SET queue_id = NULL WHERE id = ANY(CAST(:ids AS text[]))")
-_JOIN = RecordedUpdate(
-    f"""
-UPDATE posts SET queue_id = :queue_id, timezone = :timezone, scheduled_wall = new.wall, scheduled_for = new.at,
-  due_at = new.at, {NEW_VERSION}, next_delivery_at = bulk_delivery_at_v1(new.at)
-FROM unnest(
-  CAST(:ids AS text[]), CAST(:walls AS text[]), CAST(:times AS timestamptz[]),
-  CAST(:befores AS text[]), CAST(:afters AS text[])
-) AS new (id, wall, at, before, after)
-WHERE posts.id = new.id
-""",  # noqa: S608 our own columns
-    changed_field="scheduledFor",
-)
-_WAIT = text("""
-UPDATE targets SET due_at = new.at, begun_at = NULL, preflight_at = NULL, preflight_code = NULL, warning = NULL
-FROM unnest(CAST(:ids AS text[]), CAST(:times AS timestamptz[])) AS new (post_id, at)
-WHERE targets.post_id = new.post_id
-""")
+_JOIN = move_statement("queue_id = :queue_id, timezone = :timezone,")
+_WAIT = wait_statement("post_id", begun=False)
 
 
 async def posts_in_slots(session: AsyncSession, queue_id: str, first: date, last: date) -> dict[datetime, str]:

@@ -15,8 +15,9 @@ from domain.series import OccurrenceState, SeriesPattern, coming_from, content_d
 from store.models import OccurrenceEntry, Post, Series
 from store.posts.changes import delete_many
 from store.posts.contents import post_content, rewrite
+from store.posts.queries import read_posts
 from store.series.planning import CampaignTimes
-from store.series.rows import list_entries, lock_posts
+from store.series.rows import list_entries
 
 _END = "9999"
 """After every wall time."""
@@ -61,8 +62,7 @@ async def change_posts(
     Posts that are missing under the new pattern are made by `plan_series`.
     """
     change = SeriesChange()
-    entries = await _coming_entries(session, series, now)
-    posts = await lock_posts(session, [entry.post_id for entry in entries.values()])
+    entries, posts = await _lock_coming(session, series, now)
     coming = _occurrences(pattern, entries, times)
     removed: list[tuple[Post, OccurrenceEntry]] = []
     # Hundreds of posts with hundreds of targets each take too long for one piece of work.
@@ -137,24 +137,26 @@ async def _release(session: AsyncSession, entry: OccurrenceEntry) -> None:
 async def delete_posts(session: AsyncSession, series: Series, actor: Actor, now: datetime) -> SeriesChange:
     """Delete the posts of a locked series whose publishing has not begun."""
     change = SeriesChange()
-    entries = await _coming_entries(session, series, now)
-    posts = await lock_posts(session, [entry.post_id for entry in entries.values()])
+    entries, posts = await _lock_coming(session, series, now)
     await _delete(session, change, [(post, entries[post.occurrence or ""]) for post in posts.values()], actor, now)
     return change
 
 
 async def count_unsent(session: AsyncSession, series: Series, now: datetime) -> int:
     """Return how many posts of a locked series have not begun."""
-    entries = await _coming_entries(session, series, now)
-    posts = await lock_posts(session, [entry.post_id for entry in entries.values()])
+    _, posts = await _lock_coming(session, series, now)
     return sum(not _has_begun(post, now) for post in posts.values())
 
 
-async def _coming_entries(session: AsyncSession, series: Series, now: datetime) -> dict[str, OccurrenceEntry]:
+async def _lock_coming(
+    session: AsyncSession, series: Series, now: datetime
+) -> tuple[dict[str, OccurrenceEntry], dict[str, Post]]:
+    """Return the entries of the occurrences that come, by wall time, and their posts, which are locked, by id."""
     # From the beginning of the day: a post of today that has begun keeps the day from getting another.
     first = datetime.combine(coming_from(now).date(), time())
     entries = await list_entries(session, series.id, first.isoformat(), _END)
-    return {key: entry for key, entry in entries.items() if entry.state == OccurrenceState.MADE}
+    made = {key: entry for key, entry in entries.items() if entry.state == OccurrenceState.MADE}
+    return made, await read_posts(session, Post.id.in_([entry.post_id for entry in made.values()]), lock=True)
 
 
 def _occurrences(

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import Select, func, select, text
+from sqlalchemy import Select, select, text
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import defer
@@ -19,6 +19,7 @@ from store.campaigns.campaigns import join_campaign
 from store.models import OccurrenceEntry, Post, Series
 from store.posts.contents import NewPost, new_columns
 from store.posts.creating import create_posts
+from store.rows import count_rows
 from store.series.rows import list_entries, series_pattern, series_rules
 
 MOST_AT_ONCE = 100
@@ -188,10 +189,8 @@ async def _room(session: AsyncSession, series: Series, most_open_posts: int) -> 
     """Return how many posts the series may get now."""
     if not most_open_posts:
         return MOST_AT_ONCE
-    still_open = select(Post.id).where(Post.workspace_id == series.workspace_id, Post.status.in_(_OPEN))
-    limited = still_open.limit(most_open_posts).subquery()
-    count = (await session.execute(select(func.count()).select_from(limited))).scalar_one()
-    return min(most_open_posts - count, MOST_AT_ONCE)
+    still_open = (Post.workspace_id == series.workspace_id, Post.status.in_(_OPEN))
+    return min(most_open_posts - await count_rows(session, *still_open, most=most_open_posts), MOST_AT_ONCE)
 
 
 def _make(

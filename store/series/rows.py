@@ -5,12 +5,12 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
-from sqlalchemy.orm import defer, selectinload
+from sqlalchemy.orm import defer
 
 from domain.recurrence.expansion import Pattern, S, Segment
 from domain.series import SeriesPattern, SeriesSegment
-from store.models import OccurrenceEntry, Post, Series
-from store.rows import delete_rows
+from store.models import OccurrenceEntry, Series
+from store.rows import delete_rows, newest_rows
 
 OCCURRENCES_KEPT = timedelta(days=400)
 """How long past occurrences are listed: the trail of their posts is kept a year by default."""
@@ -40,23 +40,6 @@ def write_pattern(series: Series, pattern: SeriesPattern) -> None:
     series.include = sorted(wall.isoformat() for wall in pattern.include)
 
 
-async def find_series(session: AsyncSession, workspace_id: str, series_id: str) -> Series | None:
-    """Return a series of a workspace."""
-    return await session.scalar(select(Series).where(Series.workspace_id == workspace_id, Series.id == series_id))
-
-
-async def lock_series(session: AsyncSession, workspace_id: str, series_id: str) -> Series | None:
-    """Lock a series until the transaction ends, and return it as it is then. Its posts are locked after it."""
-    query = select(Series).where(Series.workspace_id == workspace_id, Series.id == series_id)
-    return await session.scalar(query.with_for_update(), execution_options={"populate_existing": True})
-
-
-async def count_series(session: AsyncSession, workspace_id: str) -> int:
-    """Return how many series a workspace has."""
-    query = select(func.count()).select_from(Series).where(Series.workspace_id == workspace_id)
-    return (await session.execute(query)).scalar_one()
-
-
 async def count_by_campaign(session: AsyncSession, workspace_id: str, campaign_ids: Collection[str]) -> dict[str, int]:
     """Return how many series each of these campaigns has, without those that have none."""
     query = select(Series.campaign_id, func.count()).where(
@@ -75,13 +58,9 @@ async def list_series(
     campaign_id: str | None = None,
 ) -> Sequence[Series]:
     """Return series of a workspace, the newest first, without their contents."""
-    query = select(Series).where(Series.workspace_id == workspace_id).order_by(Series.id.desc()).limit(limit)
-    query = query.options(defer(Series.contents))
-    if before_id is not None:
-        query = query.where(Series.id < before_id)
-    if campaign_id is not None:
-        query = query.where(Series.campaign_id == campaign_id)
-    return list(await session.scalars(query))
+    conditions = [] if campaign_id is None else [Series.campaign_id == campaign_id]
+    options = [defer(Series.contents)]
+    return await newest_rows(session, Series, workspace_id, limit, before_id, *conditions, options=options)
 
 
 async def list_entries(session: AsyncSession, series_id: str, first: str, end: str) -> dict[str, OccurrenceEntry]:
@@ -90,14 +69,6 @@ async def list_entries(session: AsyncSession, series_id: str, first: str, end: s
         OccurrenceEntry.series_id == series_id, OccurrenceEntry.occurrence >= first, OccurrenceEntry.occurrence < end
     )
     return {entry.occurrence: entry for entry in await session.scalars(query.order_by(OccurrenceEntry.occurrence))}
-
-
-async def lock_posts(session: AsyncSession, post_ids: Collection[str]) -> dict[str, Post]:
-    """Lock posts with their targets in the order of their ids, and return those that exist."""
-    query = select(Post).where(Post.id.in_(post_ids)).order_by(Post.id).options(selectinload(Post.targets))
-    query = query.with_for_update(of=Post)
-    posts = await session.scalars(query, execution_options={"populate_existing": True})
-    return {post.id: post for post in posts}
 
 
 async def delete_old_entries(session: AsyncSession, now: datetime, limit: int) -> int:

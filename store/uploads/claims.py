@@ -8,13 +8,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 
-from sqlalchemy import func, select, text
+from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from domain.uploads import CLAIMED_FOR, PARTS_WITHIN, UNUSED_FOR, UPLOAD_WITHIN, UploadState
 from store.database import Pool
 from store.models import Upload
-from store.rows import lock
+from store.rows import count_rows, lock
 from store.uploads.thumbnails import has_picture, request_thumbnail
 
 _CLAIM = text("""
@@ -169,10 +169,8 @@ class FetchError:
 async def count_fetches(session: AsyncSession, workspace_id: str) -> int:
     """Return how many uploads of a workspace wait to be fetched, or are being fetched."""
     open_states = [state.value for state in UploadState if state.is_open]
-    query = select(func.count()).where(
-        Upload.workspace_id == workspace_id, Upload.fetch_at.is_not(None), Upload.state.in_(open_states)
-    )
-    return await session.scalar(query) or 0
+    waits = (Upload.fetch_at.is_not(None), Upload.state.in_(open_states))
+    return await count_rows(session, Upload.workspace_id == workspace_id, *waits)
 
 
 async def is_fetch_due(database: Pool) -> bool:

@@ -3,12 +3,14 @@
 from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
 
-from sqlalchemy import delete, select, update
+from sqlalchemy import select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from domain.uploads import UNUSED_FOR, UploadState
+from store import rows
 from store.models import StorageMarker, Upload
+from store.rows import update_rows
 from store.uploads.rows import UploadUses, mark_deleted, read_uses
 
 
@@ -71,14 +73,12 @@ async def list_deleted(session: AsyncSession, now: datetime, most: int) -> Seque
 
 async def postpone(session: AsyncSession, upload_ids: Collection[str], until: datetime) -> None:
     """Let uploads be looked at later."""
-    later = update(Upload).where(Upload.id.in_(upload_ids)).values(expires_at=until)
-    await session.execute(later, execution_options={"synchronize_session": False})
+    await update_rows(session, Upload, Upload.id.in_(upload_ids), expires_at=until)
 
 
 async def delete_rows(session: AsyncSession, upload_ids: Collection[str]) -> None:
     """Delete the rows of uploads whose bytes are gone."""
-    marked = delete(Upload).where(Upload.id.in_(upload_ids), Upload.state == UploadState.DELETED.value)
-    await session.execute(marked, execution_options={"synchronize_session": False})
+    await rows.delete_rows(session, Upload.id, Upload.id.in_(upload_ids), Upload.state == UploadState.DELETED.value)
 
 
 async def known_keys(session: AsyncSession, keys: Collection[str]) -> set[str]:

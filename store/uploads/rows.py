@@ -5,7 +5,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
-from sqlalchemy import ColumnElement, any_, func, literal, or_, select, text, update
+from sqlalchemy import ColumnElement, any_, func, literal, or_, select, text
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -14,13 +14,14 @@ from domain.uploads import LARGEST_UPLOAD, MOST_UPLOADS, UploadState
 from store.database import Pool
 from store.models import Upload, UploadUse
 from store.models.base import Id
-from store.rows import lock
+from store.rows import find_row, lock, newest_rows, update_rows
 
 _PUBLIC = """
 SELECT id, workspace_id, key, filename, coalesce(sniffed_type, content_type), coalesce(size, 0), sha256,
   coalesce(etag, ''), state = 'ready'
 FROM uploads WHERE token = $1 AND state <> 'deleted'
 """
+_IS_KEPT: ColumnElement[bool] = Upload.state != UploadState.DELETED.value
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,16 +71,13 @@ async def begin_upload(session: AsyncSession, new: NewUpload) -> Upload:
 
 async def find_by_id(session: AsyncSession, upload_id: str) -> Upload | None:
     """Return the upload of any workspace that is not deleted. The caller has shown that it may know of it."""
-    query = select(Upload).where(Upload.id == upload_id, Upload.state != UploadState.DELETED.value)
+    query = select(Upload).where(Upload.id == upload_id, _IS_KEPT)
     return await session.scalar(query, execution_options={"populate_existing": True})
 
 
 async def find_upload(session: AsyncSession, workspace_id: str, upload_id: str) -> Upload | None:
     """Return an upload of a workspace that is not deleted."""
-    query = select(Upload).where(
-        Upload.id == upload_id, Upload.workspace_id == workspace_id, Upload.state != UploadState.DELETED.value
-    )
-    return await session.scalar(query, execution_options={"populate_existing": True})
+    return await find_row(session, Upload, workspace_id, upload_id, _IS_KEPT)
 
 
 def has_token(tokens: Collection[str]) -> ColumnElement[bool]:
@@ -89,9 +87,7 @@ def has_token(tokens: Collection[str]) -> ColumnElement[bool]:
 
 async def find_uploads_by_token(session: AsyncSession, workspace_id: str, tokens: Collection[str]) -> Sequence[Upload]:
     """Return the uploads of a workspace with these tokens that are not deleted."""
-    query = select(Upload).where(
-        has_token(tokens), Upload.workspace_id == workspace_id, Upload.state != UploadState.DELETED.value
-    )
+    query = select(Upload).where(has_token(tokens), Upload.workspace_id == workspace_id, _IS_KEPT)
     return list(await session.scalars(query))
 
 
@@ -105,15 +101,13 @@ async def list_uploads(
     type_prefix: str | None = None,
 ) -> Sequence[Upload]:
     """Return uploads of a workspace, the newest first, from before an id on."""
-    query = select(Upload).where(Upload.workspace_id == workspace_id, Upload.state != UploadState.DELETED.value)
-    if before is not None:
-        query = query.where(Upload.id < before)
+    conditions = [_IS_KEPT]
     if states:
-        query = query.where(Upload.state.in_([state.value for state in states]))
+        conditions.append(Upload.state.in_([state.value for state in states]))
     if type_prefix is not None:
         content_type = func.coalesce(Upload.sniffed_type, Upload.content_type)
-        query = query.where(content_type.startswith(type_prefix, autoescape=True))
-    return list(await session.scalars(query.order_by(Upload.id.desc()).limit(most)))
+        conditions.append(content_type.startswith(type_prefix, autoescape=True))
+    return await newest_rows(session, Upload, workspace_id, most, before, *conditions)
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,18 +133,15 @@ async def find_public(database: Pool, token: str) -> PublicUpload | None:
 
 async def lock_upload(session: AsyncSession, upload_id: str) -> bool:
     """Lock an upload until the transaction ends; False if it is deleted."""
-    query = select(Upload.id).where(Upload.id == upload_id, Upload.state != UploadState.DELETED.value)
+    query = select(Upload.id).where(Upload.id == upload_id, _IS_KEPT)
     return await session.scalar(query.with_for_update()) is not None
 
 
 async def mark_deleted(session: AsyncSession, upload_id: str, now: datetime) -> None:
     """Let a worker delete a file and its row. The caller has locked the row and knows that no post names it."""
-    gone = update(Upload).where(Upload.id == upload_id)
-    await session.execute(
-        gone.values(
-            state=UploadState.DELETED.value, expires_at=now, claimed_until=None, source_url=None, fetch_at=None
-        ),
-        execution_options={"synchronize_session": False},
+    values = {"state": UploadState.DELETED.value, "expires_at": now}
+    await update_rows(
+        session, Upload, Upload.id == upload_id, **values, claimed_until=None, source_url=None, fetch_at=None
     )
 
 

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from operator import attrgetter
 from typing import Any
 
-from sqlalchemy import Row, TextClause, func, or_, select, text, update
+from sqlalchemy import Row, TextClause, func, or_, select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from domain.webhooks import (
@@ -21,6 +21,7 @@ from domain.webhooks import (
 from store.announcer import announce
 from store.database import Pool
 from store.models import Delivery, DeliveryAttempt, Event, Webhook
+from store.rows import current_row, update_rows
 
 _CLAIMED_FOR = timedelta(seconds=60)
 """How long a claim lasts: longer than a round of a worker (activities.webhooks)."""
@@ -109,10 +110,7 @@ class Settled:
 
 async def release_deliveries(session: AsyncSession, delivery_ids: Sequence[str]) -> None:
     """Give claimed deliveries back, of which nothing was sent."""
-    await session.execute(
-        update(Delivery).where(Delivery.id.in_(delivery_ids)).values(claimed_until=None),
-        execution_options={"synchronize_session": False},
-    )
+    await update_rows(session, Delivery, Delivery.id.in_(delivery_ids), claimed_until=None)
 
 
 async def settle_failure(
@@ -120,7 +118,7 @@ async def settle_failure(
 ) -> Settled:
     """Write the answer of an endpoint that has not taken an event."""
     # Locked first: answers to several events come at the same time.
-    webhook = await session.get(Webhook, webhook_id, with_for_update=True, populate_existing=True)
+    webhook = await current_row(session, Webhook, webhook_id, lock=True)
     delivery = select(Delivery.id).where(Delivery.id == claimed.id).with_for_update(read=True, key_share=True)
     if webhook is None or await session.scalar(delivery) is None:
         # The endpoint was deleted, or this event with all that is old.
@@ -149,10 +147,7 @@ async def settle_failure(
         )
     )
     # An answer that comes after another worker has delivered the event again changes nothing.
-    still_waiting = update(Delivery).where(Delivery.id == claimed.id, _IS_WAITING)
-    await session.execute(
-        still_waiting.values(**values, claimed_until=None), execution_options={"synchronize_session": False}
-    )
+    await update_rows(session, Delivery, Delivery.id == claimed.id, _IS_WAITING, **values, claimed_until=None)
     return settled
 
 
@@ -173,10 +168,7 @@ def _failed(webhook: Webhook, event_id: str, answer: Answer, began: datetime, no
 
 async def drop_delivery(session: AsyncSession, delivery_id: str) -> None:
     """Give up a delivery whose event is not kept any more."""
-    await session.execute(
-        update(Delivery).where(Delivery.id == delivery_id).values(state=DeliveryState.DROPPED.value),
-        execution_options={"synchronize_session": False},
-    )
+    await update_rows(session, Delivery, Delivery.id == delivery_id, state=DeliveryState.DROPPED.value)
     announce(session, delivery_id)
 
 
@@ -194,11 +186,6 @@ async def next_due(session: AsyncSession, webhook: Webhook) -> datetime | None:
     )
     test_at: datetime | None = await session.scalar(tests)
     return min(webhook.probe_at, test_at) if test_at else webhook.probe_at
-
-
-async def find_webhook(session: AsyncSession, webhook_id: str) -> Webhook | None:
-    """Return an endpoint of any workspace."""
-    return await session.get(Webhook, webhook_id, populate_existing=True)
 
 
 async def overdue_endpoints(session: AsyncSession, before: datetime, limit: int) -> Sequence[tuple[str, str]]:

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
-from sqlalchemy import delete, func, insert, select, text, update
+from sqlalchemy import func, insert, select, text
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import defer
@@ -14,7 +14,7 @@ from domain.ids import new_id
 from domain.webhooks import DeliveryState, DisabledReason
 from store.announcer import announce
 from store.models import Delivery, DeliveryAttempt, HandoverKey, Listener, Webhook
-from store.rows import lock
+from store.rows import count_rows, delete_rows, find_row, lock, update_rows
 from store.secrets.handover import new_pair, open_handover, seal_for
 from store.secrets.vault import KEY_ID, Vault, VaultError
 
@@ -90,8 +90,7 @@ class NewEndpoint:
 async def create_endpoint(session: AsyncSession, endpoint: NewEndpoint, most: int) -> bool:
     """Create an endpoint and let its workspace listen; False if the workspace has `most` endpoints already."""
     await lock(session, f"webhooks.{endpoint.workspace_id}")
-    existing = select(func.count()).where(Webhook.workspace_id == endpoint.workspace_id)
-    if (await session.scalar(existing) or 0) >= most:
+    if await count_rows(session, Webhook.workspace_id == endpoint.workspace_id) >= most:
         return False
     await session.execute(
         insert(Webhook).values(
@@ -121,15 +120,12 @@ async def list_endpoints(session: AsyncSession, workspace_id: str) -> list[Webho
 
 async def find_endpoint(session: AsyncSession, workspace_id: str, webhook_id: str) -> Webhook | None:
     """Return an endpoint of a workspace."""
-    query = select(Webhook).where(Webhook.workspace_id == workspace_id, Webhook.id == webhook_id)
-    return await session.scalar(query.options(*_WITHOUT_SECRETS))
+    return await find_row(session, Webhook, workspace_id, webhook_id, options=_WITHOUT_SECRETS)
 
 
 async def change_endpoint(session: AsyncSession, workspace_id: str, webhook_id: str, **values: object) -> None:
     """Change settings of an endpoint, and deliver what waits if it is enabled now."""
-    own = (Webhook.workspace_id == workspace_id, Webhook.id == webhook_id)
-    without_session = {"synchronize_session": False}
-    await session.execute(update(Webhook).where(*own).values(**values), execution_options=without_session)
+    await update_rows(session, Webhook, Webhook.workspace_id == workspace_id, Webhook.id == webhook_id, **values)
     announce(session, webhook_id)
 
 
@@ -146,21 +142,17 @@ def switched(enabled: bool) -> dict[str, object]:
 
 async def delete_endpoint(session: AsyncSession, workspace_id: str, webhook_id: str) -> bool:
     """Delete an endpoint; False if the workspace has no such endpoint. The log of it stays for its time."""
-    gone = delete(Webhook).where(Webhook.workspace_id == workspace_id, Webhook.id == webhook_id).returning(Webhook.id)
-    return await session.scalar(gone, execution_options={"synchronize_session": False}) is not None
+    own = (Webhook.workspace_id == workspace_id, Webhook.id == webhook_id)
+    return await delete_rows(session, Webhook.id, *own) == 1
 
 
 async def count_waiting(session: AsyncSession, webhook_ids: Sequence[str]) -> dict[str, int]:
     """Return how many events wait for each endpoint: at most _COUNTED."""
-    counts = {}
-    for webhook_id in webhook_ids:
-        waiting = select(Delivery.id).where(
-            Delivery.webhook_id == webhook_id, Delivery.state == text(f"'{DeliveryState.WAITING.value}'")
-        )
-        counts[webhook_id] = (
-            await session.scalar(select(func.count()).select_from(waiting.limit(_COUNTED).subquery())) or 0
-        )
-    return counts
+    is_waiting = Delivery.state == text(f"'{DeliveryState.WAITING.value}'")
+    return {
+        webhook_id: await count_rows(session, Delivery.webhook_id == webhook_id, is_waiting, most=_COUNTED)
+        for webhook_id in webhook_ids
+    }
 
 
 async def add_test(session: AsyncSession, workspace_id: str, webhook_id: str) -> str | None:

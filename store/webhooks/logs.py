@@ -12,7 +12,7 @@ from domain.ids import first_id, last_id
 from domain.webhooks import KEPT, DeliveryCause, DeliveryState
 from store.announcer import announce
 from store.models import Delivery, DeliveryAttempt, Event, Webhook
-from store.rows import delete_rows
+from store.rows import delete_first, update_rows
 
 _AGAIN = {"state": DeliveryState.WAITING.value, "attempts": 0}
 
@@ -107,16 +107,9 @@ async def redeliver(
 
 async def redeliver_exhausted(session: AsyncSession, webhook_id: str, now: datetime) -> None:
     """Deliver again what an endpoint did not get although all attempts were made. Tests are left alone."""
-    await session.execute(
-        update(Delivery)
-        .where(
-            Delivery.webhook_id == webhook_id,
-            Delivery.state == DeliveryState.EXHAUSTED,
-            Delivery.cause != DeliveryCause.TEST,
-        )
-        .values(**_AGAIN, next_at=now, cause=DeliveryCause.REDELIVERY.value),
-        execution_options={"synchronize_session": False},
-    )
+    is_exhausted = (Delivery.state == DeliveryState.EXHAUSTED, Delivery.cause != DeliveryCause.TEST)
+    again = {**_AGAIN, "next_at": now, "cause": DeliveryCause.REDELIVERY.value}
+    await update_rows(session, Delivery, Delivery.webhook_id == webhook_id, *is_exhausted, **again)
 
 
 async def recover(session: AsyncSession, webhook: Webhook, since: datetime, until: datetime, most: int) -> int:
@@ -165,8 +158,7 @@ _FIRST_WITHOUT_DELIVERY = text("""
 
 async def delete_past_deliveries(session: AsyncSession, now: datetime, limit: int) -> int:
     """Delete up to `limit` deliveries that are older than KEPT; return how many were deleted."""
-    past = select(Delivery.id).where(Delivery.id < first_id("dlv", now - KEPT)).order_by(Delivery.id).limit(limit)
-    return await delete_rows(session, Delivery.id, Delivery.id.in_(past))
+    return await delete_first(session, Delivery.id, Delivery.id, limit, Delivery.id < first_id("dlv", now - KEPT))
 
 
 async def drop_surplus(session: AsyncSession, most: int) -> int:
@@ -181,10 +173,7 @@ async def drop_surplus(session: AsyncSession, most: int) -> int:
     for webhook_id, count in (await session.execute(crowded)).all():
         oldest = select(Delivery.id).where(Delivery.webhook_id == webhook_id, _IS_WAITING)
         surplus = oldest.order_by(Delivery.event_id).limit(count - most)
-        await session.execute(
-            update(Delivery).where(Delivery.id.in_(surplus)).values(state=DeliveryState.DROPPED.value),
-            execution_options={"synchronize_session": False},
-        )
+        await update_rows(session, Delivery, Delivery.id.in_(surplus), state=DeliveryState.DROPPED.value)
         dropped += count - most
     return dropped
 

@@ -3,16 +3,15 @@
 import hashlib
 import re
 import secrets
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from sqlalchemy import delete, func, select, text
+from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from domain.ids import new_id
 from domain.workspaces import MOST_VIEWS, ViewDetail
 from store.models import CalendarView
-from store.rows import lock
+from store.rows import count_rows, delete_rows, lock
 from store.workspaces.keys import Caller
 
 TOKEN_PREFIX = "cal_"  # noqa: S105 the beginning of every token
@@ -64,8 +63,7 @@ async def create_view(
 ) -> NewView | None:
     """Create a view of a workspace's calendar; None if the workspace has as many as it may have."""
     await lock(session, f"calendar_views.{workspace_id}")
-    ours = select(func.count()).select_from(CalendarView).where(CalendarView.workspace_id == workspace_id)
-    if (await session.execute(ours)).scalar_one() >= MOST_VIEWS:
+    if await count_rows(session, CalendarView.workspace_id == workspace_id) >= MOST_VIEWS:
         return None
     token = TOKEN_PREFIX + secrets.token_urlsafe(32)
     row = CalendarView(
@@ -103,16 +101,10 @@ async def recognize_view(session: AsyncSession, token: str) -> Viewer | None:
     )
 
 
-async def list_views(session: AsyncSession, workspace_id: str) -> Sequence[CalendarView]:
-    """Return all views of a workspace, the newest first."""
-    query = select(CalendarView).where(CalendarView.workspace_id == workspace_id).order_by(CalendarView.id.desc())
-    return list(await session.scalars(query))
-
-
 async def delete_view(session: AsyncSession, workspace_id: str, view_id: str) -> bool:
     """Delete a view, and so revoke its token; return whether the workspace had it."""
-    ours = delete(CalendarView).where(CalendarView.workspace_id == workspace_id, CalendarView.id == view_id)
-    return await session.scalar(ours.returning(CalendarView.id)) is not None
+    its_own = (CalendarView.workspace_id == workspace_id, CalendarView.id == view_id)
+    return await delete_rows(session, CalendarView.id, *its_own) == 1
 
 
 def _digest(token: str) -> bytes:

@@ -1,7 +1,7 @@
 """Workspaces and their API keys: made, recognized, listed and revoked. A key itself is never stored."""
 
 import hashlib
-from collections.abc import Collection, Sequence
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -13,6 +13,7 @@ from domain.api_keys import ALL_SCOPES, SHOWN, Scope, new_key_text
 from domain.ids import new_id, new_workspace_id
 from domain.workspaces import ConnectPage
 from store.models import ApiKey, Workspace
+from store.rows import count_rows
 
 
 async def create_workspace(session: AsyncSession, name: str) -> str:
@@ -48,6 +49,7 @@ async def find_workspace(session: AsyncSession, name_or_id: str) -> str | None:
     )
 
 
+_IS_VALID = (ApiKey.revoked_at.is_(None), or_(ApiKey.expires_at.is_(None), ApiKey.expires_at > func.now()))
 _RECOGNIZE = text(
     """
 WITH found AS (
@@ -148,9 +150,7 @@ async def recognize_key(session: AsyncSession, key: str) -> Caller | None:
 
 async def workspace_of_key(session: AsyncSession, key: str) -> str | None:
     """Return the workspace of a key, None if it is unknown, revoked or expired; this is not recorded as a use."""
-    living = or_(ApiKey.expires_at.is_(None), ApiKey.expires_at > func.now())
-    query = select(ApiKey.workspace_id).where(ApiKey.sha256 == digest(key), ApiKey.revoked_at.is_(None), living)
-    return await session.scalar(query)
+    return await session.scalar(select(ApiKey.workspace_id).where(ApiKey.sha256 == digest(key), *_IS_VALID))
 
 
 async def list_keys(session: AsyncSession, workspace_id: str | None = None) -> list[tuple[ApiKey, str]]:
@@ -213,21 +213,4 @@ async def revoke_key_for(session: AsyncSession, caller: str, key_id: str) -> boo
 
 async def count_valid_keys(session: AsyncSession, workspace_id: str) -> int:
     """Return how many keys of a workspace are neither revoked nor expired."""
-    living = or_(ApiKey.expires_at.is_(None), ApiKey.expires_at > func.now())
-    query = select(func.count()).where(ApiKey.workspace_id == workspace_id, ApiKey.revoked_at.is_(None), living)
-    return await session.scalar(query) or 0
-
-
-async def find_key(session: AsyncSession, workspace_id: str, key_id: str) -> ApiKey | None:
-    """Return a key of a workspace by its id."""
-    return await session.scalar(select(ApiKey).where(ApiKey.id == key_id, ApiKey.workspace_id == workspace_id))
-
-
-async def list_page_of_keys(
-    session: AsyncSession, workspace_id: str, limit: int, before_id: str | None
-) -> Sequence[ApiKey]:
-    """Return keys of a workspace, the newest first, from the one before `before_id` on."""
-    query = select(ApiKey).where(ApiKey.workspace_id == workspace_id)
-    if before_id is not None:
-        query = query.where(ApiKey.id < before_id)
-    return (await session.scalars(query.order_by(ApiKey.id.desc()).limit(limit))).all()
+    return await count_rows(session, ApiKey.workspace_id == workspace_id, *_IS_VALID)

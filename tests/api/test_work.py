@@ -18,8 +18,9 @@ import pytest
 from litestar import Litestar
 
 from platforms.registry import platforms
+from store.models import Series
+from store.rows import lock_row
 from store.series.planning import plan_series
-from store.series.rows import lock_series
 from tests.api.bounds import Bounds, Operation, operations, repaired
 from tests.api.conftest import make_client, read_answer
 from tests.pieces import LONGEST_S, Pieces, measured_pieces
@@ -143,7 +144,7 @@ async def _fill(loaded: Loaded, stack: Stack, workspace_id: str) -> None:
         missing = 1
         while missing:
             async with stack.database.transaction() as session:
-                row = await lock_series(session, workspace_id, series_id)
+                row = await lock_row(session, Series, workspace_id, series_id)
                 assert row is not None
                 missing = (await plan_series(session, row, datetime.now(UTC))).missing
     post_ids = [item["id"] for item in created["results"]]

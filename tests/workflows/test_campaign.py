@@ -12,11 +12,12 @@ from domain.pauses import MissedPolicy
 from domain.post import PostStatus, TargetStatus
 from domain.transitions import BeforeSend, paused
 from reconcile.campaigns import start_lost_campaigns
-from store.campaigns.campaigns import find_campaign, lock_campaign
+from store.campaigns.campaigns import lock_campaign
 from store.campaigns.operations import list_operations
 from store.campaigns.pausing import pause_campaign
 from store.models import Campaign, Post
 from store.publishing.sending import settle
+from store.rows import find_row
 from tests.stack import Stack
 from tests.workflows.campaigns import campaign_handle, change, comes_to, save_campaign, save_post, tell
 from tests.workflows.test_held import comes_to_be
@@ -32,7 +33,7 @@ async def campaign(stack: Stack) -> Campaign:
 
 async def row(stack: Stack, campaign: Campaign) -> Campaign:
     async with stack.database.reading() as session:
-        stored = await find_campaign(session, campaign.workspace_id, campaign.id)
+        stored = await find_row(session, Campaign, campaign.workspace_id, campaign.id)
     assert stored is not None
     return stored
 

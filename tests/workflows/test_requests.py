@@ -7,10 +7,10 @@ import pytest
 
 from domain.errors import Conflict, Unprocessable
 from domain.post import PostStatus, TargetStatus
-from store.models import Post
+from store.models import Post, Revision
 from store.posts.changes import lock_post, reopen
-from store.posts.queries import find_revision
 from store.publishing.targets import list_attempts
+from store.rows import current_row
 from tests.before_due import before_due, passed
 from tests.stack import CLIENT, Stack
 
@@ -142,7 +142,7 @@ async def test_an_edit_moves_the_target_to_a_new_version(stack: Stack) -> None:
 
     async def applied() -> bool:
         async with stack.database.transaction() as session:
-            revision = await find_revision(session, revision_id)
+            revision = await current_row(session, Revision, revision_id)
             return revision is not None and revision.state == "applied"
 
     assert await stack.outcomes.wait(post.id, applied, 10)

@@ -7,7 +7,8 @@ import pytest
 
 from domain.post import PostStatus
 from platforms.steps import thread
-from store.posts.queries import find_revision
+from store.models import Revision
+from store.rows import current_row
 from tests.stack import Stack
 
 
@@ -56,7 +57,7 @@ async def test_a_thread_that_ends_early_warns_and_its_first_post_may_be_edited(s
 
     async def applied() -> bool:
         async with stack.database.transaction() as session:
-            revision = await find_revision(session, revision_id)
+            revision = await current_row(session, Revision, revision_id)
             return revision is not None and revision.state == "applied"
 
     assert await stack.outcomes.wait(post.id, applied, 10)

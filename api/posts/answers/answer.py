@@ -12,7 +12,6 @@ from api.shared.waiting import Deadline
 from api.views import write_json
 from domain.errors import Problem
 from store.models import Post
-from store.posts.lists import ShownPost
 
 _REPLAYED = {"Idempotent-Replayed": "true"}
 
@@ -32,14 +31,12 @@ class Answer:
     """
 
 
-def answer_post(
-    post: Post | ShownPost, status: int = 200, *, waited: bool = False, warnings: Iterable[Problem] = ()
-) -> Answer:
+def answer_post(post: Post, status: int = 200, *, waited: bool = False, warnings: Iterable[Problem] = ()) -> Answer:
     """Answer with a post as its rows are now, and with warnings of the request."""
     return Answer(status, write_json(render_post(post, warnings)), waited=waited)
 
 
-def answer_posts(posts: Sequence[Post | ShownPost], cursor: str | None) -> Answer:
+def answer_posts(posts: Sequence[Post], cursor: str | None) -> Answer:
     """Answer 200 with a page of posts; `cursor` leads to the next one."""
     page = PageView(posts=[render_post(post) for post in posts], cursor=cursor, hasMore=cursor is not None)
     return answer_view(page)

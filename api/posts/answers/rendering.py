@@ -16,7 +16,6 @@ from domain.schedule import local_time, rfc3339
 from platforms.codes import Codes, known_codes, public_codes
 from platforms.registry import platforms
 from store.models import Attempt, Post, Target
-from store.posts.lists import ShownPost, ShownTarget
 
 TIME_PASSED: ProblemView = {
     "error": "The time of this draft has passed and it was not published: give it another time, or publish it now",
@@ -27,7 +26,7 @@ _SMOOTH = {TargetStatus.PENDING, TargetStatus.PUBLISHING, TargetStatus.PUBLISHED
 """Statuses of nearly all targets: if the row has no warning or error, their answer needs no further fields."""
 
 
-def render_post(post: Post | ShownPost, warnings: Iterable[Problem] = ()) -> PostView:
+def render_post(post: Post, warnings: Iterable[Problem] = ()) -> PostView:
     """Return a post as clients read it; its targets must be loaded. Values not given are left out, not null.
 
     `warnings`: those of the request, before those of its rows.
@@ -66,7 +65,7 @@ def render_post(post: Post | ShownPost, warnings: Iterable[Problem] = ()) -> Pos
     return shown
 
 
-def _show_plan(shown: PostView, post: Post | ShownPost) -> None:
+def _show_plan(shown: PostView, post: Post) -> None:
     """Add what a post is part of and waits for, and what was planned for it before."""
     if post.campaign_id is not None:
         shown["campaignId"] = post.campaign_id
@@ -87,7 +86,7 @@ def _show_plan(shown: PostView, post: Post | ShownPost) -> None:
         shown["skipReason"] = post.skip_reason
 
 
-def _preflight_warnings(targets: Sequence[Target | ShownTarget]) -> list[ProblemView]:
+def _preflight_warnings(targets: Sequence[Target]) -> list[ProblemView]:
     """Return the reasons why targets will fail, as the last check before the post's time found them."""
     return [
         {
@@ -102,7 +101,7 @@ def _preflight_warnings(targets: Sequence[Target | ShownTarget]) -> list[Problem
     ]
 
 
-def _target(post: Post | ShownPost, target: Target | ShownTarget) -> TargetView:
+def _target(post: Post, target: Target) -> TargetView:
     text = public_text(target.edited_content, post.content, target.custom_content)
     shown: TargetView = {
         "platform": target.platform,
@@ -130,7 +129,7 @@ def _target(post: Post | ShownPost, target: Target | ShownTarget) -> TargetView:
     return shown
 
 
-def _show_difficulties(shown: TargetView, target: Target | ShownTarget, status: TargetStatus) -> None:
+def _show_difficulties(shown: TargetView, target: Target, status: TargetStatus) -> None:
     """Add what a target waits for, what went wrong with it, and how to continue."""
     if target.next_attempt_at:
         shown["nextAttemptAt"] = rfc3339(target.next_attempt_at)
@@ -156,13 +155,13 @@ def _show_difficulties(shown: TargetView, target: Target | ShownTarget, status: 
         shown["hint"] = hint
 
 
-def _codes(target: Target | ShownTarget) -> Codes:
+def _codes(target: Target) -> Codes:
     category = ErrorCategory(target.error_category) if target.error_category else None
     hold = HoldReason(target.hold_reason) if target.hold_reason else None
     return known_codes(target.error_code) if category is None else public_codes(target.error_code, category, hold)
 
 
-def _hint(target: Target | ShownTarget, status: TargetStatus) -> str | None:
+def _hint(target: Target, status: TargetStatus) -> str | None:
     """Return how the post's owner can continue with an unpublished target; None if there is nothing to do."""
     if status == TargetStatus.PENDING and target.warning:
         return "Change the post by PATCH before its time; unless this is corrected, it will be refused then."

@@ -46,7 +46,7 @@ from domain.post import PostStatus
 from store.database import Database
 from store.models import ConnectedAccount, IdempotencyKey, Post
 from store.posts.chains import write_link
-from store.posts.contents import new_post
+from store.posts.contents import new_columns
 from store.posts.creating import CampaignGoneError, ExternalIdTakenError, create_post, read_accounts, read_post
 from store.posts.idempotency import KeyedRequest
 from store.posts.queries import find_by_external_id, find_post
@@ -183,7 +183,7 @@ class _Creation:
         if problem := find_campaign_problem(parsed_post, campaign):
             raise campaign_refusal(problem)
         content = parsed_post.content
-        post = new_post(
+        post = new_columns(
             self.post_id,
             workspace_id,
             workflow_id(workspace_id, self.post_id, self.request.key if self.request else None),
@@ -194,7 +194,7 @@ class _Creation:
             now=made_at(self.post_id),
             created_by=self.actor.id,
             external_digest=body_digest(payload).hex() if content.external_id is not None else None,
-        )
+        ).as_post()
         warn_of_media(post, deps)
         accounts, uploads = {}, await find_upload_problems(deps, workspace_id, content)
         if not parsed_post.is_draft:

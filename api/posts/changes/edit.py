@@ -27,7 +27,8 @@ from platforms.codes import known_codes
 from platforms.registry import platforms
 from store.models import ConnectedAccount, Post, Revision, Target
 from store.posts.contents import post_content
-from store.posts.queries import add_revision, count_revisions, find_revision
+from store.posts.queries import add_revision
+from store.rows import count_rows, current_row
 
 EDIT_LIMIT = 5
 """Edits of one tweet, as this API's contract and X's documentation say."""
@@ -59,7 +60,7 @@ async def _begin(change: PostChange, deadline: Deadline) -> Answer:
     async with change.locked_post(revision_id=revision_id) as (session, post):
         accounts = await post_accounts(session, post)
         targets = _editable(post, accounts, now)
-        if await count_revisions(session, post_id) >= MOST_REVISIONS:
+        if await count_rows(session, Revision.post_id == post_id) >= MOST_REVISIONS:
             raise Unprocessable(_TOO_MANY)
         _check_text(post, targets, accounts, text, has_media=not _MEDIA_FIELDS.isdisjoint(payload))
         edited_text = EditedText(content=text, target_ids=[target.id for target in targets])
@@ -74,7 +75,7 @@ async def _follow(deps: Dependencies, workspace_id: str, post_id: str, revision_
     """Answer with the outcome of an edit that an earlier request has saved and may not have begun."""
     async with deps.database.reading() as session:
         post = await require_post(session, workspace_id, post_id)
-        revision = await find_revision(session, revision_id)
+        revision = await current_row(session, Revision, revision_id)
         plan = plan_for(post, await post_accounts(session, post))
     if revision is not None and revision.state == RevisionState.WAITING:
         # If it is begun twice, it is made once: the second finds it settled.
@@ -85,7 +86,7 @@ async def _follow(deps: Dependencies, workspace_id: str, post_id: str, revision_
 async def _outcome(deps: Dependencies, workspace_id: str, post_id: str, revision_id: str, deadline: Deadline) -> Answer:
     await _wait(deps, post_id, revision_id, deadline)
     async with deps.database.transaction() as session:
-        revision = await find_revision(session, revision_id)
+        revision = await current_row(session, Revision, revision_id)
         post = await require_post(session, workspace_id, post_id)
         if revision is not None and revision.state == RevisionState.REFUSED:
             raise Unprocessable(_refusals(revision, post))
@@ -178,7 +179,7 @@ def _growth(post: Post, target: Target, text: str) -> int:
 async def _wait(deps: Dependencies, post_id: str, revision_id: str, deadline: Deadline) -> None:
     async def settled() -> bool:
         async with deps.database.transaction() as session:
-            revision = await find_revision(session, revision_id)
+            revision = await current_row(session, Revision, revision_id)
         return revision is None or revision.state != RevisionState.WAITING
 
     await deps.outcomes.wait(post_id, settled, deadline.seconds_left)

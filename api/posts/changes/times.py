@@ -18,8 +18,9 @@ from domain.schedule import LATE_COUNTS_AS_NOW, ScheduledTime, UnknownZone
 from platforms.registry import platforms
 from store.models import Queue
 from store.posts.chains import inspect_link
-from store.queues.queues import AccountName, find_queue, queues_of_accounts
+from store.queues.queues import AccountName, queues_of_accounts
 from store.queues.slots import QueueFullError, first_free_slot
+from store.rows import find_row, lock_row
 
 UNKNOWN_QUEUE = Problem(
     "This workspace has no such queue; GET /v1/queues lists those it has", "queue_not_found", "queue"
@@ -55,7 +56,7 @@ async def choose_slot(
     queue_id = wish
     if wish == NEXT:
         queue_id = next_queue(content, await queues_of_accounts(session, workspace_id, target_accounts(content)))
-    queue = await find_queue(session, workspace_id, queue_id, lock=lock) if queue_id.isprintable() else None
+    queue = await (lock_row if lock else find_row)(session, Queue, workspace_id, queue_id)
     if queue is None:
         raise Unprocessable(UNKNOWN_QUEUE)
     try:

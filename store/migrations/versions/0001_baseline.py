@@ -58,27 +58,6 @@ FUNCTIONS = (
     "upload_tokens_v1",
     "wants_event_v1",
 )
-_OWN_RIGHTS = (
-    "delete_past_posts_v1",
-    "emit_account_change_v1",
-    "emit_account_event_v1",
-    "emit_campaign_event_v1",
-    "emit_completed_campaign_v1",
-    "emit_disabled_webhook_v1",
-    "emit_ends_v1",
-    "emit_late_post_v1",
-    "emit_post_events_v1",
-    "emit_target_events_v1",
-    "hold_uploads_of_series_v1",
-    "issue_key_v1",
-    "keep_upload_uses_v1",
-    "note_deleted_post_v1",
-    "oldest_transaction_v1",
-    "revoke_key_v1",
-    "rotate_webhook_v1",
-    "test_webhook_v1",
-)
-"""Functions that run with their owner's rights: only roles that `store/roles.py` names may call them."""
 _ROWS = (
     "INSERT INTO bulk_turn (at) VALUES (now())",
     "INSERT INTO delivery_progress (low) VALUES (pg_snapshot_xmin(pg_current_snapshot()))",
@@ -98,7 +77,9 @@ def upgrade() -> None:
         for statement in source(script).split(";\n"):
             if statement.strip():
                 execute(statement)
-    for name in _OWN_RIGHTS:
-        execute(f"REVOKE ALL ON FUNCTION {name} FROM PUBLIC")
+    for name in FUNCTIONS:
+        if "SECURITY DEFINER" in source(name):
+            # It runs with its owner's rights: only roles that `store/roles.py` names may call it.
+            execute(f"REVOKE ALL ON FUNCTION {name} FROM PUBLIC")
     for row in _ROWS:
         execute(row)

@@ -14,8 +14,9 @@ from accounts.connecting import saving
 from api.connect.begin import MOST_AN_HOUR
 from api.dependencies import Dependencies
 from api.shared.workspace_usage import WorkspaceLimits
-from store.accounts.connected import count_accounts, has_room_for
-from store.models import Account, PendingConnection
+from store.accounts.connected import has_room_for
+from store.models import Account, ConnectedAccount, PendingConnection
+from store.rows import count_rows
 from tests.api.conftest import Client, make_client, problems
 from tests.api.connect.consents import BACK, SERVER, begin, connected, consent, refused, trade
 from tests.serving import app_over
@@ -53,7 +54,7 @@ async def test_concurrent_connections_respect_the_limit(stranger: Client, stack:
     assert sorted(answer.status_code for answer in answers) == [201, 201, 422, 422]
     assert {answer.json()["code"] for answer in answers if answer.status_code == 422} == {"too_many_accounts"}
     async with stack.database.reading() as session:
-        assert await count_accounts(session, stranger.workspace_id, 10) == 2
+        assert await count_rows(session, ConnectedAccount.workspace_id == stranger.workspace_id, most=10) == 2
     # A known account may always be connected again.
     person = next(number for number, response in enumerate(answers) if response.status_code == 201)
     back = await consent(stack, await begin(stranger, "twitter"), f"limited {person}")

@@ -29,7 +29,7 @@ from reconcile.expiry import expire
 from store.audit import add_entry, add_unless_recorded, is_recorded
 from store.database import Database
 from store.models import AccountEvent, Attempt, AuditEvent, Base, Post
-from store.posts.contents import new_post
+from store.posts.contents import new_columns
 from store.posts.creating import create_post
 from store.posts.history import read_history
 from store.posts.queries import find_post
@@ -180,13 +180,13 @@ async def test_the_database_dates_a_line(own: Stack, component: Component, model
 async def test_the_author_of_a_post_is_a_key_of_its_workspace_and_stays_so(own: Stack, stack: Stack) -> None:
     def written(created_by: str, created_at: datetime) -> Post:
         content, post_id = PostContent(), new_id("post")
-        return new_post(
+        return new_columns(
             *(post_id, own.workspace_id, post_id, content),
             status=PostStatus.DRAFT,
             due_at=None,
             now=created_at,
             created_by=created_by,
-        )
+        ).as_post()
 
     key, since = (await own.actor()).id, datetime.now(UTC)
     for stranger in ("key_x", (await stack.actor()).id):

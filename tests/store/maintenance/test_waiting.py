@@ -11,7 +11,7 @@ from domain.post import PostStatus
 from store.database import Database
 from store.maintenance.waiting import WaitingCount, count_waiting
 from store.models import WAITING, Target
-from store.posts.contents import new_post
+from store.posts.contents import new_columns
 from store.posts.creating import create_post
 from store.workspaces.keys import create_workspace
 
@@ -22,7 +22,9 @@ EARLIER = NOW - timedelta(minutes=7)
 async def target(database: Database, workspace: str, **row: object) -> None:
     post_id = new_id("post")
     content = PostContent(content="text", targets=[TargetContent(platform="twitter", account_id="tw_1")])
-    post = new_post(post_id, workspace, post_id, content, status=PostStatus.PUBLISHING, due_at=NOW, now=NOW)
+    post = new_columns(
+        post_id, workspace, post_id, content, status=PostStatus.PUBLISHING, due_at=NOW, now=NOW
+    ).as_post()
     await create_post(database, post)
     async with database.transaction() as session:
         await session.execute(update(Target).where(Target.post_id == post_id).values(**row))

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from domain.audit import changes_between
 from domain.content import PostContent, TargetContent, answer_bytes
 from domain.post import Media, MediaType, PostStatus
-from store.posts.contents import new_post, post_content
+from store.posts.contents import new_columns, post_content
 
 NOW = datetime(2026, 1, 15, 10, tzinfo=UTC)
 PHOTO = Media(type=MediaType.IMAGE, url="https://example.com/photo.jpg", alt_text="A lighthouse")
@@ -39,7 +39,9 @@ def test_every_field_is_set_in_these_tests() -> None:
 
 
 def test_rows_keep_every_field() -> None:
-    post = new_post("post_1", "ws_1", "ws_1/key", EVERYTHING, status=PostStatus.SCHEDULED, due_at=NOW, now=NOW)
+    post = new_columns(
+        "post_1", "ws_1", "ws_1/key", EVERYTHING, status=PostStatus.SCHEDULED, due_at=NOW, now=NOW
+    ).as_post()
     assert post_content(post) == EVERYTHING
 
 

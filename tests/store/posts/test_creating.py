@@ -11,7 +11,7 @@ from domain.post import PostStatus
 from store.accounts.connected import find_accounts, save_account
 from store.database import Database
 from store.models import Base, ConnectedAccount, IdempotencyKey, Post
-from store.posts.contents import new_post, post_content
+from store.posts.contents import new_columns, post_content
 from store.posts.creating import ExternalIdTakenError, create_post, read_accounts, read_post
 from store.posts.idempotency import LIFETIME, KeyedRequest, acquire_key, find_key
 from store.posts.queries import find_post
@@ -25,7 +25,7 @@ PLAIN = PostContent(content=None, targets=[])
 def new(workspace: str, content: PostContent = CONTENT, status: PostStatus = PostStatus.PUBLISHING) -> Post:
     post_id = new_id("post")
     due = None if status is PostStatus.DRAFT else NOW
-    return new_post(post_id, workspace, post_id, content, status=status, due_at=due, now=NOW)
+    return new_columns(post_id, workspace, post_id, content, status=status, due_at=due, now=NOW).as_post()
 
 
 def keyed(workspace: str, key: str) -> KeyedRequest:

@@ -13,7 +13,7 @@ from domain.ids import new_id, workflow_id
 from domain.post import PostStatus
 from store.database import Database
 from store.models import IdempotencyKey, Post
-from store.posts.contents import new_post
+from store.posts.contents import new_columns
 from store.posts.creating import create_post
 from store.posts.idempotency import (
     KEPT,
@@ -108,7 +108,9 @@ async def save(database: Database, request: KeyedRequest, generation: int) -> st
         content="a", media_items=[], targets=[], tags=[], timezone="UTC", scheduled_for=None, scheduled_wall=None
     )
     workflow = workflow_id(request.workspace_id, post_id, request.key, generation)
-    post = new_post(post_id, request.workspace_id, workflow, content, status=PostStatus.PUBLISHED, due_at=NOW, now=NOW)
+    post = new_columns(
+        post_id, request.workspace_id, workflow, content, status=PostStatus.PUBLISHED, due_at=NOW, now=NOW
+    ).as_post()
     await create_post(database, post)
     return post_id
 

@@ -10,7 +10,7 @@ from domain.ids import new_id
 from domain.post import Media, MediaType, PostStatus
 from store.database import Database
 from store.models import Post, Target
-from store.posts.contents import new_post, post_content, rewrite
+from store.posts.contents import new_columns, post_content, rewrite
 from store.posts.creating import create_post
 from store.posts.delivery import record_delivered
 from store.posts.list_filters import Filter, Position
@@ -43,7 +43,7 @@ CONTENT = PostContent(
 async def save(database: Database, workspace: str, content: PostContent = CONTENT, **more: Any) -> Post:
     post_id = new_id("post")
     values = {"status": PostStatus.SCHEDULED, "due_at": content.scheduled_for, "now": NOW, **more}
-    post = new_post(post_id, workspace, post_id, content, **values)
+    post = new_columns(post_id, workspace, post_id, content, **values).as_post()
     await create_post(database, post)
     return post
 

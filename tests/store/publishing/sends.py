@@ -15,7 +15,7 @@ from domain.post import PostStatus
 from store.announcer import CHANNEL
 from store.database import Database
 from store.models import Attempt, Post, Target
-from store.posts.contents import new_post
+from store.posts.contents import new_columns
 from store.posts.creating import create_post
 from store.posts.queries import find_post
 from store.publishing.sending import begin_send
@@ -30,7 +30,9 @@ async def save(
         content="text", targets=[TargetContent(platform="twitter", account_id=f"tw_{n}") for n in range(targets)]
     )
     now = datetime.now(UTC)
-    post = new_post(post_id := new_id("post"), workspace, post_id, content, status=status, due_at=now, now=now)
+    post = new_columns(
+        post_id := new_id("post"), workspace, post_id, content, status=status, due_at=now, now=now
+    ).as_post()
     await create_post(database, post)
     return await read(database, post)
 

@@ -12,7 +12,7 @@ from domain.post import PostStatus
 from store.announcer import Outcomes, Waiters, announce
 from store.database import Database
 from store.models import Post
-from store.posts.contents import new_post
+from store.posts.contents import new_columns
 from store.posts.creating import create_post
 from store.workspaces.keys import create_workspace
 from tests.store.posts.test_queries import NOW
@@ -31,7 +31,9 @@ async def save(database: Database) -> Post:
         workspace_id = await create_workspace(session, new_id("w"))
         post_id = new_id("post")
         content = PostContent(content="x")
-        post = new_post(post_id, workspace_id, post_id, content, status=PostStatus.DRAFT, due_at=None, now=NOW)
+        post = new_columns(
+            post_id, workspace_id, post_id, content, status=PostStatus.DRAFT, due_at=None, now=NOW
+        ).as_post()
     await create_post(database, post)
     return post
 

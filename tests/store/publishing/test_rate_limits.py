@@ -15,7 +15,7 @@ from domain.request_limits import RateLimit, Slot
 from store.database import Database
 from store.models import RateLimitBucket, Target
 from store.models import RateLimitSlot as Row
-from store.posts.contents import new_post
+from store.posts.contents import new_columns
 from store.posts.creating import create_post
 from store.publishing import rate_limits
 from store.publishing.rate_limits import (
@@ -44,7 +44,9 @@ async def targets(database: Database, workspace: str, count: int) -> list[str]:
         content="text", targets=[TargetContent(platform="tiktok", account_id=f"tt_{n}") for n in range(count)]
     )
     now = datetime.now(UTC)
-    post = new_post(new_id("post"), workspace, new_id("wf"), content, status=PostStatus.PUBLISHING, due_at=now, now=now)
+    post = new_columns(
+        new_id("post"), workspace, new_id("wf"), content, status=PostStatus.PUBLISHING, due_at=now, now=now
+    ).as_post()
     await create_post(database, post)
     async with database.transaction() as session:
         ids = await session.scalars(select(Target.id).where(Target.post_id == post.id).order_by(Target.position))

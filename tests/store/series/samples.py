@@ -12,8 +12,10 @@ from domain.series import SeriesContent, SeriesPattern, SeriesSegment
 from store.database import Database
 from store.models import OccurrenceEntry, Post, Series
 from store.posts.contents import post_content
+from store.posts.queries import read_posts
+from store.rows import lock_row
 from store.series.planning import PlannedPosts, plan_series
-from store.series.rows import list_entries, lock_posts, lock_series, write_pattern
+from store.series.rows import list_entries, write_pattern
 
 ZONE = "Europe/Berlin"
 TARGETS = [TargetContent(platform="twitter", account_id="tw_1")]
@@ -52,7 +54,7 @@ async def add_series(database: Database, workspace: str, pattern: SeriesPattern,
 
 async def plan(database: Database, workspace: str, series_id: str, now: datetime | None = None) -> PlannedPosts:
     async with database.transaction() as session:
-        series = await lock_series(session, workspace, series_id)
+        series = await lock_row(session, Series, workspace, series_id)
         assert series is not None
         return await plan_series(session, series, now or datetime.now(UTC))
 
@@ -71,7 +73,7 @@ async def posts_of_series(database: Database, series_id: str) -> dict[str, Post]
     """Return the posts of a series by their occurrences."""
     async with database.transaction() as session:
         ids = list(await session.scalars(select(Post.id).where(Post.series_id == series_id)))
-        posts = await lock_posts(session, ids)
+        posts = await read_posts(session, Post.id.in_(ids), lock=True)
     return {post.occurrence or "": post for _, post in sorted(posts.items(), key=lambda item: item[1].occurrence or "")}
 
 

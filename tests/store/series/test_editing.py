@@ -13,11 +13,13 @@ from domain.recurrence.rule import DayRule, Frequency, Recurrence, Weekday
 from domain.schedule import resolve
 from domain.series import OccurrenceState, SeriesPattern
 from store.database import Database
-from store.models import Post
+from store.models import Post, Series
 from store.posts.contents import post_content, rewrite
+from store.posts.queries import read_posts
+from store.rows import lock_row
 from store.series.editing import SeriesChange, change_posts, delete_posts
 from store.series.planning import plan_series, read_campaign_times
-from store.series.rows import lock_posts, lock_series, series_rules, write_pattern
+from store.series.rows import series_rules, write_pattern
 from tests.store.series.samples import DAILY, ZONE, add_series, ledger, plan, posts_of_series, segment, text, tomorrow
 
 _MONDAYS = Recurrence(frequency=Frequency.WEEKLY, by_day=(DayRule(day=Weekday.MO),))
@@ -35,7 +37,7 @@ async def _change(
 ) -> SeriesChange:
     now = datetime.now(UTC)
     async with database.transaction() as session:
-        series = await lock_series(session, workspace, series_id)
+        series = await lock_row(session, Series, workspace, series_id)
         assert series is not None
         before = series_rules(series)
         write_pattern(series, pattern)
@@ -47,7 +49,7 @@ async def _change(
 
 async def _edit_alone(database: Database, post: Post, **changes: object) -> None:
     async with database.transaction() as session:
-        locked = (await lock_posts(session, [post.id]))[post.id]
+        locked = (await read_posts(session, Post.id.in_([post.id]), lock=True))[post.id]
         content = post_content(locked).model_copy(update=changes)
         rewrite(
             locked, content, WORKER, status=PostStatus.SCHEDULED, due_at=content.scheduled_for, now=datetime.now(UTC)
@@ -176,7 +178,7 @@ async def test_all_posts_that_have_not_begun_are_deleted(database: Database, wor
     series_id, _ = await _new(database, workspace)
     posts = await posts_of_series(database, series_id)
     async with database.transaction() as session:
-        series = await lock_series(session, workspace, series_id)
+        series = await lock_row(session, Series, workspace, series_id)
         assert series is not None
         change = await delete_posts(session, series, WORKER, datetime.now(UTC))
     assert {(post.id, post.workflow_id, post.version + 1) for post in posts.values()} == set(change.deleted_posts)

@@ -11,10 +11,12 @@ from domain.ids import new_id, workflow_id
 from domain.post import Media, MediaType, PostStatus
 from domain.recurrence.expansion import Pattern
 from store.database import Database
-from store.posts.contents import new_columns, new_post, rewrite
+from store.models import Series
+from store.posts.contents import new_columns, rewrite
 from store.posts.creating import create_post, create_posts
 from store.posts.queries import find_post
-from store.series.rows import lock_series, write_pattern
+from store.rows import lock_row
+from store.series.rows import write_pattern
 from store.uploads.rows import find_pending, find_uploads_by_token, mark_deleted, posts_naming, read_uses
 from tests.databases import add_workspace
 from tests.stack import CLIENT
@@ -41,7 +43,7 @@ def content(post_media: list[str] = [], *targets: dict[str, Any], **more: Any) -
 
 async def add_post(database: Database, workspace: str, named: PostContent, status: str = "scheduled") -> str:
     post_id = new_id("post")
-    post = new_post(
+    post = new_columns(
         post_id,
         workspace,
         workflow_id(workspace, post_id, None),
@@ -49,7 +51,7 @@ async def add_post(database: Database, workspace: str, named: PostContent, statu
         status=PostStatus(status),
         due_at=NOW,
         now=NOW,
-    )
+    ).as_post()
     await create_post(database, post)
     return post_id
 
@@ -139,7 +141,7 @@ async def test_a_series_holds_what_its_posts_to_come_name(database: Database, wo
 
     assert await is_held()
     async with database.transaction() as session:
-        series = await lock_series(session, workspace, series_id)
+        series = await lock_row(session, Series, workspace, series_id)
         assert series is not None
         assert series.upload_ids == [upload.id]
         write_pattern(series, Pattern([segment(tomorrow())]))

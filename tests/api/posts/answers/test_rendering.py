@@ -9,7 +9,7 @@ from domain.ids import new_id
 from domain.post import ErrorCategory, HoldReason, Media, MediaType, PostStatus, TargetStatus
 from store.database import Database
 from store.models import Post
-from store.posts.contents import new_post
+from store.posts.contents import new_columns
 from store.posts.creating import create_post
 from store.posts.list_filters import Filter
 from store.posts.lists import list_posts, read_shown_post, read_shown_posts
@@ -62,7 +62,9 @@ TROUBLES: dict[TargetStatus, list[dict[str, Any]]] = {
 def make_post(workspace: str, content: PostContent, status: PostStatus, **fields: Any) -> Post:
     post_id = new_id("post")
     due_at = content.scheduled_for or NOW
-    post = new_post(post_id, workspace, post_id, content, status=status, due_at=due_at, now=NOW, created_by="key_1")
+    post = new_columns(
+        post_id, workspace, post_id, content, status=status, due_at=due_at, now=NOW, created_by="key_1"
+    ).as_post()
     for name, value in fields.items():
         setattr(post, name, value)
     return post

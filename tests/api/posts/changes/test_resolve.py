@@ -15,10 +15,11 @@ from platforms.errors import ErrorKind, PlatformError
 from platforms.http.transport import Transport
 from platforms.http.wire import Wire
 from platforms.registry import platforms
-from store.models import Account, Attempt, Target
-from store.posts.queries import add_revision, find_revision
+from store.models import Account, Attempt, Revision, Target
+from store.posts.queries import add_revision
 from store.publishing.editing import begin_edit
 from store.publishing.sending import settle
+from store.rows import current_row
 from tests.stack import CLIENT, Stack
 
 pytestmark = pytest.mark.usefixtures("early_confirm")
@@ -199,7 +200,7 @@ async def test_an_edit_ends_once_its_target_is_resolved_unpublished(stack: Stack
     async with stack.database.transaction() as session:
         assert await begin_edit(session, post.targets[0].id, revision_id) is None
     async with stack.database.transaction() as session:
-        revision = await find_revision(session, revision_id)
+        revision = await current_row(session, Revision, revision_id)
         assert revision is not None
         assert (revision.state, revision.error_code) == ("refused", "edit_not_supported")
 
