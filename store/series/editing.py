@@ -155,8 +155,9 @@ async def _lock_coming(
     # From the beginning of the day: a post of today that has begun keeps the day from getting another.
     first = datetime.combine(coming_from(now).date(), time())
     entries = await list_entries(session, series.id, first.isoformat(), _END)
-    made = {key: entry for key, entry in entries.items() if entry.state == OccurrenceState.MADE}
-    return made, await read_posts(session, Post.id.in_([entry.post_id for entry in made.values()]), lock=True)
+    coming = {key: entry for key, entry in entries.items() if entry.state == OccurrenceState.MADE}
+    post_ids = [entry.post_id for entry in coming.values()]
+    return coming, await read_posts(session, Post.id.in_(post_ids), lock=True)
 
 
 def _occurrences(
