@@ -12,6 +12,7 @@ from api.http.query import Query
 from api.pauses.actions import pause, pause_view, read_gate, require_pause, resume
 from api.pauses.schemas import PauseBody, PausePageView, PauseView, ResumeBody
 from api.views import respond_privately
+from store.models import Pause
 from store.rows import newest_rows
 
 LONGEST_WAIT_S = 10

@@ -26,15 +26,6 @@ async def record(database: Database, workspace: str, campaign_id: str) -> str:
         )
 
 
-async def test_the_newest_operations_come_first_and_pages_continue(database: Database, workspace: str) -> None:
-    campaign = new_id("cmp")
-    ids = [await record(database, workspace, campaign) for _ in range(3)]
-    async with database.reading() as session:
-        page = await list_operations(session, workspace, 2, campaign_id=campaign)
-        rest = await list_operations(session, workspace, 2, campaign_id=campaign, before_id=page[-1].id)
-    assert [operation.id for operation in (*page, *rest)] == ids[::-1]
-
-
 async def test_an_operation_is_deleted_after_its_days_and_its_key_expires_then(
     database: Database, workspace: str
 ) -> None:

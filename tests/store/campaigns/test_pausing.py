@@ -9,7 +9,7 @@ from sqlalchemy import event, select, text, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from domain.audit import api_key
-from domain.campaigns import Blackout, CampaignStatus, OperationKind
+from domain.campaigns import Blackout, CampaignStatus
 from domain.ids import new_id
 from domain.moves import MoveRefused, Obstacle
 from domain.pauses import WORKSPACE_GATE, MissedPolicy, Resumed
@@ -17,14 +17,11 @@ from domain.post import PostStatus, TargetStatus
 from domain.schedule import Shift, resolve
 from domain.transitions import BeforeSend, WriteResult, paused
 from store.campaigns.campaigns import lock_campaign
-from store.campaigns.operations import list_operations
 from store.campaigns.pausing import (
     CampaignShift,
     ResumedPause,
     ShiftRequest,
-    find_pause_of_campaign,
     pause_campaign,
-    preview_resume,
     preview_shift,
     resume,
     shift_campaign,
@@ -98,64 +95,9 @@ async def shift(database: Database, campaign: Campaign, days: int, **more: datet
     return effect
 
 
-async def again(database: Database, campaign: Campaign) -> Campaign:
-    async with database.transaction() as session:
-        return await session.get_one(Campaign, campaign.id)
-
-
 def wall(days: int, time: str = "09:00:00") -> str:
     """Return a wall time so many days from now."""
     return f"{(datetime.now(UTC) + timedelta(days=days)).date().isoformat()}T{time}"
-
-
-async def test_a_paused_campaign_is_active_again_after_its_pause(database: Database, campaign: Campaign) -> None:
-    post = await missed(database, campaign, wall(-1))
-    pause = await begin(database, campaign)
-    row = await again(database, campaign)
-    assert (row.status, row.version) == (CampaignStatus.PAUSED, 2)
-    assert (await begin(database, campaign)).id == pause.id
-    assert await begin_send(database, post.targets[0].id, post.version, None, 0, None) is WriteResult.PAUSED
-    assert await end(database, pause, None) is None
-    ended = await end(database, pause, MissedPolicy.PUBLISH)
-    assert ended is not None
-    assert (ended.resumed, ended.continuing) == (Resumed(published=1), [post.id])
-    row = await again(database, campaign)
-    assert (row.status, row.version) == (CampaignStatus.ACTIVE, 3)
-    async with database.transaction() as session:
-        assert await find_pause_of_campaign(session, row) is None
-        kinds = [line.kind for line in await list_operations(session, row.workspace_id, 9, campaign_id=row.id)]
-    assert kinds == [OperationKind.RESUMED, OperationKind.PAUSED, OperationKind.PAUSED]
-    repeated = await end(database, pause, MissedPolicy.SKIP)
-    assert repeated is not None
-    assert (repeated.resumed, repeated.operation_id) == (Resumed(published=1), None)
-
-
-async def test_shift_moves_all_posts_by_the_fewest_whole_days(database: Database, campaign: Campaign) -> None:
-    first, second = await missed(database, campaign, wall(-3)), await missed(database, campaign, wall(-1, "23:30:00"))
-    later = await plan(database, campaign, wall(40, "02:30:00"), targets=2)
-    other = await save(database, campaign.workspace_id, 1)
-    pause = await begin(database, campaign)
-    async with database.transaction() as session:
-        expected = await preview_resume(session, await session.merge(pause), MissedPolicy.SHIFT)
-    ended = await end(database, pause, MissedPolicy.SHIFT)
-    assert ended is not None
-    assert ended.resumed == expected == Resumed(shifted=3)
-    moved = await read(database, first)
-    assert moved.scheduled_wall is not None
-    days = (datetime.fromisoformat(moved.scheduled_wall).date() - datetime.now(UTC).date()).days + 3
-    assert days in {3, 4}, "at 09:00 of today, or tomorrow if that is past"
-    for post, expected_wall in (
-        (first, wall(days - 3)),
-        (second, wall(days - 1, "23:30:00")),
-        (later, wall(days + 40, "02:30:00")),
-    ):
-        moved = await read(database, post)
-        assert (moved.scheduled_wall, moved.status, moved.version) == (expected_wall, PostStatus.SCHEDULED, 2)
-        assert moved.scheduled_for == moved.due_at == resolve(expected_wall, BERLIN).instant
-        for target in moved.targets:
-            assert (target.status, target.hold_reason, target.due_at) == (TargetStatus.PENDING, None, moved.due_at)
-            assert (target.begun_at, target.error_code) == (None, None)
-    assert (await read(database, other)).version == 1
 
 
 async def test_shift_publishes_what_is_partly_public_and_skips_series(database: Database, campaign: Campaign) -> None:

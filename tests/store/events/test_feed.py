@@ -84,14 +84,6 @@ async def test_an_event_waits_for_older_transactions(database: Database) -> None
     assert await read_all(database, "ws_late", page.end) == [newer]
 
 
-async def test_pages_follow_each_other(database: Database) -> None:
-    posts = [await write(database, "ws_pages") for _ in range(9)]
-    await write(database, "ws_other")
-    assert await read_all(database, "ws_pages", FeedPosition(), limit=2) == posts
-    first = (await read_events(database, "ws_pages", FeedPosition(), ["post.late"], 100)).events[0]
-    assert await read_all(database, "ws_pages", first.position) == posts[1:]
-
-
 async def test_events_of_some_types_are_looked_for_among_a_number_of_events(database: Database) -> None:
     """A reader of rare events must not let the database look at the same others again and again."""
     for _ in range(9):
@@ -118,18 +110,6 @@ async def listen(database: Database, workspace_id: str) -> Listening:
         while not (listening := await read_listener(database, workspace_id)):
             await complete_listening(database, workspace_id)
     return listening
-
-
-async def test_a_workspace_listens_once_no_transaction_can_have_missed_it(database: Database) -> None:
-    workspace_id = await add_workspace(database)
-    async with database.transaction() as session:
-        # It has asked, as a trigger does, before anybody listened.
-        await session.execute(text("SELECT pg_current_xact_id()"))
-        await begin_listening(database, workspace_id)
-        await complete_listening(database, workspace_id)
-        assert await read_listener(database, workspace_id) is None
-    listening = await listen(database, workspace_id)
-    assert listening.since <= listening.now
 
 
 async def test_a_read_is_recorded_once_an_hour(database: Database) -> None:

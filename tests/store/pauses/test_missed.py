@@ -9,7 +9,7 @@ from domain.audit import WORKER, Action, AuditEntry, api_key
 from domain.ownership import BULK_LEAD
 from domain.pauses import WORKSPACE_GATE, Gate, MissedPolicy, Resumed, account_gate, campaign_gate
 from domain.post import HoldReason, PostStatus, TargetStatus
-from domain.transitions import NO_FAILURE, BeforeSend, WriteResult, paused, published
+from domain.transitions import BeforeSend, WriteResult, paused, published
 from store.audit import newest_event
 from store.database import Database
 from store.models import Pause, Post, Target
@@ -23,28 +23,6 @@ ACTOR = api_key("key_x")
 
 
 CAMPAIGN = campaign_gate("cmp_missed")
-
-
-async def test_the_end_of_a_campaigns_pause_changes_its_posts_only(database: Database, workspace: str) -> None:
-    mine, other = await held_posts(database, workspace, 2)
-    async with database.transaction() as session:
-        await session.execute(update(Post).where(Post.id == mine.id).values(campaign_id="cmp_missed"))
-    begun, whole = await pause(database, workspace, CAMPAIGN), await pause(database, workspace)
-    assert await resume(database, begun, MissedPolicy.PUBLISH) == (Resumed(still_paused=1), [])
-    assert (await read(database, mine)).targets[0].status == TargetStatus.HELD
-    again = await pause(database, workspace, CAMPAIGN)
-    assert await resume(database, whole, MissedPolicy.PUBLISH) == (Resumed(published=1, still_paused=1), [other.id])
-    assert mine.id not in await free_posts(database)
-    async with database.transaction() as session:
-        await open_gate(session, workspace, CAMPAIGN)
-    assert mine.id in await free_posts(database)
-    await resume(database, again, MissedPolicy.SKIP)
-    assert (await read(database, mine)).skip_reason == "paused"
-
-
-async def free_posts(database: Database) -> set[str]:
-    async with database.transaction() as session:
-        return {post.id for post in await lock_free(session, datetime.now(UTC), 200)}
 
 
 async def hold(database: Database, target: Target) -> None:
@@ -83,20 +61,6 @@ async def test_a_held_target_has_no_failure_and_no_time(database: Database, work
     (target,) = post.targets
     assert (post.status, target.status, target.error_code) == (PostStatus.PUBLISHING, TargetStatus.HELD, "paused")
     assert (target.error_category, target.retryable, target.next_attempt_at) == (None, None, None)
-
-
-async def test_missed_posts_are_published_with_their_whole_window(database: Database, workspace: str) -> None:
-    begun = await pause(database, workspace)
-    posts = await held_posts(database, workspace, 3)
-    before = datetime.now(UTC)
-    assert await resume(database, begun, MissedPolicy.PUBLISH) == (Resumed(published=3), [post.id for post in posts])
-    for post in [await read(database, post) for post in posts]:
-        (target,) = post.targets
-        assert post.due_at is not None
-        assert post.due_at == target.due_at
-        assert post.due_at >= before
-        assert (post.status, target.status, post.version) == (PostStatus.SCHEDULED, TargetStatus.PENDING, 2)
-        assert {name: getattr(target, name) for name in NO_FAILURE} == NO_FAILURE
 
 
 async def test_spacing_counts_for_each_account(database: Database, workspace: str) -> None:
@@ -165,21 +129,6 @@ async def test_the_rest_of_a_post_that_is_partly_public_continues(database: Data
     assert await resume(database, begun, MissedPolicy.PUBLISH) == (Resumed(published=1), [post.id])
     post = await read(database, post)
     assert (post.status, statuses(post)) == (PostStatus.PUBLISHING, [TargetStatus.PUBLISHED, TargetStatus.PENDING])
-
-
-async def test_nothing_is_guessed(database: Database, workspace: str) -> None:
-    begun = await pause(database, workspace)
-    (post,) = await held_posts(database, workspace, 1)
-    assert await resume(database, begun, None) is None
-    assert statuses(await read(database, post)) == [TargetStatus.HELD]
-    async with database.reading() as session:
-        assert await preview_end(session, begun, None) == Resumed(published=1)
-        assert await preview_end(session, begun, MissedPolicy.SKIP) == Resumed(skipped=1)
-
-
-async def test_a_pause_that_missed_nothing_ends_without_a_word(database: Database, workspace: str) -> None:
-    begun = await pause(database, workspace)
-    assert await resume(database, begun, None) == (Resumed(), [])
 
 
 async def test_the_end_of_a_pause_is_repeated_with_the_same_answer(database: Database, workspace: str) -> None:

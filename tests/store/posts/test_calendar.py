@@ -8,11 +8,9 @@ from sqlalchemy import text
 from domain.post import PostStatus
 from store.database import Database
 from store.models import Post
-from store.posts.calendar import first_of_days, read_calendar
+from store.posts.calendar import first_of_days
 from store.posts.list_filters import Filter, shape_and_values
-from tests.store.posts.test_lists import EPOCH, Explain, filled, is_index_only, nodes
-
-__all__ = ["filled"]
+from tests.store.posts.test_lists import EPOCH, Explain, is_index_only, nodes
 
 DAYS = [EPOCH + timedelta(days=number) for number in range(4)]
 
@@ -40,14 +38,3 @@ async def test_posts_are_found_in_indexes_only(filled: tuple[Database, str]) -> 
     read = sum((scan["Actual Rows"] + scan.get("Rows Removed by Filter", 0)) * scan["Actual Loops"] for scan in scans)
     # Every second minute of three days has a post, and 10,000 were published at once within these days.
     assert read <= 3 * 24 * 30 + 10_000 + 10
-
-
-async def test_days_are_those_of_the_rows(filled: tuple[Database, str]) -> None:
-    database, workspace = filled
-    scheduled = Filter(statuses=(PostStatus.SCHEDULED,), now=EPOCH)
-    days = await read_calendar(database, workspace, scheduled, DAYS, most_of_day=50, most=100_000)
-    assert days is not None
-    # Each tenth minute has a scheduled post, from the second one on.
-    assert [day.total for day in days] == [144, 144, 144]
-    assert [post.at for post in days[1].posts] == [DAYS[1] + timedelta(minutes=2 + 10 * number) for number in range(50)]
-    assert await read_calendar(database, workspace, scheduled, DAYS, most_of_day=50, most=431) is None

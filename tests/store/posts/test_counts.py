@@ -11,9 +11,7 @@ from domain.post import PostStatus
 from store.database import Database
 from store.posts.counts import Grouping, count_posts
 from store.posts.list_filters import Filter
-from tests.store.posts.test_lists import EPOCH, POSTS, Explain, Noting, filled, is_index_only, nodes
-
-__all__ = ["filled"]
+from tests.store.posts.test_lists import EPOCH, POSTS, Explain, Noting, is_index_only, nodes
 
 DAYS = [EPOCH + timedelta(days=number) for number in range(3)]
 OF_DAYS = Filter(scheduled_from=DAYS[0], scheduled_to=DAYS[-1] + timedelta(days=1), now=EPOCH)
@@ -62,22 +60,3 @@ async def test_no_post_is_read_to_count_it(
     read = [(scan["Actual Rows"] + scan.get("Rows Removed by Filter", 0)) * scan["Actual Loops"] for scan in scans]
     # The posts are counted twice: in all, and by group.
     assert sum(read) <= 2 * most + 100, scans
-
-
-async def test_counts_are_those_of_the_rows(filled: tuple[Database, str]) -> None:
-    database, workspace = filled
-    async with database.transaction() as session:
-        counts = await count_posts(session, workspace, OF_DAYS, [Grouping.SCHEDULED], DAYS, most=POSTS)
-        assert counts is not None
-        # Every second minute has a post; none has the first one.
-        assert [group.posts for group in counts.groups] == [719, 720, 721]
-        assert [group.day for group in counts.groups] == [0, 1, 2]
-        assert await count_posts(session, workspace, Filter(), [Grouping.STATUS], most=POSTS - 1) is None
-        everything = await count_posts(session, workspace, Filter(now=EPOCH), [Grouping.STATUS], most=POSTS)
-        assert everything is not None
-        assert {str(group.status): group.posts for group in everything.groups} == {
-            "failed": POSTS // 1000,
-            "partial": POSTS // 1000,
-            "published": POSTS - POSTS // 1000 * 2 - POSTS // 10,
-            "scheduled": POSTS // 10,
-        }

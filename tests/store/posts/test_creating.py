@@ -57,30 +57,6 @@ async def test_stored_posts_are_read_back_unchanged(database: Database, workspac
         assert [values(target) for target in stored.targets] == [values(target) for target in post.targets]
 
 
-async def test_a_post_belongs_to_its_workspace(database: Database, workspace: str) -> None:
-    post = new(workspace)
-    await create_post(database, post)
-    assert await read_post(database, "ws_other", post.id) is None
-    assert await read_post(database, workspace, "post_none") is None
-
-
-async def test_a_key_comes_with_its_post(database: Database, workspace: str) -> None:
-    post, request = new(workspace, PLAIN, PostStatus.DRAFT), keyed(workspace, "é key")
-    assert await create_post(database, post, request, NOW, (201, b"\x00body"))
-    key = await read_key(database, request)
-    assert key is not None
-    assert (key.post_id, key.generation, key.request_sha256) == (post.id, 1, b"\x00digest")
-    assert (key.response_status, key.response_body, key.expires_at) == (201, b"\x00body", NOW + LIFETIME)
-
-
-async def test_a_key_that_is_held_makes_no_post(database: Database, workspace: str) -> None:
-    first, second, request = new(workspace), new(workspace), keyed(workspace, "used")
-    async with database.transaction() as session:
-        assert await acquire_key(session, request, first.id, NOW, None) == 1
-    assert not await create_post(database, second, request, NOW)
-    assert await find(database, second) is None
-
-
 @pytest.mark.parametrize("key", ["again", "é" * 200])
 async def test_an_expired_key_gives_its_next_generation(database: Database, workspace: str, key: str) -> None:
     request = keyed(workspace, key)

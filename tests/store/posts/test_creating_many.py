@@ -11,7 +11,7 @@ from domain.post import PostStatus
 from store.database import Database
 from store.models import Post, Target
 from store.posts.contents import NewPost, new_columns, post_content
-from store.posts.creating import ExternalIdTakenError, create_post, create_posts, read_post
+from store.posts.creating import create_post, create_posts, read_post
 from tests.store.posts.test_creating import new, values
 from tests.store.posts.test_queries import CONTENT, NOW
 
@@ -60,21 +60,6 @@ async def test_a_post_that_is_not_due_soon_waits_for_the_pace_of_bulk_operations
     await insert(database, later, draft, soon)
     stored = [await read_post(database, workspace, post.columns["id"]) for post in (later, draft, soon)]
     assert [post.next_delivery_at for post in stored if post] == [LATER - timedelta(minutes=1), None, None]
-
-
-@pytest.mark.parametrize("taken_at", [0, 3])
-async def test_of_posts_one_of_which_cannot_be_inserted_none_is(
-    database: Database, workspace: str, monkeypatch: pytest.MonkeyPatch, taken_at: int
-) -> None:
-    monkeypatch.setattr("store.posts.creating.POSTS_OF_A_STATEMENT", 2)
-    taken = new_id("row")
-    await insert(database, new_row(workspace, PostContent(content="first", external_id=taken)))
-    others = [new_id("row") for _ in range(4)]
-    names = [taken if at == taken_at else name for at, name in enumerate(others)]
-    with pytest.raises(ExternalIdTakenError):
-        await insert(database, *(new_row(workspace, PostContent(content="x", external_id=name)) for name in names))
-    async with database.transaction() as session:
-        assert await session.scalar(select(func.count()).where(Post.external_id.in_(others))) == 0
 
 
 async def test_posts_and_targets_of_several_statements_are_all_inserted(

@@ -66,13 +66,6 @@ async def test_a_transaction_that_fails_frees_the_key(database: Database, reques
         assert await acquire_key(session, request_, "post_2", NOW, None) == 1
 
 
-async def test_the_first_answer_is_kept_for_all(database: Database, request_: KeyedRequest) -> None:
-    async with database.transaction() as session:
-        await acquire_key(session, request_, "post_1", NOW, None)
-    assert await keep_response(database, request_, "post_1", 201, b"one") == (201, b"one")
-    assert await keep_response(database, request_, "post_1", 200, b"two") == (201, b"one")
-
-
 async def test_a_late_answer_does_not_reach_the_keys_next_use(database: Database, request_: KeyedRequest) -> None:
     async with database.transaction() as session:
         await acquire_key(session, request_, "post_1", NOW, None)

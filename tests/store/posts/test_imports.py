@@ -17,7 +17,6 @@ from store.posts.imports import (
     delete_old_rows,
     delete_surplus_imports,
     find_rows_before,
-    read_import,
     save_rows,
 )
 from tests.databases import add_workspace
@@ -64,17 +63,6 @@ async def test_the_newest_imports_of_each_workspace_are_kept(
     async with database.transaction() as session:
         assert await delete_surplus_imports(session, NOW, 10) == 2
     assert (await stored(database, first), await stored(database, second)) == (set(ids[2:]), {other})
-
-
-async def test_results_are_read_in_parts_by_their_workspace(database: Database) -> None:
-    workspace_id = await add_workspace(database)
-    import_id = await add(database, workspace_id, NOW, results=5)
-    async with database.reading() as session:
-        for begin, rows in ((0, [0, 1, 2]), (3, [3, 4]), (5, [])):
-            page = await read_import(session, workspace_id, import_id, begin, 3)
-            assert page is not None
-            assert [result["row"] for result in page.results] == rows
-        assert await read_import(session, await add_workspace(database), import_id, 0, 3) is None
 
 
 async def test_a_deleted_post_of_a_row_is_known_for_a_year(database: Database) -> None:

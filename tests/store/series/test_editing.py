@@ -1,26 +1,24 @@
 """A changed series: its posts follow, those that a person changed stay, and an edit back restores the same keys."""
 
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from sqlalchemy import delete, update
+from sqlalchemy import update
 
 from domain.audit import WORKER
 from domain.post import PostStatus
 from domain.recurrence.expansion import Pattern
 from domain.recurrence.rule import DayRule, Frequency, Recurrence, Weekday
-from domain.schedule import resolve
-from domain.series import OccurrenceState, SeriesPattern
+from domain.series import SeriesPattern
 from store.database import Database
 from store.models import Post, Series
 from store.posts.contents import post_content, rewrite
 from store.posts.queries import read_posts
 from store.rows import lock_row
-from store.series.editing import SeriesChange, change_posts, delete_posts
+from store.series.editing import SeriesChange, change_posts
 from store.series.planning import plan_series, read_campaign_times
 from store.series.rows import series_rules, write_pattern
-from tests.store.series.samples import DAILY, ZONE, add_series, ledger, plan, posts_of_series, segment, text, tomorrow
+from tests.store.series.samples import DAILY, add_series, plan, posts_of_series, segment, text, tomorrow
 
 _MONDAYS = Recurrence(frequency=Frequency.WEEKLY, by_day=(DayRule(day=Weekday.MO),))
 
@@ -95,60 +93,6 @@ async def test_move_by_new_time_zone_data_is_no_edit(database: Database, workspa
     assert key in change.changed
 
 
-async def test_new_pattern_adds_and_removes_and_the_old_one_brings_back_the_same_keys(
-    database: Database, workspace: str
-) -> None:
-    series_id, pattern = await _new(database, workspace, "A", "B")
-    before = await posts_of_series(database, series_id)
-    change = await _change(database, workspace, series_id, Pattern([segment(tomorrow(), _MONDAYS, "A", "B")]))
-    mondays = [key for key in before if datetime.fromisoformat(key).weekday() == 0]
-    assert set(change.removed) == set(before) - set(mondays)
-    assert list(await posts_of_series(database, series_id))[: len(mondays)] == mondays
-    await _change(database, workspace, series_id, pattern)
-    after = await posts_of_series(database, series_id)
-    assert list(after) == list(before)
-    assert {key: text(post) for key, post in after.items()} == {key: text(post) for key, post in before.items()}
-    # A workflow's id is used by one post: those that came back have the next generation.
-    assert {key: post.workflow_id for key, post in after.items()} == {
-        key: f"{series_id}/{key}" if key in mondays else f"{series_id}~2/{key}" for key in before
-    }
-
-
-async def test_new_zone_keeps_the_keys_and_moves_the_instants(database: Database, workspace: str) -> None:
-    series_id, pattern = await _new(database, workspace)
-    keys = list(await posts_of_series(database, series_id))
-    since = tomorrow() + timedelta(days=2)
-    tokyo = segment(tomorrow(), DAILY, zone="Asia/Tokyo").model_copy(update={"since": since})
-    change = await _change(database, workspace, series_id, Pattern([*pattern.segments, tokyo]))
-    posts = await posts_of_series(database, series_id)
-    # Nine in Tokyo is earlier, so one more may be within the sixty days.
-    assert list(posts)[: len(keys)] == keys
-    for key in keys:
-        is_moved = datetime.fromisoformat(key) >= since
-        assert posts[key].due_at == resolve(key, "Asia/Tokyo" if is_moved else ZONE).instant
-        assert (key in change.changed) == is_moved
-
-
-async def test_deleted_occurrence_never_returns(database: Database, workspace: str) -> None:
-    series_id, pattern = await _new(database, workspace)
-    key, post = next(iter((await posts_of_series(database, series_id)).items()))
-    async with database.transaction() as session:
-        await session.execute(delete(Post).where(Post.id == post.id))
-    await _change(database, workspace, series_id, Pattern([segment(tomorrow(), DAILY, "new")]), override=True)
-    await _change(database, workspace, series_id, pattern, override=True)
-    assert key not in await posts_of_series(database, series_id)
-
-
-async def test_excluded_occurrence_is_removed_and_comes_back(database: Database, workspace: str) -> None:
-    series_id, pattern = await _new(database, workspace)
-    key = next(iter(await posts_of_series(database, series_id)))
-    excluding = replace(pattern, exclude=frozenset({datetime.fromisoformat(key)}))
-    assert (await _change(database, workspace, series_id, excluding)).removed == [key]
-    assert (await ledger(database, series_id))[key].state == OccurrenceState.WITHDRAWN
-    await _change(database, workspace, series_id, pattern)
-    assert key in await posts_of_series(database, series_id)
-
-
 async def test_post_that_has_begun_is_not_touched(database: Database, workspace: str) -> None:
     series_id, _ = await _new(database, workspace)
     key, post = next(iter((await posts_of_series(database, series_id)).items()))
@@ -172,14 +116,3 @@ async def test_draft_that_a_person_made_of_a_post_stays_unless_it_is_overridden(
     assert (key in change.changed) == override
     status = (await posts_of_series(database, series_id))[key].status
     assert status == (PostStatus.SCHEDULED if override else PostStatus.DRAFT)
-
-
-async def test_all_posts_that_have_not_begun_are_deleted(database: Database, workspace: str) -> None:
-    series_id, _ = await _new(database, workspace)
-    posts = await posts_of_series(database, series_id)
-    async with database.transaction() as session:
-        series = await lock_row(session, Series, workspace, series_id)
-        assert series is not None
-        change = await delete_posts(session, series, WORKER, datetime.now(UTC))
-    assert {(post.id, post.workflow_id, post.version + 1) for post in posts.values()} == set(change.deleted_posts)
-    assert await posts_of_series(database, series_id) == {}

@@ -4,7 +4,7 @@ import asyncio
 from datetime import UTC, date, datetime, time, timedelta
 
 import pytest
-from sqlalchemy import delete, select, update
+from sqlalchemy import select, update
 
 from domain.campaigns import Blackout, CampaignStatus
 from domain.ids import new_id
@@ -12,7 +12,6 @@ from domain.post import PostStatus
 from domain.recurrence.expansion import Pattern
 from domain.recurrence.rule import Frequency, Recurrence
 from domain.schedule import resolve
-from domain.series import OccurrenceState
 from reconcile.chains import plan_next
 from store.database import Database
 from store.models import Campaign, Post, Series
@@ -28,7 +27,6 @@ from tests.store.series.samples import (
     plan_all,
     posts_of_series,
     segment,
-    text,
     tomorrow,
 )
 
@@ -46,13 +44,6 @@ async def test_posts_exist_sixty_days_ahead_at_their_wall_times(database: Databa
         assert post.workflow_id == f"{series_id}/{occurrence}"
         assert post.timezone == ZONE
         assert len(post.targets) == 1
-
-
-async def test_rare_occurrences_exist_three_ahead(database: Database, workspace: str) -> None:
-    yearly = Recurrence(frequency=Frequency.YEARLY, by_month=(5,), by_month_day=(4,))
-    series_id = await add_series(database, workspace, Pattern([segment(tomorrow(), yearly)]))
-    await plan(database, workspace, series_id)
-    assert len(await posts_of_series(database, series_id)) == 3
 
 
 async def test_frequent_occurrences_exist_five_hundred_ahead(database: Database, workspace: str) -> None:
@@ -74,24 +65,6 @@ async def test_each_occurrence_is_made_once_by_planners_at_the_same_time(databas
     async with database.reading() as session:
         occurrences = list(await session.scalars(select(Post.occurrence).where(Post.series_id == series_id)))
     assert len(occurrences) == len(set(occurrences)) == len(await ledger(database, series_id))
-
-
-async def test_variations_rotate_by_the_number_of_posts(database: Database, workspace: str) -> None:
-    rule = DAILY.model_copy(update={"count": 5})
-    series_id = await add_series(database, workspace, Pattern([segment(tomorrow(), rule, "A", "B")]))
-    await plan(database, workspace, series_id)
-    assert [text(post) for post in (await posts_of_series(database, series_id)).values()] == ["A", "B", "A", "B", "A"]
-
-
-async def test_deleted_post_is_not_made_again(database: Database, workspace: str) -> None:
-    series_id = await add_series(database, workspace, Pattern([segment(tomorrow())]))
-    await plan(database, workspace, series_id)
-    occurrence, post = next(iter((await posts_of_series(database, series_id)).items()))
-    async with database.transaction() as session:
-        await session.execute(delete(Post).where(Post.id == post.id))
-    assert (await plan(database, workspace, series_id)).posts == []
-    assert occurrence not in await posts_of_series(database, series_id)
-    assert (await ledger(database, series_id))[occurrence].state == OccurrenceState.MADE
 
 
 async def test_past_occurrence_gets_no_post(database: Database, workspace: str) -> None:
