@@ -11,8 +11,7 @@ from dataclasses import dataclass, field
 import httpx
 
 from store.roles import Component
-from tests.releases.folders import ROOT
-from tests.releases.trees import Fleet, Part, Tree
+from tests.releases.trees import ROOT, Fleet, Part, Tree
 
 CHECKED_EVERY_S = 0.5
 _CHECK_S = 2.0

@@ -6,7 +6,7 @@ Lower a limit when the code gets smaller. Raise one only with a decision in docs
 import pytest
 
 from api.openapi.operations import OPERATIONS
-from tests.releases.folders import ROOT
+from tests.releases.trees import ROOT
 
 LINES = {
     "accounts": 2_131,

@@ -1,12 +1,45 @@
-"""A plan that is replaced by a newer one keeps what its row does not say."""
+"""A plan that is replaced by a newer one keeps what its row does not say, and shows what targets wait for."""
 
 from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 
-from domain.plan import Plan, TargetPlan
-from domain.post import PostStatus, TargetStatus
+from domain.plan import MEDIA_BUSY, NO_DISK_SPACE, Plan, TargetPlan, WaitsFor, waits_for
+from domain.post import HoldReason, PostStatus, TargetStatus
+
+AGAIN_AT = datetime(2026, 12, 1, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("status", "row", "expected"),
+    [
+        ("pending", {}, None),
+        ("published", {}, None),
+        ("failed", {"error_code": "duplicate"}, None),
+        ("publishing", {}, None),
+        ("publishing", {"next_attempt_at": AGAIN_AT}, WaitsFor.RATE_LIMIT),
+        ("publishing", {"next_attempt_at": AGAIN_AT, "error_code": "http_503"}, WaitsFor.PLATFORM),
+        ("publishing", {"next_attempt_at": AGAIN_AT, "error_code": MEDIA_BUSY}, WaitsFor.MEDIA),
+        ("publishing", {"next_attempt_at": AGAIN_AT, "error_code": NO_DISK_SPACE}, WaitsFor.OPERATOR),
+        ("unconfirmed", {"confirming": True}, WaitsFor.ANSWER),
+        ("unconfirmed", {"confirming": True, "next_attempt_at": AGAIN_AT}, WaitsFor.ANSWER),
+        ("unconfirmed", {}, WaitsFor.PERSON),
+        ("held", {"hold_reason": HoldReason.RECONNECT}, WaitsFor.ACCOUNT),
+        ("held", {"hold_reason": HoldReason.CAP, "next_attempt_at": AGAIN_AT}, WaitsFor.RATE_LIMIT),
+        ("held", {"hold_reason": HoldReason.OPERATOR}, WaitsFor.OPERATOR),
+    ],
+)
+def test_a_row_shows_the_reason_of_a_wait(status: str, row: dict[str, Any], expected: WaitsFor | None) -> None:
+    columns = {"confirming": False, "hold_reason": None, "error_code": None, "next_attempt_at": None} | row
+    assert waits_for(TargetStatus(status), **columns) is expected
+
+
+def test_every_reason_to_hold_is_something_to_wait_for() -> None:
+    for reason in HoldReason:
+        assert waits_for(
+            TargetStatus.HELD, confirming=False, hold_reason=reason, error_code=None, next_attempt_at=None
+        ) in set(WaitsFor)
 
 
 def plan(status: TargetStatus, *, version: int = 1, released: bool = False) -> Plan:

@@ -29,9 +29,8 @@ from store.models import Base
 from store.schema.revisions import code_version, revisions
 from tests.databases import new_database
 from tests.postgres import postgres_server
-from tests.releases.filling import fill
-from tests.releases.folders import RELEASES, ROOT
-from tests.releases.product import running_product
+from tests.releases.filling import fill, running_product
+from tests.releases.trees import RELEASES, ROOT
 from tests.running import stack_on
 from tests.temporal import temporal_server
 

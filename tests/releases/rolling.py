@@ -27,8 +27,7 @@ from store.models import ApiKey
 from store.roles import Component
 from store.workspaces.keys import digest
 from tests.postgres import postgres_server
-from tests.releases.folders import ROOT, releases
-from tests.releases.trees import Fleet, Tree, released_tree
+from tests.releases.trees import ROOT, Fleet, Tree, released_tree, releases
 from tests.running import running_stack
 from tests.stack import Stack
 from tests.temporal import temporal_server

@@ -17,9 +17,8 @@ from store.migrate import upgrade
 from store.roles import Component
 from store.schema.revisions import revisions
 from tests.databases import ROLES, new_database
-from tests.releases.folders import ROOT
 from tests.releases.rolling import Clients
-from tests.releases.trees import Fleet, Tree, extended_tree
+from tests.releases.trees import ROOT, Fleet, Tree, extended_tree
 from tests.running import running_stack
 from tests.store.versions import statement, write_migration
 from tests.temporal import release_namespace, temporal_server

@@ -6,9 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.releases.folders import ROOT, releases
 from tests.releases.rolling import roll
-from tests.releases.trees import Tree, released_tree
+from tests.releases.trees import ROOT, Tree, released_tree, releases
 from tests.running import running_stack
 from tests.temporal import temporal_server
 

@@ -1,7 +1,9 @@
 """The code of a release and the present code, each as processes of its own on one database and one Temporal."""
 
 import asyncio
+import gzip
 import io
+import json
 import os
 import shutil
 import signal
@@ -12,14 +14,50 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import httpx
 
 from cli.stack.ports import free_port
 from store.roles import Component
 from tests.databases import ROLES, url_as
-from tests.releases.folders import ROOT
 from tests.stack import Stack
+
+RELEASES = Path(__file__).parent
+ROOT = RELEASES.parents[1]
+
+
+@dataclass(frozen=True, slots=True)
+class Release:
+    """A release, read from its folder. `uv run python -m tests.releases.record VERSION` writes it."""
+
+    path: Path
+
+    @property
+    def version(self) -> str:
+        """Return its version."""
+        return self.path.name
+
+    def read(self, name: str) -> Any:
+        """Return a JSON file of it."""
+        return json.loads(self.path.joinpath(name).read_text())
+
+    @property
+    def schema(self) -> str:
+        """Return the statements that make its schema, as pg_dump writes them."""
+        return self.path.joinpath("schema.sql").read_text()
+
+    @property
+    def rows(self) -> str:
+        """Return the statements that insert what the product had stored."""
+        return gzip.decompress(self.path.joinpath("rows.sql.gz").read_bytes()).decode()
+
+
+def releases() -> list[Release]:
+    """Return all releases, oldest first."""
+    folders = [path for path in RELEASES.iterdir() if path.is_dir() and path.name[0].isdigit()]
+    return [Release(path) for path in sorted(folders, key=lambda path: [int(part) for part in path.name.split(".")])]
+
 
 _STARTS_WITHIN_S = 180
 _STOPS_WITHIN_S = 90

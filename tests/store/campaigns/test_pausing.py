@@ -1,4 +1,4 @@
-"""A campaign is paused, resumed and moved in one transaction, and only its own posts change."""
+"""A campaign is paused and moved in one transaction with its operation, and only its own posts change."""
 
 from collections import Counter
 from contextlib import suppress
@@ -6,10 +6,11 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 from sqlalchemy import event, select, text, update
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from domain.audit import api_key
-from domain.campaigns import Blackout, CampaignStatus
+from domain.audit import WORKER, Actor, api_key
+from domain.campaigns import Blackout, CampaignStatus, OperationKind
 from domain.ids import new_id
 from domain.moves import MoveRefused, Obstacle
 from domain.pauses import WORKSPACE_GATE, MissedPolicy, Resumed
@@ -17,6 +18,11 @@ from domain.post import PostStatus, TargetStatus
 from domain.schedule import Shift, resolve
 from domain.transitions import BeforeSend, WriteResult, paused
 from store.campaigns.campaigns import lock_campaign
+from store.campaigns.operations import (
+    delete_old_operations,
+    list_operations,
+    record_operation,
+)
 from store.campaigns.pausing import (
     CampaignShift,
     ResumedPause,
@@ -29,9 +35,51 @@ from store.campaigns.pausing import (
 from store.database import Database
 from store.models import Attempt, AuditEvent, Campaign, Pause, Post, Target
 from store.pauses.pauses import begin_pause
+from store.posts.idempotency import KeyedRequest, acquire_key, complete_key, delete_expired_keys, find_key
 from store.publishing.sending import begin_send, settle
 from store.workspaces.keys import create_workspace
+from tests.stack import Stack
 from tests.store.publishing.sends import put, read, save
+
+
+async def record(database: Database, workspace: str, campaign_id: str) -> str:
+    async with database.transaction() as session:
+        return await record_operation(
+            session, workspace, OperationKind.ENDED, WORKER, {"drafts": 3}, campaign_id=campaign_id
+        )
+
+
+async def test_an_operation_is_deleted_after_its_days_and_its_key_expires_then(
+    database: Database, workspace: str
+) -> None:
+    campaign, request = new_id("cmp"), KeyedRequest(workspace, "key-1", b"one")
+    operation_id, now = await record(database, workspace, campaign), datetime.now(UTC)
+    async with database.transaction() as session:
+        assert await acquire_key(session, request, campaign, now, None) == 1
+        await complete_key(session, request, 200, b"[]", operation_id)
+    later = now + timedelta(days=400)
+    for keep, expected in (timedelta(days=500), 1), (timedelta(days=365), 0):
+        async with database.transaction() as session:
+            await delete_old_operations(session, later, 100, keep)
+            await delete_expired_keys(session, later - timedelta(days=1), 100)
+            assert len(await list_operations(session, workspace, 10, campaign_id=campaign)) == expected
+            assert bool(await find_key(session, request, later)) is bool(expected)
+
+
+async def test_the_api_can_neither_date_nor_forge_an_operation(stack: Stack) -> None:
+    async def write(actor: Actor) -> None:
+        async with stack.api_database.transaction() as session:
+            await record_operation(session, stack.workspace_id, OperationKind.ENDED, actor, {})
+
+    await write(await stack.actor())
+    with pytest.raises(DBAPIError, match="no API key of the workspace"):
+        await write(api_key(new_id("key")))
+    with pytest.raises(DBAPIError, match="permission denied"):
+        await write(WORKER)
+    async with stack.api_database.reading() as session:
+        with pytest.raises(DBAPIError, match="permission denied"):
+            await session.execute(text("INSERT INTO operations (at) VALUES (now())"))
+
 
 ACTOR = api_key("key_x")
 BERLIN = "Europe/Berlin"

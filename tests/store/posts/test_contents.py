@@ -1,11 +1,52 @@
-"""A post's content goes through its rows without loss."""
+"""A post's content goes through its rows without loss, and changes keep the rows that stay."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from typing import Any
 
 from domain.audit import changes_between
 from domain.content import PostContent, TargetContent, answer_bytes
+from domain.ids import new_id
 from domain.post import Media, MediaType, PostStatus
+from store.database import Database
+from store.models import Post
 from store.posts.contents import new_columns, post_content
+from store.posts.creating import create_post
+from store.posts.queries import is_moving
+
+MOMENT = datetime(2026, 11, 1, 12, tzinfo=UTC)
+PICTURE = Media(type=MediaType.IMAGE, url="https://example.com/a.jpg", alt_text="A")
+TEXTS = PostContent(
+    content="text",
+    media_items=[PICTURE],
+    targets=[
+        TargetContent(
+            platform="twitter", account_id="tw_1", custom_content="own", settings={"replySettings": "following"}
+        ),
+        TargetContent(platform="instagram", account_id="ig_1", custom_media=[]),
+    ],
+    tags=["a", "b"],
+    timezone="Europe/Paris",
+    scheduled_for=MOMENT + timedelta(days=1),
+    scheduled_wall="2026-11-02T13:00:00",
+    tiktok_settings={"privacyLevel": "SELF_ONLY"},
+    facebook_settings={"x": [1, None, {"y": "é"}]},
+)
+
+
+async def save(database: Database, workspace: str, content: PostContent = TEXTS, **more: Any) -> Post:
+    post_id = new_id("post")
+    values = {"status": PostStatus.SCHEDULED, "due_at": content.scheduled_for, "now": MOMENT, **more}
+    post = new_columns(post_id, workspace, post_id, content, **values).as_post()
+    await create_post(database, post)
+    return post
+
+
+async def test_unsettled_post_has_a_next_step(database: Database, workspace: str) -> None:
+    post = await save(database, workspace)
+    async with database.transaction() as session:
+        assert await is_moving(session, post.id)
+        assert not await is_moving(session, "post_none")
+
 
 NOW = datetime(2026, 1, 15, 10, tzinfo=UTC)
 PHOTO = Media(type=MediaType.IMAGE, url="https://example.com/photo.jpg", alt_text="A lighthouse")

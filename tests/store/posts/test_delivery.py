@@ -12,7 +12,7 @@ from store.database import Database
 from store.models import Post
 from store.posts.delivery import record_delivered, take_turn
 from tests.databases import add_workspace
-from tests.store.posts.test_queries import NOW, save
+from tests.store.posts.test_contents import NOW, save
 
 CROWD = 20
 

@@ -15,7 +15,7 @@ from store.models import Post
 from store.posts.contents import new_columns
 from store.posts.creating import create_post
 from store.workspaces.keys import create_workspace
-from tests.store.posts.test_queries import NOW
+from tests.store.posts.test_contents import NOW
 
 
 @pytest.fixture
