@@ -90,13 +90,13 @@ class ApiApp(Litestar):
             is_logged = True
             try:
                 if problem := self.host_names.refusal(scope):
-                    await _refuse(MISDIRECTED, problem, answer.send)
+                    await refuse(MISDIRECTED, problem, answer.send)
                 elif self.find_flood and (flood := self.find_flood(served)):
                     error, wait_s = flood
                     if wait_s:
                         is_logged = False
                         await asyncio.sleep(wait_s)
-                    await _refuse(429, error.first, answer.send, (b"retry-after", b"%d" % error.retry_after))
+                    await refuse(429, error.first, answer.send, (b"retry-after", b"%d" % error.retry_after))
                 else:
                     await super().__call__(served, receive, answer.send)
             finally:
@@ -177,7 +177,7 @@ class _Request(ToldLimits):
         if self._unread is not None and not self._unread.begin(holder, len(piece), is_complete=not more):
             self._is_refused, self.status = True, 503
             headers = (self._request_id, (b"retry-after", b"1"), *self._limit_headers())
-            await _refuse(503, _UNREAD, self._send, *headers)
+            await refuse(503, _UNREAD, self._send, *headers)
             return False
         if beginning is not None:
             await self._send(beginning)
@@ -196,7 +196,8 @@ def _log_request(method: str, served: HTTPScope, status: int, started: float) ->
     )
 
 
-async def _refuse(status: int, problem: Problem, send: Send, *more: tuple[bytes, bytes]) -> None:
+async def refuse(status: int, problem: Problem, send: Send, *more: tuple[bytes, bytes]) -> None:
+    """Send the response of a refusal, with more headers."""
     body = error_response(status, [problem], error_type(status)).content
     headers = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode()), *more]
     await send({"type": "http.response.start", "status": status, "headers": headers})

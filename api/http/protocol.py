@@ -13,6 +13,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from api.errors import error_response, error_type
 from api.http.answer_transport import AnswerTransport
+from api.http.middleware import refuse
 from api.http.sockets import Admission, OpenSockets, Unread, arrival_time
 from api.http.uploads import SLOWEST_UPLOAD, is_upload
 from domain.errors import Problem
@@ -331,14 +332,5 @@ class ApiProtocol(HttpToolsProtocol):
 
 
 async def _answer_busy(_scope: Any, _receive: Any, send: Any) -> None:
-    answer = error_response(503, [_BUSY], error_type(503))
-    headers = {
-        "content-type": "application/json",
-        "content-length": str(len(answer.content)),
-        "connection": "close",
-        "retry-after": "1",
-        "x-request-id": uuid_utils.uuid7().hex,
-    }
-    raw = [(name.encode(), value.encode()) for name, value in headers.items()]
-    await send({"type": "http.response.start", "status": 503, "headers": raw})
-    await send({"type": "http.response.body", "body": answer.content})
+    request_id = (b"x-request-id", uuid_utils.uuid7().hex.encode())
+    await refuse(503, _BUSY, send, (b"connection", b"close"), (b"retry-after", b"1"), request_id)

@@ -1,4 +1,4 @@
-"""GET /v1/calendar: the posts of each day of a time zone."""
+"""GET /v1/calendar: the posts of each day, and requests that wait until they have changed."""
 
 import asyncio
 from datetime import UTC, datetime, timedelta
@@ -15,7 +15,7 @@ from tests.statements import Statement
 YEAR = datetime.now(UTC).year + 1
 
 
-async def read_days(api: Client, first: str, last: str, **query: Any) -> dict[str, Any]:
+async def shown_days(api: Client, first: str, last: str, **query: Any) -> dict[str, Any]:
     return read_answer(await api.get("/v1/calendar", params={"from": first, "to": last, **query}))
 
 
@@ -42,7 +42,7 @@ async def test_a_day_has_the_posts_of_its_date(stranger: Client, zone: str, day:
     before, after = ((datetime.fromisoformat(day) + timedelta(days=number)).date().isoformat() for number in (-1, 1))
     for moment in (f"{before}T23:59:59", *(f"{day}T{time}" for time in times), f"{after}T00:00:00"):
         await draft(stranger, moment, scheduledFor=moment, timezone=zone)
-    calendar = await read_days(stranger, before, after, timezone=zone)
+    calendar = await shown_days(stranger, before, after, timezone=zone)
     assert calendar["timezone"] == zone
     assert texts(calendar) == {
         before: [f"{before}T23:59:59"],
@@ -65,7 +65,7 @@ async def test_a_post_is_shown_in_short(api: Client, stack: Stack) -> None:
             "timezone": "Asia/Tokyo",
         }
     )
-    calendar = await read_days(api, day, day, timezone="Europe/Berlin", accountId=account.id)
+    calendar = await shown_days(api, day, day, timezone="Europe/Berlin", accountId=account.id)
     [post] = calendar["days"][0]["posts"]
     post_id = post.pop("id")
     assert post == {
@@ -91,7 +91,7 @@ async def test_posts_are_shown_when_they_were_published_at_once(api: Client, sta
     await api.patch(f"/v1/posts/{planned['id']}", json={"publishNow": True})
     await draft(api, "Without a time", tags=[tag])
     today = datetime.now(UTC).date()
-    calendar = await read_days(
+    calendar = await shown_days(
         api, (today - timedelta(days=1)).isoformat(), (today + timedelta(days=1)).isoformat(), tag=tag
     )
     posts = [post for day in calendar["days"] for post in day["posts"]]
@@ -112,10 +112,10 @@ async def test_more_posts_are_counted(stranger: Client, stack: Stack) -> None:
     )
     async with stack.database.transaction() as session:
         await session.execute(copies, {"id": first["id"]})
-    calendar = await read_days(stranger, day, day)
+    calendar = await shown_days(stranger, day, day)
     assert texts(calendar)[day] == ["the first", *map(str, range(1, 50))]
     assert calendar["more"] == {day: 11}
-    full = await read_days(stranger, day, day, full="true")
+    full = await shown_days(stranger, day, day, full="true")
     assert texts(full)[day] == ["the first", *map(str, range(1, 61))]
     assert full["more"] == {}
 
@@ -133,7 +133,7 @@ async def test_the_targets_that_need_a_person_come_first(stranger: Client, stack
             ),
             {"id": post["id"]},
         )
-    [shown] = (await read_days(stranger, day, day))["days"][0]["posts"]
+    [shown] = (await shown_days(stranger, day, day))["days"][0]["posts"]
     assert [target["accountId"] for target in shown["targets"]][:3] == ["twitter_10", "twitter_11", "twitter_0"]
     assert (len(shown["targets"]), shown["moreTargets"], shown["waitsFor"]) == (10, 2, "person")
 
@@ -151,7 +151,7 @@ async def test_a_paused_post_says_so(api: Client, stack: Stack) -> None:
         async with asyncio.timeout(60):
             while not (held := (await api.get(f"/v1/posts/{post['id']}")).json())["platforms"][0].get("waitsFor"):  # noqa: ASYNC110
                 await asyncio.sleep(0.1)
-        calendar = await read_days(api, due.date().isoformat(), due.date().isoformat(), accountId=account.id)
+        calendar = await shown_days(api, due.date().isoformat(), due.date().isoformat(), accountId=account.id)
         [day], [shown_pause] = calendar["days"], calendar["pauses"]
         assert shown_pause == {name: pause.json()[name] for name in ("id", "scope", "since", "reason")}
         [shown] = [shown for shown in day["posts"] if shown["id"] == post["id"]]
@@ -173,13 +173,13 @@ async def test_filters_select_posts(stranger: Client) -> None:
         ({"status": "published"}, []),
         ({"status": "held"}, []),
     ):
-        assert texts(await read_days(stranger, day, day, **query)) == {day: expected}, query
+        assert texts(await shown_days(stranger, day, day, **query)) == {day: expected}, query
 
 
 async def test_a_workspace_sees_its_own_posts(api: Client, stranger: Client) -> None:
     day = f"{YEAR}-07-02"
     await draft(api, "of another workspace", scheduledFor=f"{day}T08:00:00Z")
-    assert await read_days(stranger, day, day) == {
+    assert await shown_days(stranger, day, day) == {
         "timezone": "UTC",
         "days": [{"date": day, "posts": []}],
         "pauses": [],
@@ -207,9 +207,9 @@ async def test_an_unchanged_calendar_is_304(stranger: Client) -> None:
 async def test_a_calendar_takes_two_statements(stranger: Client, statements: list[Statement]) -> None:
     day = f"{YEAR}-07-04"
     await draft(stranger, "counted", "twitter", "mastodon", scheduledFor=f"{day}T08:00:00Z")
-    await read_days(stranger, day, day)
+    await shown_days(stranger, day, day)
     statements.clear()
-    await read_days(stranger, f"{YEAR}-07-01", f"{YEAR}-08-30")
+    await shown_days(stranger, f"{YEAR}-07-01", f"{YEAR}-08-30")
     reads = [statement for statement in statements if "FROM posts" in statement.text]
     assert len(reads) == 2, statements
 
@@ -246,4 +246,4 @@ async def test_bad_queries_are_400(stranger: Client, query: str, param: str) -> 
 
 
 async def test_62_days_are_answered(stranger: Client) -> None:
-    assert len((await read_days(stranger, "2027-01-01", "2027-03-03"))["days"]) == 62
+    assert len((await shown_days(stranger, "2027-01-01", "2027-03-03"))["days"]) == 62

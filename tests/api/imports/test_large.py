@@ -14,7 +14,7 @@ from api.posts.many.checking import MOST_ROWS
 from domain.ids import new_id
 from store.models import Post, Target
 from tests.api.conftest import Client
-from tests.api.test_costs import MOST_S
+from tests.api.test_limits import MOST_S
 from tests.stack import Stack
 
 pytestmark = pytest.mark.thorough

@@ -20,7 +20,7 @@ from domain.errors import InvalidRequest, Problem
 from domain.ids import new_id
 from domain.loop_share import LoopShare
 from tests.api.conftest import Client
-from tests.api.test_costs import MOST_S
+from tests.api.test_limits import MOST_S
 
 TURN = LoopShare(heavy=False)
 Bodies = list[tuple[int, dict[str, Any]]]
