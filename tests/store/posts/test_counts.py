@@ -13,7 +13,9 @@ from store.models import Post
 from store.posts.calendar import first_of_days
 from store.posts.counts import Grouping, count_posts
 from store.posts.list_filters import Filter, shape_and_values
-from tests.store.posts.test_lists import EPOCH, POSTS, Explain, Noting, is_index_only, nodes
+from tests.store.posts.test_lists import EPOCH, POSTS, Explain, Noting, filled, is_index_only, nodes
+
+__all__ = ["filled"]
 
 BEGINNINGS = [EPOCH + timedelta(days=number) for number in range(4)]
 
