@@ -97,7 +97,9 @@ def _of_workspace(model: type[R], workspace_id: str, *conditions: ColumnElement[
     return select(model).where(model.workspace_id == workspace_id, *conditions)
 
 
-async def count_rows(session: AsyncSession, *conditions: ColumnElement[bool], most: int | None = None) -> int:
+async def count_rows(
+    session: AsyncSession, *conditions: ColumnElement[bool] | TextClause, most: int | None = None
+) -> int:
     """Return how many rows of a table meet the conditions; with `most`, it counts no further."""
     if most is None:
         return await session.scalar(select(func.count()).where(*conditions)) or 0

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import ARRAY, ColumnElement, any_, bindparam, func, select, text, update
+from sqlalchemy import ARRAY, any_, bindparam, func, select, text, update
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import joinedload, selectinload
 from sqlalchemy.sql.elements import TextClause
@@ -181,12 +181,6 @@ async def count_undelivered(session: AsyncSession, now: datetime) -> Undelivered
     row = await session.execute(_COUNT, {"changed_before": now - UNDELIVERED_AFTER})
     overdue, untried, behind, turn_age = row.one()
     return Undelivered(overdue, untried, behind, max(turn_age, timedelta(0)))
-
-
-async def count_behind(session: AsyncSession, *conditions: ColumnElement[bool]) -> int:
-    """Return how many posts that meet the conditions have a workflow that does not know their newest version."""
-    query = select(func.count()).select_from(Post).where(text(IS_BEHIND), *conditions)
-    return await session.scalar(query) or 0
 
 
 async def move_to_next_workflow(session: AsyncSession, post_id: str, taken: str) -> Post | None:

@@ -21,7 +21,8 @@ from reconcile.rounds import running_tasks
 from reconcile.sweep import bulk_task, deliver_in_turn, sweep
 from runtime.temporal import DATA_CONVERTER
 from store.models import BulkTurn, Post
-from store.posts.delivery import Undelivered, count_behind, count_undelivered
+from store.posts.delivery import IS_BEHIND, Undelivered, count_undelivered
+from store.rows import count_rows
 from tests.stack import Stack
 from tests.statements import noting_statements
 from tests.workflows.event_costs import event_kind
@@ -88,7 +89,7 @@ async def free_turn(stack: Stack) -> None:
 
 async def behind(stack: Stack, posts: Sequence[Post]) -> int:
     async with stack.database.reading() as session:
-        return await count_behind(session, Post.id.in_([post.id for post in posts]))
+        return await count_rows(session, Post.id.in_([post.id for post in posts]), text(IS_BEHIND))
 
 
 async def counted(stack: Stack) -> Undelivered:
