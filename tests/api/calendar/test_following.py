@@ -135,7 +135,7 @@ async def test_a_request_that_is_woken_waits_for_its_turn(
     async with waiting(stranger, reads) as request:
         async with asyncio.timeout(60):
             # The second read may not have given its turn back.
-            while counts._running[stranger.workspace_id]:  # noqa: ASYNC110 there is no event
+            while counts._turns._shares.held_by(stranger.workspace_id):  # noqa: ASYNC110 there is no event
                 await asyncio.sleep(0.01)
         with counts.take(stranger.workspace_id), counts.take(stranger.workspace_id):
             await schedule(stranger, stack, account_id, "Behind others")
