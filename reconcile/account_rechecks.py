@@ -19,14 +19,14 @@ from activities.apps import Apps
 from platforms.errors import ErrorKind, PlatformError
 from platforms.registry import platforms
 from reconcile.rounds import BackgroundTask
-from store.accounts.connected import accept_account, claim_accounts_to_recheck, refuse_account
-from store.accounts.pending_connections import claim_abandoned
-from store.accounts.renewals import claim_due, never_renew
-from store.accounts.revocations import claim_due_revocations
-from store.apps import claim_probe_posts
+from store.accounts.connected import TO_RECHECK, accept_account, claim_accounts_to_recheck, refuse_account
+from store.accounts.pending_connections import ABANDONED, claim_abandoned
+from store.accounts.renewals import TO_RENEW, claim_due, never_renew
+from store.accounts.revocations import TO_REVOKE, claim_due_revocations
+from store.apps import REFUSED, TO_PROBE, claim_probe_posts
 from store.database import Database
 from store.failures import is_database_unavailable
-from store.maintenance.waiting import claim_released_posts
+from store.maintenance.waiting import HELD_FOR_OTHERS, claim_released_posts
 from store.models import Account, PendingRevocation
 from store.posts.delivery import plan_with_accounts
 from store.secrets.vault import VaultError
@@ -49,7 +49,7 @@ def renewal_task(database: Database, accounts: AccountConnections) -> Background
         while await renew_due(database, accounts) == _RENEWALS_BATCH:
             pass
 
-    return BackgroundTask(renew_all, _RENEWALS_EVERY_S, "renewals.postponed", looks_for="renewals")
+    return BackgroundTask(renew_all, _RENEWALS_EVERY_S, "renewals.postponed", due=(TO_RENEW,), is_shared=True)
 
 
 async def renew_due(database: Database, accounts: AccountConnections) -> int:
@@ -105,7 +105,8 @@ def revocation_task(database: Database, accounts: AccountConnections) -> Backgro
         _REVOCATIONS_EVERY_S,
         "revocations.postponed",
         close=revocations.close,
-        looks_for="revocations",
+        due=(TO_REVOKE, ABANDONED),
+        is_shared=True,
     )
 
 
@@ -177,7 +178,7 @@ _ANSWER_S = 20.0
 
 def refusals_task(apps: Apps) -> BackgroundTask:
     """Return the task that brings a worker's refused apps up to date. Each worker runs it."""
-    return BackgroundTask(apps.refresh, _REFUSALS_EVERY_S, "refusals.not_read", looks_for="refusals")
+    return BackgroundTask(apps.refresh, _REFUSALS_EVERY_S, "refusals.not_read", due=(REFUSED,))
 
 
 def recheck_task(database: Database, accounts: AccountConnections, workflows: PostWorkflows) -> BackgroundTask:
@@ -190,7 +191,9 @@ def recheck_task(database: Database, accounts: AccountConnections, workflows: Po
         while await release_posts(database, workflows) == _BATCH:
             pass
 
-    return BackgroundTask(check, _EVERY_S, "accounts.postponed", close=checks.close, looks_for="accounts")
+    return BackgroundTask(
+        check, _EVERY_S, "accounts.postponed", close=checks.close, due=(TO_RECHECK, TO_PROBE, HELD_FOR_OTHERS)
+    )
 
 
 class AccountChecks:

@@ -9,7 +9,7 @@ from domain.campaigns import CampaignPlan
 from domain.errors import Unavailable
 from domain.printable import error_words
 from reconcile.rounds import BackgroundTask
-from store.campaigns.progress import campaigns_after, claim_campaigns, record_told
+from store.campaigns.progress import UNTOLD, campaigns_after, claim_campaigns, record_told
 from store.database import Database
 from workflows.client.campaign_workflows import CampaignWorkflows
 from workflows.client.runs import Runs
@@ -34,7 +34,7 @@ class CampaignRound:
 
     def task(self) -> BackgroundTask:
         """Return the task that does them."""
-        return BackgroundTask(self._round, _EVERY_S, "campaigns.postponed", looks_for="campaigns")
+        return BackgroundTask(self._round, _EVERY_S, "campaigns.postponed", due=(UNTOLD,), is_shared=True)
 
     async def _round(self) -> None:
         while await tell_campaigns(self._database, self._workflows) == _BATCH:

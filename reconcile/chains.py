@@ -14,10 +14,10 @@ from reconcile.rounds import BackgroundTask, is_part_unavailable
 from store.database import Database
 from store.maintenance.restores import confirm_if_older_than_restore
 from store.models import Post
-from store.posts.chains import FIRST_PLACE, Place, find_first, has_ended, lock_waiting, search_ready
+from store.posts.chains import CHAINED, FIRST_PLACE, Place, find_first, has_ended, lock_waiting, search_ready
 from store.posts.contents import post_content, rewrite
 from store.posts.delivery import plan_with_accounts, record_delivered
-from store.series.planning import claim_one, claim_series, plan_series, postpone_complete
+from store.series.planning import TO_PLAN, claim_one, claim_series, plan_series, postpone_complete
 from workflows.client.delivery import deliver_or_move
 from workflows.client.post_workflows import PostWorkflows
 
@@ -37,7 +37,7 @@ def planner_task(database: Database, most_open_posts: int) -> BackgroundTask:
         while await plan_next(database, most_open_posts):
             pass
 
-    return BackgroundTask(plan_all, _PLANNER_EVERY_S, "planner.postponed", looks_for="planner")
+    return BackgroundTask(plan_all, _PLANNER_EVERY_S, "planner.postponed", due=(TO_PLAN,), is_shared=True)
 
 
 async def plan_next(database: Database, most_open_posts: int = 0) -> bool:
@@ -90,7 +90,7 @@ def chain_task(database: Database, workflows: PostWorkflows) -> BackgroundTask:
         nonlocal place
         place = await follow_posts(database, workflows, place)
 
-    return BackgroundTask(search, _EVERY_S, "chains.postponed", looks_for="chains")
+    return BackgroundTask(search, _EVERY_S, "chains.postponed", due=(CHAINED,))
 
 
 async def follow_posts(database: Database, workflows: PostWorkflows, after: Place = FIRST_PLACE) -> Place:

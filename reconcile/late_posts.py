@@ -14,7 +14,7 @@ import structlog
 from domain.post import LATE_AFTER
 from domain.schedule import rfc3339
 from reconcile.clock import ClockCheck
-from reconcile.measures import Gauges, Sample, measure
+from reconcile.measures import MEASURED_ROWS, Gauges, Sample, measure
 from reconcile.readiness import Parts, Readiness
 from reconcile.rounds import BackgroundTask
 from store.database import Database
@@ -65,7 +65,7 @@ class LatePostWatch:
                 await self.measure(self._readiness)
 
         return [
-            BackgroundTask(work, EVERY_S, "watch.postponed", looks_for="state", rests_s=_RESTS_S),
+            BackgroundTask(work, EVERY_S, "watch.postponed", due=MEASURED_ROWS, rests_s=_RESTS_S),
             BackgroundTask(self.keep, EVERY_S, "state.not_kept"),
         ]
 

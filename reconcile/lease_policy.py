@@ -12,7 +12,6 @@ from datetime import timedelta
 
 from reconcile.late_posts import WATCH
 from store.maintenance.beats import LEAD, Beat
-from store.maintenance.pending_work import SHARED_WORK
 
 DURATION = timedelta(seconds=15)
 """How long a lease lasts: a busy process may be late for a renewal, and one renewal may fail."""
@@ -33,10 +32,9 @@ _LOOK_S = 0.5
 class LeasePolicy:
     """The policy of a process that always asks for all of its leases, as an API does."""
 
-    work: frozenset[str] = frozenset()
-    """The work of which the process wants to know although it has not the leases of its tasks."""
-
     def __init__(self) -> None:
+        self.work = set[str]()
+        """The work of which the process wants to know although it has not the leases of its tasks."""
         self._begun_at = float("-inf")
 
     @property
@@ -58,6 +56,9 @@ class LeasePolicy:
         """Return for which of these leases the process asks if they are free."""
         return names
 
+    def share(self, work: str) -> None:
+        """Take up the name of work that workers share."""
+
     def hear(self, beat: Beat | None) -> None:
         """Take up the database's answer to a renewal; None if there was none."""
 
@@ -73,8 +74,6 @@ class WorkerPolicy(LeasePolicy):
 
     It begins as one that shares, so that a new worker takes over soon from the one that it replaces.
     """
-
-    work = SHARED_WORK
 
     def __init__(self, has_published: Callable[[float], bool] = lambda _: False) -> None:
         super().__init__()
@@ -112,13 +111,17 @@ class WorkerPolicy(LeasePolicy):
         """Return for which of these leases the process asks if they are free."""
         return [LEAD] if self.rests else [LEAD, *names]
 
+    def share(self, work: str) -> None:
+        """Take up the name of work that workers share."""
+        self.work.add(work)
+
     def hear(self, beat: Beat | None) -> None:
         """Take up the database's answer to a renewal; None if there was none."""
         if beat is None:
             self._rest_s = _EVERY_S
             return
         self._leads, self._measures = LEAD in beat.leases, WATCH in beat.leases
-        if beat.work & SHARED_WORK:
+        if beat.work & self.work:
             self._active_until = time.monotonic() + _ACTIVE_S
         self._has_rested = self.rests
         if beat.lead_ends_in < DURATION - _MISSED:

@@ -10,7 +10,7 @@ import asyncio
 import os
 import secrets
 import socket
-from collections.abc import Awaitable, Callable, Collection
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from dataclasses import replace
 from functools import partial
 
@@ -19,6 +19,7 @@ import structlog
 from reconcile.lease_policy import DURATION, LeasePolicy
 from reconcile.rounds import BackgroundTask, is_part_unavailable
 from store.database import Database
+from store.due import Due
 from store.maintenance.beats import Beat, beat, release_leases, take_over_lease
 
 log = structlog.get_logger(__name__)
@@ -44,10 +45,10 @@ class Leases:
         self._until: dict[str, float] = {}
         """When the leases of this process end, by the event loop's clock. It runs while the process is frozen."""
         self._changed = asyncio.Condition()
-        self._sought: list[tuple[str, tuple[str, ...]]] = []
-        """The works that tasks look for, each with the leases of its task; none if the task has none."""
+        self._sought: list[tuple[BackgroundTask, tuple[str, ...]]] = []
+        """The tasks that look for due rows, each with its leases."""
         self._works_until: dict[str, float] = {}
-        """Until when tasks that look for a work do their rounds, by its name."""
+        """Until when tasks that look for due rows do their rounds, by the name of the task."""
         self._beat: Beat | None = None
 
     def leased(self, task: BackgroundTask, *names: str, at_start: bool = False, lasts: bool = False) -> BackgroundTask:
@@ -58,8 +59,10 @@ class Leases:
         when this process loses its lease, which others do not take over.
         """
         self._names += [name for name in names if name not in self._names]
-        if task.looks_for:
-            self._sought.append((task.looks_for, names))
+        if task.due:
+            self._sought.append((task, names))
+        if task.is_shared:
+            self._policy.share(task.postponed)
         if lasts:
             self._lasting.update(names)
             task = replace(task, work=partial(self._work_while_held, task.work, names))
@@ -97,7 +100,7 @@ class Leases:
         return len(leases.difference(held))
 
     def has_work(self, name: str) -> bool:
-        """Return whether tasks that look for this work do their rounds now."""
+        """Return whether the task of this name, which looks for due rows, does its rounds now."""
         return self._works_until.get(name, float("-inf")) > asyncio.get_running_loop().time()
 
     async def wait_for(self, predicate: Callable[[], bool]) -> None:
@@ -140,11 +143,11 @@ class Leases:
             for hear in self._hearers:
                 await hear(self._beat)
 
-    def _work_to_seek(self, held: Collection[str]) -> set[str]:
+    def _work_to_seek(self, held: Collection[str]) -> dict[str, Sequence[Due]]:
         return {
-            work
-            for work, names in self._sought
-            if not names or work in self._policy.work or not set(names).isdisjoint(held)
+            task.postponed: task.due
+            for task, names in self._sought
+            if not names or task.postponed in self._policy.work or not set(names).isdisjoint(held)
         }
 
 
@@ -168,5 +171,5 @@ class _Turns:
             return True
         if self._names and set(self._names).isdisjoint(self._leases.held):
             return False
-        work, now = self._task.looks_for, asyncio.get_running_loop().time()
-        return work is None or self._leases.has_work(work) or now >= self._last_at + self._task.rests_s
+        task, now = self._task, asyncio.get_running_loop().time()
+        return not task.due or self._leases.has_work(task.postponed) or now >= self._last_at + task.rests_s

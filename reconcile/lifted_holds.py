@@ -10,9 +10,16 @@ import structlog
 
 from domain.audit import WORKER, Action, AuditEntry
 from reconcile.rounds import BackgroundTask
-from store.campaigns.lifecycle import complete_campaigns, end_campaign, lock_campaign_to_end, settle_ended
+from store.campaigns.lifecycle import (
+    INCOMPLETE,
+    PAST_END,
+    complete_campaigns,
+    end_campaign,
+    lock_campaign_to_end,
+    settle_ended,
+)
 from store.database import Database
-from store.pauses.missed import lock_free, publish_missed, spaced
+from store.pauses.missed import PAUSED_TARGETS, lock_free, publish_missed, spaced
 
 log = structlog.get_logger(__name__)
 
@@ -64,7 +71,7 @@ def hold_task(database: Database) -> BackgroundTask:
         while await complete_ended_campaigns(database) == BATCH:
             pass
 
-    return BackgroundTask(lift_all, EVERY_S, "holds.postponed", looks_for="holds")
+    return BackgroundTask(lift_all, EVERY_S, "holds.postponed", due=(PAUSED_TARGETS, PAST_END, INCOMPLETE))
 
 
 async def lift_holds(database: Database) -> int:

@@ -14,16 +14,18 @@ from domain.pauses import PauseScope
 from domain.plan import WaitsFor
 from platforms.registry import announced_ends, platforms
 from store.accounts.renewals import ends_of_accounts
-from store.apps import refused_apps
-from store.campaigns.progress import count_by_status
+from store.apps import REFUSED, refused_apps
+from store.campaigns.progress import UNTOLD, count_by_status
 from store.database import Database
-from store.maintenance.series import count_behind_series
+from store.due import Due
+from store.maintenance.series import BEHIND_SERIES, count_behind_series
 from store.maintenance.servers import oldest_transaction
-from store.maintenance.waiting import count_late, count_waiting
+from store.maintenance.waiting import DUE_TARGETS, LATE_POSTS, NOT_BEGUN, count_late, count_waiting
 from store.pauses.pauses import longest_with_missed
-from store.posts.delivery import count_undelivered
+from store.posts.delivery import BEHIND, count_undelivered
 from store.rows import database_now
-from store.webhooks.logs import measure_webhooks
+from store.series.planning import TO_PLAN
+from store.webhooks.logs import WAITING, measure_webhooks
 
 _REFUSED = "socialsyncer_app_refused"
 _OF_STATE = {
@@ -59,6 +61,13 @@ _OF_STATE = {
     "socialsyncer_renewals_overdue_seconds": ("Seconds for which the most overdue renewal of tokens has been due"),
 }
 """The gauges that one process measures (reconcile.measures) and all export, with their descriptions."""
+
+
+MEASURED_ROWS = (
+    *(BEHIND, DUE_TARGETS, NOT_BEGUN, LATE_POSTS, TO_PLAN, BEHIND_SERIES, REFUSED, UNTOLD, WAITING),
+    Due("oldest_transaction_v1() AS age", "age > interval '1 min'"),
+)
+"""The rows without which most of the numbers are zero, or stay the same."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,6 +24,8 @@ from reconcile.rounds import BackgroundTask
 from store.accounts.connected import AppKey, refusals_of_apps
 from store.database import Database
 from store.maintenance.preflight import (
+    TO_CHECK_AGAIN,
+    UNCHECKED,
     AccountKey,
     Preflight,
     due_for_preflight,
@@ -62,7 +64,7 @@ def preflight_task(
         while await preflight(database, meters, datetime.now(UTC), files) == BATCH:
             await pause(is_publishing)
 
-    return BackgroundTask(check_all, _EVERY_S, "preflight.postponed", looks_for="preflight")
+    return BackgroundTask(check_all, _EVERY_S, "preflight.postponed", due=(UNCHECKED, TO_CHECK_AGAIN), is_shared=True)
 
 
 async def pause(is_publishing: Callable[[], bool]) -> None:

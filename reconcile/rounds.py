@@ -2,12 +2,13 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass
 
 import structlog
 
 from domain.errors import Unavailable
+from store.due import Due
 from store.failures import is_database_unavailable
 
 log = structlog.get_logger(__name__)
@@ -35,9 +36,12 @@ class BackgroundTask:
     close: Callable[[], Awaitable[None]] = _nothing
     turn: Callable[[], Awaitable[None]] = _nothing
     """Waits until this process may do a round."""
-    looks_for: str | None = None
-    """The work without which a round finds nothing (`store.maintenance.pending_work`); None if each round is done. One
-    statement of the process asks for all of it."""
+    due: Sequence[Due] = ()
+    """The rows without which a round finds nothing; empty if each round is done. One statement of the process asks for
+    those of all its tasks."""
+    is_shared: bool = False
+    """Whether several workers share the work. The rest is little, and its rows may be due for weeks: a webhook exists,
+    a chain waits, an account is to be reconnected."""
     rests_s: float = 600.0
     """The pause of a task without such work. A round is done then all the same, if a condition were wrong."""
 

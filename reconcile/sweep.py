@@ -18,6 +18,8 @@ from reconcile.rounds import BackgroundTask
 from store.database import Database
 from store.models import Post
 from store.posts.delivery import (
+    BEHIND,
+    IN_TURN,
     claim_undelivered,
     claim_waiting,
     plans_with_accounts,
@@ -55,7 +57,9 @@ _Deliveries = dict[asyncio.Task[bool], Post]
 
 def sweep_task(database: Database, workflows: PostWorkflows) -> BackgroundTask:
     """Return the task that sweeps every few seconds."""
-    return BackgroundTask(lambda: sweep(database, workflows), _EVERY_S, "sweep.postponed", looks_for="sweep")
+    return BackgroundTask(
+        lambda: sweep(database, workflows), _EVERY_S, "sweep.postponed", due=(BEHIND,), is_shared=True
+    )
 
 
 def bulk_task(database: Database, workflows: PostWorkflows, pace: BulkPace) -> BackgroundTask:
@@ -65,7 +69,7 @@ def bulk_task(database: Database, workflows: PostWorkflows, pace: BulkPace) -> B
         while await deliver_in_turn(database, workflows, pace):
             pass
 
-    return BackgroundTask(take_turns, _TURN_EVERY_S, "bulk.postponed", looks_for="bulk")
+    return BackgroundTask(take_turns, _TURN_EVERY_S, "bulk.postponed", due=(IN_TURN,), is_shared=True)
 
 
 async def sweep(database: Database, workflows: PostWorkflows) -> None:

@@ -19,9 +19,9 @@ from reconcile.rounds import BackgroundTask
 from storage.base import Storage, StorageError, new_key
 from store.database import Database
 from store.models import Upload
-from store.uploads.claims import FetchClaim, claim_fetches, is_fetch_due
-from store.uploads.keeping import delete_rows, list_deleted, list_overdue, postpone, review_uploads
-from store.uploads.thumbnails import claim_thumbnail, is_thumbnail_due
+from store.uploads.claims import TO_FETCH, FetchClaim, claim_fetches, is_fetch_due
+from store.uploads.keeping import EXPIRED, delete_rows, list_deleted, list_overdue, postpone, review_uploads
+from store.uploads.thumbnails import TO_MAKE, claim_thumbnail, is_thumbnail_due
 
 _THUMBNAILS_EVERY_S = 2.0
 _THUMBNAILS_REST_S = 3600.0
@@ -34,7 +34,8 @@ def thumbnail_task(database: Database, maker: ThumbnailMaker) -> BackgroundTask:
         lambda: make_thumbnails(database, maker),
         _THUMBNAILS_EVERY_S,
         "thumbnails.postponed",
-        looks_for="thumbnails",
+        due=(TO_MAKE,),
+        is_shared=True,
         rests_s=_THUMBNAILS_REST_S,
     )
 
@@ -69,7 +70,12 @@ class UploadFetches:
     def task(self) -> BackgroundTask:
         """Return the task that begins what is due, every second."""
         return BackgroundTask(
-            self.begin_due, _FETCHES_EVERY_S, "upload_fetches.postponed", close=self.close, looks_for="fetches"
+            self.begin_due,
+            _FETCHES_EVERY_S,
+            "upload_fetches.postponed",
+            close=self.close,
+            due=(TO_FETCH,),
+            is_shared=True,
         )
 
     async def begin_due(self) -> int:
@@ -114,7 +120,8 @@ def upload_task(database: Database, storage: Storage, keep: timedelta = MEDIA_KE
         lambda: expire_uploads(database, storage, datetime.now(UTC), keep),
         _EVERY_S,
         "uploads.postponed",
-        looks_for="uploads",
+        due=(EXPIRED,),
+        is_shared=True,
     )
 
 

@@ -16,7 +16,7 @@ from store.rows import database_now
 from store.secrets.vault import Vault
 from store.webhooks.deliveries import make_deliveries, overdue_endpoints
 from store.webhooks.endpoints import keep_handover_key
-from store.webhooks.logs import drop_surplus
+from store.webhooks.logs import ENDPOINTS, WAITING, drop_surplus
 from store.webhooks.notifications import endpoints_to_wake
 from workflows.client.campaign_workflows import wake_webhook
 
@@ -47,7 +47,7 @@ def wake_task(database: Database, client: Client) -> BackgroundTask:
 def webhook_sweep_task(database: Database, client: Client) -> BackgroundTask:
     """Return the task that wakes endpoints whose events are overdue."""
     return BackgroundTask(
-        lambda: sweep_webhooks(database, client), _SWEEP_EVERY_S, "webhooks.postponed", looks_for="webhooks"
+        lambda: sweep_webhooks(database, client), _SWEEP_EVERY_S, "webhooks.postponed", due=(ENDPOINTS,)
     )
 
 
@@ -79,7 +79,7 @@ def webhook_keeping_task(database: Database) -> BackgroundTask:
             if dropped := await drop_surplus(session, MOST_WAITING):
                 log.warning("webhooks.dropped", events=dropped)
 
-    return BackgroundTask(keep, _KEEP_EVERY_S, "webhooks.not_kept", looks_for="deliveries")
+    return BackgroundTask(keep, _KEEP_EVERY_S, "webhooks.not_kept", due=(WAITING,))
 
 
 async def _wake_all(client: Client, endpoints: Iterable[tuple[str, str]]) -> None:

@@ -10,6 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import selectinload
 
 from domain.post import HoldReason, TargetStatus
+from store.due import Due
 from store.models import Account, AppRefusal, AppSetup, Post, Target
 
 
@@ -94,6 +95,9 @@ async def hasten_probe(session: AsyncSession, platform: str, app_id: str, code: 
     return bool(list(await session.scalars(hastened.returning(AppRefusal.code))))
 
 
+REFUSED, TO_PROBE = Due("app_refusals", "true"), Due("app_refusals", "app_refusals.probe_at <= :now")
+
+
 async def claim_probe_posts(session: AsyncSession) -> list[Post]:
     """Mark one held target of each refusal that is to be probed now as released, and return their posts.
 
@@ -102,7 +106,7 @@ async def claim_probe_posts(session: AsyncSession) -> list[Post]:
     """
     now = datetime.now(UTC)
     age = func.least(func.greatest(now - AppRefusal.refused_at, FIRST_PROBE), SLOWEST_PROBE)
-    due = update(AppRefusal).where(AppRefusal.probe_at <= now).values(probe_at=now + age)
+    due = update(AppRefusal).where(TO_PROBE.at(now)).values(probe_at=now + age)
     posts = []
     for refusal in await session.scalars(due.returning(AppRefusal)):
         turns = ((Target.id > (refusal.probed_with or "")).desc(), Target.id)

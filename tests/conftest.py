@@ -26,7 +26,7 @@ from reconcile.rounds import BackgroundTask, running_tasks
 from runtime import worker
 from runtime.parts import WorkerParts, open_parts
 from store.database import Database
-from store.maintenance.pending_work import CONDITIONS
+from store.due import work_query
 from store.roles import Component
 from store.secrets.vault import Vault
 from store.webhooks.endpoints import keep_handover_key
@@ -240,7 +240,7 @@ def _only_if_needed(database: Database, task: BackgroundTask) -> BackgroundTask:
     """Return a task whose rounds ask one question if there is nothing to do, as under the leases of a worker."""
 
     async def work() -> None:
-        if await database.row(f"SELECT 1 WHERE {CONDITIONS[str(task.looks_for)]}"):
+        if await database.row(f"SELECT 1 WHERE {work_query({'task': task.due})} <> '{{}}'"):
             await task.work()
 
     return replace(task, work=work)

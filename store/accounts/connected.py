@@ -12,6 +12,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from domain.post import OPEN, UNSENT
+from store.due import Due
 from store.models import Account, AppRefusal, ConnectedAccount, Post, Target
 from store.rows import count_rows, current_row, lock, lock_row
 from store.secrets.vault import Vault, VaultError
@@ -197,11 +198,14 @@ async def refuse_account(session: AsyncSession, account: Account, used: bytes, m
     return await session.scalar(statement.returning(Account.id)) is not None
 
 
+TO_RECHECK = Due("accounts", "accounts.refused_at IS NOT NULL AND accounts.recheck_at <= :now")
+
+
 async def claim_accounts_to_recheck(session: AsyncSession) -> list[Account]:
     """Return the refused accounts whose platforms are to be asked now, and set when next: no other worker gets them."""
     now = datetime.now(UTC)
     age = func.least(func.greatest(now - Account.refused_at, _FIRST_QUESTION), _LONGEST_SILENCE)
-    due = update(Account).where(Account.refused_at.is_not(None), Account.recheck_at <= now)
+    due = update(Account).where(TO_RECHECK.at(now))
     return list(await session.scalars(due.values(recheck_at=now + age).returning(Account)))
 
 

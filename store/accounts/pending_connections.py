@@ -10,6 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from domain.ids import new_id
 from domain.workspaces import SelectionBy
+from store.due import Due
 from store.models import ChoiceList, PendingConnection
 from store.rows import delete_first, update_rows
 
@@ -187,13 +188,16 @@ async def update_connection(session: AsyncSession, connection_id: str, **values:
     await update_rows(session, PendingConnection, PendingConnection.id == connection_id, **values)
 
 
+ABANDONED = Due(
+    "pending_connections",
+    "pending_connections.expires_at <= :now AND pending_connections.exchanged_at IS NOT NULL"
+    " AND pending_connections.sealed IS NOT NULL",
+)
+
+
 async def claim_abandoned(session: AsyncSession, now: datetime, most: int) -> list[PendingConnection]:
     """Return connections that have ended with tokens that no account uses, locked until the transaction ends."""
-    query = select(PendingConnection).where(
-        PendingConnection.expires_at <= now - _LAST_STEP,
-        PendingConnection.exchanged_at.is_not(None),
-        PendingConnection.sealed.is_not(None),
-    )
+    query = select(PendingConnection).where(ABANDONED.at(now - _LAST_STEP))
     locked = query.order_by(PendingConnection.expires_at).limit(most).with_for_update(skip_locked=True)
     return list(await session.scalars(locked))
 

@@ -12,11 +12,12 @@ from datetime import datetime, timedelta
 from typing import Any, cast
 
 import asyncpg
-from sqlalchemy import ColumnElement, func, or_, select, update
+from sqlalchemy import ColumnElement, func, or_, select, text, update
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
 
 from store.accounts.connected import WORKS, Key, open_credentials, seal_credentials
 from store.database import Pool
+from store.due import Due
 from store.models import Account, ConnectedAccount
 from store.rows import find_row, update_rows
 from store.secrets.vault import Vault, VaultError
@@ -134,6 +135,9 @@ async def note_refused_access(session: AsyncSession, key: Key, used: bytes) -> N
     await _update(session, key, used, access_refused_at=func.coalesce(Account.access_refused_at, func.now()))
 
 
+TO_RENEW = Due("accounts", "accounts.renew_at <= :now")
+
+
 async def claim_due(session: AsyncSession, rotating: Sequence[str], again_in: timedelta, limit: int) -> list[Account]:
     """Return accounts whose renewal is due, for this worker only during `again_in`; the longest overdue first.
 
@@ -144,7 +148,7 @@ async def claim_due(session: AsyncSession, rotating: Sequence[str], again_in: ti
     due = (
         select(Account.workspace_id, Account.id)
         .where(
-            Account.renew_at <= func.now(),
+            text(TO_RENEW.sql()),
             or_(~unsure, Account.expires_at.is_(None), Account.expires_at <= func.now()),
         )
         .order_by(Account.renew_at)

@@ -11,6 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from domain.audit import RevocationCause
 from domain.ids import new_id
 from store.accounts.connected import open_credentials, seal_credentials
+from store.due import Due
 from store.models import Account, PendingRevocation
 from store.rows import count_rows, delete_rows, update_rows
 from store.secrets.vault import KEY_ID, Vault, VaultError
@@ -145,14 +146,17 @@ async def add_revocation(
     return row
 
 
+TO_REVOKE = Due("pending_revocations", "pending_revocations.next_at <= :now")
+
+
 async def claim_due_revocations(session: AsyncSession, most: int, most_each: int) -> list[PendingRevocation]:
     """Return up to `most` revocations to try now, `most_each` of one workspace: no other worker gets them."""
     number = func.row_number().over(partition_by=PendingRevocation.workspace_id, order_by=PendingRevocation.next_at)
-    due = select(PendingRevocation.id, number.label("number")).where(PendingRevocation.next_at <= func.now()).subquery()
+    due = select(PendingRevocation.id, number.label("number")).where(text(TO_REVOKE.sql())).subquery()
     first = select(due.c.id).where(due.c.number <= most_each).limit(most)
     locked = (
         select(PendingRevocation.id)
-        .where(PendingRevocation.id.in_(first), PendingRevocation.next_at <= func.now())
+        .where(PendingRevocation.id.in_(first), text(TO_REVOKE.sql()))
         .with_for_update(skip_locked=True)
     )
     return await _claim(session, PendingRevocation.id.in_(locked))

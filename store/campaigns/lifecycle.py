@@ -18,6 +18,7 @@ from store.audit import NEW_VERSION, RecordedUpdate
 from store.campaigns.campaigns import plan_campaign_gate, raise_campaign_version
 from store.campaigns.operations import record_on_campaign
 from store.campaigns.pausing import close_pause
+from store.due import Due
 from store.models import Campaign, Gate, Post
 from store.pauses.missed import fail_missed, lock_held
 from store.pauses.moving import MAY_MOVE, batches, make_drafts, schedule_posts
@@ -93,10 +94,12 @@ _ENDED = (
     "still go out."
 )
 
-_COMPLETE = text("""
+PAST_END = Due("campaigns", "campaigns.status <> 'ended' AND campaigns.ends_at <= :now")
+INCOMPLETE = Due("campaigns", "campaigns.status = 'ended' AND campaigns.completed_at IS NULL")
+_COMPLETE = text(f"""
 UPDATE campaigns SET completed_at = clock_timestamp() WHERE id IN (
   SELECT id FROM campaigns
-  WHERE status = 'ended' AND completed_at IS NULL AND NOT EXISTS (
+  WHERE {INCOMPLETE.sql()} AND NOT EXISTS (
     SELECT FROM posts
     WHERE posts.campaign_id = campaigns.id AND posts.workspace_id = campaigns.workspace_id
       AND posts.status IN ('scheduled', 'publishing')
@@ -104,7 +107,7 @@ UPDATE campaigns SET completed_at = clock_timestamp() WHERE id IN (
   ORDER BY id LIMIT :most FOR UPDATE SKIP LOCKED
 )
 RETURNING id
-""")
+""")  # noqa: S608 our own condition
 
 
 async def end_campaign(session: AsyncSession, campaign: Campaign, actor: Actor) -> tuple[str, dict[str, int]]:
@@ -131,7 +134,7 @@ async def end_campaign(session: AsyncSession, campaign: Campaign, actor: Actor) 
 
 async def lock_campaign_to_end(session: AsyncSession, now: datetime) -> Campaign | None:
     """Lock a campaign whose end has passed and whose row does not say so; None if there is none that is free."""
-    query = select(Campaign).where(Campaign.status != CampaignStatus.ENDED, Campaign.ends_at <= now)
+    query = select(Campaign).where(PAST_END.at(now))
     query = query.order_by(Campaign.ends_at).limit(1).with_for_update(key_share=True, skip_locked=True)
     return await session.scalar(query, execution_options={"populate_existing": True})
 

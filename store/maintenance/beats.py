@@ -2,15 +2,16 @@
 
 import json
 import time
-from collections.abc import Collection
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from types import MappingProxyType
 from typing import Any
 
 import asyncpg
 
 from store.database import Pool
-from store.maintenance.pending_work import work_query
+from store.due import Due, work_query
 from store.maintenance.servers import ServerPosition
 from store.rows import skew_of_answer
 
@@ -73,18 +74,22 @@ class Beat:
 
 
 async def beat(
-    pool: Pool, holder: str, names: Collection[str], duration: timedelta, work: Collection[str] = ()
+    pool: Pool,
+    holder: str,
+    names: Collection[str],
+    duration: timedelta,
+    work: Mapping[str, Sequence[Due]] = MappingProxyType({}),
 ) -> Beat:
     """Renew the leases of a process, take those of `names` that are free, and read the state.
 
-    `work` are names of `pending_work.CONDITIONS`.
+    `work` are the rows for which the process looks, by the names of its tasks.
     """
     began, local = time.monotonic(), datetime.now(UTC)
     try:
         (row,) = await pool.rows(_BEAT.format(work=work_query(work)), holder, sorted(names), duration, _STATE, LEAD)
     except (asyncpg.LockNotAvailableError, asyncpg.QueryCanceledError):
         # A table with work may be locked; leases and state must not wait for it.
-        (row,) = await pool.rows(_BEAT.format(work=work_query(())), holder, sorted(names), duration, _STATE, LEAD)
+        (row,) = await pool.rows(_BEAT.format(work=work_query({})), holder, sorted(names), duration, _STATE, LEAD)
     skew = skew_of_answer(local, timedelta(seconds=time.monotonic() - began), row["now"])
     age, lead_ends_in = row["age"] or timedelta(0), row["lead_ends_in"] or timedelta(0)
     return Beat(

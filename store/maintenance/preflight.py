@@ -14,27 +14,35 @@ from domain.audit import WORKER, Action, AuditEntry
 from domain.post import PostStatus, TargetStatus
 from domain.preflight import PreflightReason
 from store.audit import add_entry
+from store.due import Due
 from store.models import ConnectedAccount, Post, RateLimitBucket, RateLimitSlot, Target, UploadUse
 
 _READ = 1000
 """Targets that a round looks at to choose `most`: a workspace with many does not make others wait for long."""
 # Two parts, for two partial indexes. A target leaves the first one with its first check.
-_DUE = text("""
+_NOT_BEGUN = "targets.status = 'pending' AND targets.begun_at IS NULL"
+UNCHECKED = Due(
+    "targets",
+    f"{_NOT_BEGUN} AND targets.preflight_at IS NULL AND targets.due_at > :now"
+    " AND targets.due_at <= CAST(:now AS timestamptz) + interval '25 hours'",
+)
+TO_CHECK_AGAIN = Due("targets", f"{_NOT_BEGUN} AND targets.preflight_at <= :now")
+_DUE = text(f"""
 WITH due AS (
   (SELECT id, workspace_id, due_at FROM targets
-   WHERE status = 'pending' AND begun_at IS NULL AND preflight_at IS NULL AND due_at > :now AND due_at <= :first
+   WHERE {UNCHECKED.condition} AND due_at <= :first
      AND (due_at >= :last OR preflight_code IS NOT NULL)
    ORDER BY due_at LIMIT :read)
   UNION ALL
   (SELECT id, workspace_id, due_at FROM targets
-   WHERE status = 'pending' AND begun_at IS NULL AND preflight_at <= :now AND due_at > :now
+   WHERE {TO_CHECK_AGAIN.condition} AND due_at > :now
      AND (due_at >= :last OR preflight_code IS NOT NULL)
    ORDER BY preflight_at LIMIT :read)
 ), numbered AS (
   SELECT id, due_at, row_number() OVER (PARTITION BY workspace_id ORDER BY due_at) AS number FROM due
 )
 SELECT id FROM numbered ORDER BY number, due_at LIMIT :most
-""")
+""")  # noqa: S608 our own conditions
 
 AccountKey = tuple[str, str]
 """Platform and id of an account."""

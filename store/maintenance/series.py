@@ -11,6 +11,7 @@ from domain.audit import Action
 from domain.post import PostStatus
 from domain.schedule import UnknownZone, resolve
 from domain.series import OccurrenceState, coming_from
+from store.due import Due
 from store.models import AuditEvent, OccurrenceEntry, Post, Series
 from store.series.planning import LOOK_EVERY, missing_occurrences
 
@@ -19,6 +20,9 @@ STANDS_AFTER = timedelta(minutes=10)
 _MOST = 200
 _MOST_SERIES = 500
 _MOST_WALLS = 5_000
+
+
+BEHIND_SERIES = Due("series", "series.behind_since IS NOT NULL")
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,10 +12,13 @@ from domain.plan import WaitsFor, waits_for
 from domain.post import HoldReason, TargetStatus
 from store.apps import app_is_accepted
 from store.audit import add_unless_recorded
+from store.due import Due
 from store.models import WAITING, Account, LatePost, Post, Target
 
 # A literal: the planner must see that the partial index has these targets.
 HAS_NOT_BEGUN = text("targets.status = 'pending' AND targets.begun_at IS NULL")
+NOT_BEGUN = Due("targets", f"{HAS_NOT_BEGUN} AND targets.due_at < :now")
+LATE_POSTS = Due("late_posts", "ended_at IS NULL")
 
 _NOTE = text("""
 WITH late AS (
@@ -115,6 +118,12 @@ async def count_late(session: AsyncSession, due_before: datetime, workspace_id: 
     return await session.scalar(query) or 0
 
 
+HELD_FOR_OTHERS = Due(
+    "targets",
+    f"targets.status = 'held' AND targets.hold_reason IN ('{HoldReason.RECONNECT}', '{HoldReason.OPERATOR}')",
+)
+
+
 async def claim_released_posts(
     session: AsyncSession, now: datetime, *, released_before: datetime, limit: int
 ) -> list[Post]:
@@ -134,9 +143,8 @@ async def claim_released_posts(
     held = (
         select(Target.id)
         .where(
-            Target.status == TargetStatus.HELD,
-            # Named here, too: targets that wait for the end of a pause are many, and are not looked up one by one.
-            Target.hold_reason.in_((HoldReason.RECONNECT, HoldReason.OPERATOR)),
+            # Targets that wait for the end of a pause are many, and are not looked up one by one.
+            text(HELD_FOR_OTHERS.sql()),
             or_(Target.released_at.is_(None), Target.released_at < released_before),
             select(Account.id).where(works).exists(),
         )
@@ -157,6 +165,7 @@ async def claim_released_posts(
 
 # A literal: the planner must see that the partial index has these targets.
 IS_WAITING = text("(" + WAITING.replace("status", "targets.status").replace("next_", "targets.next_") + ")")
+DUE_TARGETS = Due("targets", str(IS_WAITING))
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,6 +19,7 @@ from domain.pauses import Gate, Resumed, SkipReason
 from domain.post import OPEN, ErrorCategory, HoldReason, TargetStatus
 from store.announcer import announce
 from store.audit import NEW_VERSION, RecordedUpdate
+from store.due import Due
 from store.models import Attempt, Id, Post, Target
 from store.pauses.gates import is_any_closed, is_stopped, stopped_by
 from store.pauses.moving import make_drafts, raise_versions, wait_statement
@@ -101,6 +102,9 @@ async def lock_free(session: AsyncSession, now: datetime, most: int) -> list[Mis
     return await lock_held(session, ~is_stopped(), now, most)
 
 
+PAUSED_TARGETS = Due("targets", f"targets.hold_reason = '{HoldReason.PAUSED}'")
+
+
 async def lock_held(
     session: AsyncSession, condition: ColumnElement[bool], now: datetime, most: int
 ) -> list[MissedPost]:
@@ -108,7 +112,7 @@ async def lock_held(
 
     Posts that another transaction has locked are left out.
     """
-    held = (Target.hold_reason == HoldReason.PAUSED) & condition
+    held = and_(text(PAUSED_TARGETS.sql()), condition)
     posts = select(Target.post_id).join(Post, Post.id == Target.post_id).where(held)
     query = select(Post.id).where(Post.id.in_(posts), Post.status.in_(OPEN)).order_by(Post.id).limit(most)
     ids = list(await session.scalars(query.with_for_update(skip_locked=True)))

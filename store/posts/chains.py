@@ -9,6 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from domain.campaigns import CampaignStatus
 from domain.moves import MOST_POSTS, FirstPost
 from domain.post import PostStatus
+from store.due import Due
 from store.models import Campaign, Post
 from store.posts.queries import read_posts
 from store.rows import lock
@@ -105,10 +106,11 @@ Place = tuple[str, str]
 """The place of a waiting post in the order of the search: the post that it waits for, and its own id."""
 FIRST_PLACE: Place = ("", "")
 
-_SEARCH = text("""
+CHAINED = Due("posts", "posts.after_post_id IS NOT NULL")
+_SEARCH = text(f"""
 WITH waiting AS (
   SELECT id, after_post_id, after_on_failure, workspace_id, campaign_id FROM posts
-  WHERE after_post_id IS NOT NULL AND (after_post_id, id) > (:first_id, :id)
+  WHERE {CHAINED.sql()} AND (after_post_id, id) > (:first_id, :id)
   ORDER BY after_post_id, id LIMIT :most
 )
 SELECT
@@ -120,7 +122,7 @@ SELECT
       AND NOT EXISTS (SELECT FROM campaigns WHERE campaigns.id = waiting.campaign_id AND campaigns.status = 'draft')
   ) AS ready,
   (SELECT ARRAY[after_post_id, id] FROM waiting ORDER BY after_post_id, id OFFSET :most - 1) AS last
-""")
+""")  # noqa: S608 our own condition
 
 
 async def search_ready(session: AsyncSession, after: Place, most: int) -> tuple[list[str], Place]:

@@ -20,6 +20,7 @@ from domain.ownership import UNDELIVERED_AFTER
 from domain.plan import Plan, TargetPlan, Unscheduled
 from domain.post import OPEN, ErrorCategory, HoldReason, PostStatus, TargetStatus
 from store.accounts.connected import find_accounts
+from store.due import Due
 from store.models import ConnectedAccount, Id, IdempotencyKey, Post, Target
 from store.posts.changes import lock_post
 
@@ -48,6 +49,7 @@ IS_BEHIND = (
     " AND (posts.status IN ('scheduled', 'publishing') OR posts.next_delivery_at IS NOT NULL)"
 )
 WAITS_FOR_TURN = "posts.delivery_attempts = 0 AND posts.next_delivery_at > now()"
+BEHIND, IN_TURN = Due("posts", IS_BEHIND), Due("posts", f"{IS_BEHIND} AND {WAITS_FOR_TURN}")
 
 
 def _claim(condition: str) -> TextClause:
@@ -74,7 +76,7 @@ _CLAIM_WAITING = _claim(WAITS_FOR_TURN)
 # targets are one crowd, whatever comes after them.
 _TAKE_TURN = text(f"""
 UPDATE bulk_turn SET at = CASE WHEN at > now() - interval '2 s' THEN at + interval '1 s' ELSE now() END
-WHERE at <= now() - interval '1 s' AND EXISTS (SELECT FROM posts WHERE {IS_BEHIND} AND {WAITS_FOR_TURN})
+WHERE at <= now() - interval '1 s' AND EXISTS (SELECT FROM posts WHERE {IN_TURN.sql()})
 RETURNING coalesce((
   SELECT extract(epoch FROM min(first_due_at) - now()) FROM (
     SELECT min(due_at) AS first_due_at FROM (

@@ -16,6 +16,7 @@ from domain.queues import NEVER, TimeRanges, closed_by_campaign
 from domain.recurrence.expansion import Occurrence
 from domain.series import OccurrenceState, SeriesPattern, content_digest, occurrences_ahead
 from store.campaigns.campaigns import join_campaign
+from store.due import Due
 from store.models import OccurrenceEntry, Post, Series
 from store.posts.contents import NewPost, new_columns
 from store.posts.creating import create_posts
@@ -92,8 +93,11 @@ async def claim_one(session: AsyncSession, series_id: str, now: datetime) -> Ser
     return await session.scalar(_waiting(now).where(Series.id == series_id))
 
 
+TO_PLAN = Due("series", "series.plan_at <= :now")
+
+
 def _waiting(now: datetime) -> Select[Series]:
-    return select(Series).where(Series.plan_at <= now).with_for_update(skip_locked=True)
+    return select(Series).where(TO_PLAN.at(now)).with_for_update(skip_locked=True)
 
 
 async def postpone_complete(session: AsyncSession, claimed: Sequence[Series], now: datetime) -> list[str]:

@@ -13,6 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from domain.uploads import CLAIMED_FOR, PARTS_WITHIN, UNUSED_FOR, UPLOAD_WITHIN, UploadState
 from store.database import Pool
+from store.due import Due
 from store.models import Upload
 from store.rows import count_rows, lock
 from store.uploads.thumbnails import has_picture, request_thumbnail
@@ -107,14 +108,14 @@ async def settle_upload(session: AsyncSession, upload_id: str, state: UploadStat
 
 
 _IS_FREE = "(state = 'pending' OR (state = 'uploading' AND claimed_until < clock_timestamp()))"
-IS_FETCH_DUE = f"SELECT FROM uploads WHERE fetch_at <= clock_timestamp() AND {_IS_FREE} LIMIT 1"
+TO_FETCH = Due("uploads", f"fetch_at <= :now AND {_IS_FREE}")
 _DUE_FETCHES = text(f"""
 WITH running AS (
   SELECT workspace_id, count(*) AS fetches FROM uploads
   WHERE fetch_at IS NOT NULL AND state = 'uploading' AND claimed_until >= clock_timestamp() GROUP BY workspace_id
 ), due AS (
   SELECT id, workspace_id, fetch_at, row_number() OVER (PARTITION BY workspace_id ORDER BY fetch_at, id) AS turn
-  FROM uploads WHERE fetch_at <= clock_timestamp() AND {_IS_FREE}
+  FROM uploads WHERE {TO_FETCH.sql("clock_timestamp()")}
 )
 SELECT id FROM due LEFT JOIN running USING (workspace_id)
 WHERE turn + coalesce(fetches, 0) <= :most_of_workspace
@@ -175,7 +176,7 @@ async def count_fetches(session: AsyncSession, workspace_id: str) -> int:
 
 async def is_fetch_due(database: Pool) -> bool:
     """Return whether an upload is to be fetched."""
-    return await database.row(IS_FETCH_DUE) is not None
+    return await database.row(f"SELECT FROM uploads WHERE {TO_FETCH.sql()} LIMIT 1") is not None
 
 
 async def claim_fetches(

@@ -9,6 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from domain.uploads import UNUSED_FOR, UploadState
 from store import rows
+from store.due import Due
 from store.models import StorageMarker, Upload
 from store.rows import update_rows
 from store.uploads.rows import UploadUses, mark_deleted, read_uses
@@ -30,12 +31,15 @@ _LOOK_EVERY = timedelta(days=1)
 _UNSETTLED = [UploadState.PENDING.value, UploadState.UPLOADING.value]
 
 
+EXPIRED = Due("uploads", "uploads.expires_at <= :now")
+
+
 async def review_uploads(session: AsyncSession, now: datetime, most: int, *, keep: timedelta) -> int:
     """Mark uploads whose time has come for deletion unless something holds them; return how many were looked at.
 
     Those that are held get a later time. `keep`: how long an upload is kept after its last post has settled.
     """
-    query = select(Upload).where(Upload.expires_at <= now, Upload.state != UploadState.DELETED.value)
+    query = select(Upload).where(EXPIRED.at(now), Upload.state != UploadState.DELETED.value)
     query = query.order_by(Upload.expires_at).limit(most).with_for_update(skip_locked=True)
     uploads = list(await session.scalars(query, execution_options={"populate_existing": True}))
     uses = await read_uses(session, [upload.id for upload in uploads])
@@ -61,13 +65,13 @@ def _next_look(upload: Upload, uses: UploadUses, now: datetime, keep: timedelta)
 async def list_overdue(session: AsyncSession, now: datetime, most: int) -> Sequence[Upload]:
     """Return uploads of the last days whose bytes had to come by now, and have not come through this service."""
     began_lately = Upload.created_at > now - UNUSED_FOR
-    query = select(Upload).where(Upload.expires_at <= now, Upload.state.in_(_UNSETTLED), began_lately)
+    query = select(Upload).where(EXPIRED.at(now), Upload.state.in_(_UNSETTLED), began_lately)
     return list(await session.scalars(query.order_by(Upload.expires_at).limit(most)))
 
 
 async def list_deleted(session: AsyncSession, now: datetime, most: int) -> Sequence[Upload]:
     """Return uploads that are marked for deletion."""
-    query = select(Upload).where(Upload.expires_at <= now, Upload.state == UploadState.DELETED.value)
+    query = select(Upload).where(EXPIRED.at(now), Upload.state == UploadState.DELETED.value)
     return list(await session.scalars(query.order_by(Upload.expires_at).limit(most)))
 
 

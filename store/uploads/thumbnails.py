@@ -12,25 +12,27 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from domain.uploads import THUMBNAIL_AGAIN_AFTER
 from store.database import Pool
+from store.due import Due
 from store.models import Thumbnail
 
-IS_THUMBNAIL_DUE = "EXISTS (SELECT FROM thumbnails WHERE due_at <= now())"
+TO_MAKE = Due("thumbnails", "due_at <= :now")
+_IS_DUE = TO_MAKE.sql("clock_timestamp()")
 _REQUEST = text("""
 INSERT INTO thumbnails (upload_id, workspace_id, token, due_at) VALUES (:upload_id, :workspace_id, :token, now())
 ON CONFLICT DO NOTHING
 """)
 # A workspace by chance, so that none waits for all that is due in others, and of it what is due for the longest time.
-_CLAIM = text("""
+_CLAIM = text(f"""
 WITH RECURSIVE holders (id) AS (
-  (SELECT workspace_id FROM thumbnails WHERE due_at <= clock_timestamp() ORDER BY workspace_id LIMIT 1)
+  (SELECT workspace_id FROM thumbnails WHERE {_IS_DUE} ORDER BY workspace_id LIMIT 1)
   UNION ALL
   SELECT (SELECT workspace_id FROM thumbnails
-          WHERE due_at <= clock_timestamp() AND workspace_id > holders.id ORDER BY workspace_id LIMIT 1)
+          WHERE {_IS_DUE} AND workspace_id > holders.id ORDER BY workspace_id LIMIT 1)
   FROM holders WHERE id IS NOT NULL
 ), due AS (
   SELECT upload_id FROM thumbnails
   WHERE workspace_id = (SELECT id FROM holders WHERE id IS NOT NULL ORDER BY random() LIMIT 1)
-    AND due_at <= clock_timestamp()
+    AND {_IS_DUE}
   ORDER BY due_at LIMIT 1 FOR UPDATE SKIP LOCKED
 )
 UPDATE thumbnails SET attempts = attempts + 1,
@@ -39,7 +41,7 @@ FROM due JOIN uploads ON uploads.id = due.upload_id
 WHERE thumbnails.upload_id = due.upload_id
 RETURNING thumbnails.upload_id, thumbnails.workspace_id, thumbnails.attempts, uploads.key, coalesce(uploads.etag, ''),
   coalesce(uploads.size, 0)
-""")
+""")  # noqa: S608 our own condition
 _FINISH = text("""
 UPDATE thumbnails SET content = :content, error_code = :error_code, due_at = NULL
 WHERE upload_id = :upload_id AND due_at IS NOT NULL
@@ -94,8 +96,7 @@ async def request_thumbnail(session: AsyncSession, workspace_id: str, upload_id:
 
 async def is_thumbnail_due(database: Pool) -> bool:
     """Return whether a thumbnail is to be made."""
-    row = await database.row(f"SELECT {IS_THUMBNAIL_DUE}")
-    return bool(row and row[0])
+    return await database.row(f"SELECT FROM thumbnails WHERE {TO_MAKE.sql()} LIMIT 1") is not None
 
 
 async def claim_thumbnail(session: AsyncSession) -> ThumbnailClaim | None:

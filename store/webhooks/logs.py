@@ -11,6 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from domain.ids import first_id, last_id
 from domain.webhooks import KEPT, DeliveryCause, DeliveryState
 from store.announcer import announce
+from store.due import Due
 from store.models import Delivery, DeliveryAttempt, Event, Webhook
 from store.rows import delete_first, update_rows
 
@@ -142,7 +143,8 @@ async def recover(session: AsyncSession, webhook: Webhook, since: datetime, unti
     return recovered
 
 
-_IS_WAITING = text("deliveries.state = 'waiting'")
+WAITING, ENDPOINTS = Due("deliveries", "deliveries.state = 'waiting'"), Due("webhooks", "true")
+_IS_WAITING = text(WAITING.sql())
 _FIRST_WITHOUT_DELIVERY = text("""
     SELECT min(events.at)
     FROM delivery_progress

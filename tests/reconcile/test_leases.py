@@ -15,8 +15,10 @@ from sqlalchemy import text
 from reconcile.lease_policy import REST_S, LeasePolicy, WorkerPolicy
 from reconcile.leases import Leases
 from reconcile.rounds import BackgroundTask, running_tasks
-from store.apps import refuse_app
+from store.accounts.renewals import TO_RENEW
+from store.apps import REFUSED, refuse_app
 from store.database import Database
+from store.due import Due
 from store.maintenance.beats import LEAD, release_leases
 from tests.databases import new_database
 
@@ -52,8 +54,8 @@ class CountedRounds:
     def __init__(self) -> None:
         self.number = 0
 
-    def task(self, looks_for: str | None = None) -> BackgroundTask:
-        return BackgroundTask(self._work, 0.01, "test.postponed", looks_for=looks_for)
+    def task(self, *due: Due) -> BackgroundTask:
+        return BackgroundTask(self._work, 0.01, "test.postponed", due=due)
 
     async def reach(self, number: int) -> None:
         while self.number < number:  # noqa: ASYNC110 there is no event
@@ -69,7 +71,7 @@ def process_leases(database: Database, policy: LeasePolicy | None = None) -> Lea
     for name in NAMES:
         leases.leased(idle(), name)
     leases.leased(idle(), *SWEEPS)
-    leases.leased(replace(idle(), looks_for="renewals"), "renewals.0", "renewals.1")
+    leases.leased(replace(idle(), due=(TO_RENEW,), is_shared=True), "renewals.0", "renewals.1")
     return leases
 
 
@@ -322,7 +324,7 @@ async def test_tasks_may_share_a_lease(database: Database) -> None:
 
 async def test_a_task_rests_until_there_is_work(database: Database) -> None:
     leases, rounds = Leases(database), CountedRounds()
-    task = leases.leased(rounds.task(looks_for="refusals"))
+    task = leases.leased(rounds.task(REFUSED))
     async with running_tasks(task), asyncio.timeout(60):
         await rounds.reach(1)
         for _ in range(3):

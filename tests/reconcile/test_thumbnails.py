@@ -19,10 +19,9 @@ from reconcile.uploads import make_thumbnails
 from storage.base import Written
 from storage.directory import DirectoryStorage
 from store.database import Database
-from store.maintenance.pending_work import work_query
 from store.models import Thumbnail
 from store.roles import Component
-from store.uploads.thumbnails import claim_thumbnail, find_thumbnail
+from store.uploads.thumbnails import claim_thumbnail, find_thumbnail, is_thumbnail_due
 from store.workspaces.keys import create_workspace
 from tests.databases import new_database, url_as
 from tests.media import files
@@ -77,8 +76,7 @@ class Service:
             await session.execute(text(f"UPDATE thumbnails SET {assignment}"))
 
     async def has_work(self) -> bool:
-        row = await self.database.row(f"SELECT {work_query(['thumbnails'])}")
-        return row is not None and row[0] == ["thumbnails"]
+        return await is_thumbnail_due(self.database)
 
 
 @pytest.fixture
