@@ -10,27 +10,10 @@ import httpx
 
 from domain.post import Media, MediaType
 from platforms.app_rules import AppRules, Bot
-from platforms.base import (
-    ApiVersion,
-    Draft,
-    Finding,
-    Identity,
-    Platform,
-    Published,
-    Unknown,
-)
+from platforms.base import ApiVersion, Draft, Finding, Identity, Platform, Published, Unknown
 from platforms.capabilities import Choices, ListsChoices
 from platforms.discord import errors, rules
-from platforms.discord.access import (
-    LISTED,
-    channel_path,
-    get,
-    home,
-    list_channels,
-    messages,
-    request_headers,
-    with_id,
-)
+from platforms.discord.access import LISTED, channel_path, get, home, list_channels, messages, request_headers, with_id
 from platforms.discord.rules import (
     ALL_BYTES,
     MEBIBYTE,
@@ -53,10 +36,7 @@ from platforms.steps.write_only import confirm_from_marker, mark_sending
 
 SUPPRESS_EMBEDS, SUPPRESS_NOTIFICATIONS = 1 << 2, 1 << 12
 
-_ENDINGS = {
-    "image/jpeg": "jpg",
-    "video/quicktime": "mov",
-}
+_ENDINGS = {"image/jpeg": "jpg", "video/quicktime": "mov"}
 _DIGITS = "0123456789abcdefghijklmnopqrstuvwxyz"
 
 
@@ -232,10 +212,8 @@ class Discord(Platform[DiscordSettings, DiscordCredentials], ListsChoices[Discor
         draft, is_webhook = context.draft, connection.credentials.webhook is not None
         async with AsyncExitStack() as opened:
             files = [await opened.enter_async_context(context.media.open(item)) for item in draft.media]
-            parts, own = (
-                file_parts(draft, files),
-                webhook_fields(draft.settings) if is_webhook else bot_fields(context.target_id),
-            )
+            parts = file_parts(draft, files)
+            own = webhook_fields(draft.settings) if is_webhook else bot_fields(context.target_id)
             if files and is_webhook:
                 await opened.enter_async_context(mark_sending(context))
             path, query = _request_path(connection, draft.settings)

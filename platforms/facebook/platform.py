@@ -178,11 +178,8 @@ class Facebook(MetaPlatform[FacebookSettings, FacebookCredentials]):
 
     async def publish(self, connection: FacebookConnection, context: FacebookContext) -> Published:
         """Make the post public; wait until Facebook has processed a video."""
-        page, draft, post_type = (
-            f"/{segment(connection.account.user_id)}",
-            context.draft,
-            choose_post_type(context.draft),
-        )
+        page, draft = f"/{segment(connection.account.user_id)}", context.draft
+        post_type = choose_post_type(draft)
         if post_type in EDGE:
             return await _finish(connection, context)
         if post_type is FacebookPostType.PHOTO_STORY:

@@ -11,16 +11,7 @@ from urllib.parse import quote
 
 from domain.post import MediaType
 from platforms.access.oauth import RenewsByRefreshToken
-from platforms.base import (
-    ApiVersion,
-    Draft,
-    Finding,
-    Identity,
-    Platform,
-    Published,
-    Refused,
-    Unknown,
-)
+from platforms.base import ApiVersion, Draft, Finding, Identity, Platform, Published, Refused, Unknown
 from platforms.capabilities import Choices, ListsChoices
 from platforms.errors import ErrorKind, PlatformError, require_same, unreadable
 from platforms.files import MediaPulls
