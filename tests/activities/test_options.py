@@ -1,17 +1,57 @@
-"""Retries of an activity by Temporal."""
+"""Errors of activities, their retries by Temporal, and the short steps on posts."""
 
 import asyncio
 import secrets
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from datetime import UTC, datetime, timedelta
 
 import pytest
 from temporalio import activity, workflow
-from temporalio.exceptions import ApplicationError
+from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
+from temporalio.testing import ActivityEnvironment
 from temporalio.worker import UnsandboxedWorkflowRunner, Worker
 
 from activities import options
+from activities.commands import GiveUpCommand, GiveUpReason
+from activities.errors import retry_error
+from activities.posts import PostActivities
+from domain.plan import KEY_MISSING, NO_DISK_SPACE
+from domain.post import TargetStatus
+from platforms.errors import ErrorKind, PlatformError
+from platforms.registry import platforms
 from tests.stack import Stack
+
+
+async def test_incomplete_follow_up_is_reported(stack: Stack) -> None:
+    post = await stack.publish("nothing follows", [stack.accounts["plain"]])
+    (target,) = post.targets
+    command = GiveUpCommand(
+        post_id=post.id,
+        version=1,
+        target_id=target.id,
+        platform=target.platform,
+        code=GiveUpReason.INCOMPLETE,
+    )
+    outcome = await ActivityEnvironment().run(PostActivities(stack.worker_database).give_up, command)
+    (target,) = (await stack.read(post.id)).targets
+    assert (outcome.status, target.status) == (TargetStatus.PUBLISHED, TargetStatus.PUBLISHED)
+    assert "could not be added" in (target.warning or "")
+
+
+def failures() -> Iterator[tuple[PlatformError, bool]]:
+    yield PlatformError(ErrorKind.RATE_LIMITED, "Wait.", code="rate_limited", status=429), True
+    yield PlatformError(ErrorKind.TRANSIENT, "It failed.", code="http_503", status=503), True
+    yield PlatformError(ErrorKind.TRANSIENT, "It could not be reached.", code="unreachable"), True
+    yield PlatformError(ErrorKind.TRANSIENT, "The disk is full.", code=NO_DISK_SPACE), True
+    yield PlatformError(ErrorKind.TRANSIENT, "The key is missing.", code=KEY_MISSING), True
+    yield PlatformError(ErrorKind.TRANSIENT, "The decoder broke.", code="decoder_unavailable"), False
+
+
+@pytest.mark.parametrize(("error", "is_expected"), list(failures()))
+def test_only_faults_of_this_service_count(error: PlatformError, is_expected: bool) -> None:
+    raised = ActivityEnvironment().run(lambda: retry_error(platforms()["twitter"], error))
+    assert (raised.category is ApplicationErrorCategory.BENIGN) is is_expected
+
 
 WAITS = 10
 
