@@ -24,7 +24,7 @@ TOKEN = "a-secret-token-that-no-report-shows"
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """Remove all waits: the sandbox processes, shows and deletes immediately."""
     monkeypatch.setattr("platforms.linkedin.media.GRACE", timedelta())
-    for module in ("facebook.videos", "googlebusiness.platform", "tiktok.status"):
+    for module in ("facebook.videos", "googlebusiness.platform", "tiktok.media"):
         monkeypatch.setattr(f"platforms.{module}.CHECK_PAUSES", (0, 0.1, 0.1, 0.1))
     monkeypatch.setattr("cli.live_check.trial.CHECK_PAUSES", (0.2,) * 100)
     for name, seconds in (("RETRY_FOR", 20), ("CONFIRM_FOR", 2), ("GONE_WITHIN", 0.5)):
