@@ -6,13 +6,12 @@ from domain.workspaces import Retention
 from reconcile.account_rechecks import recheck_task, refusals_task, renewal_task, revocation_task
 from reconcile.app_setup import announce_task, disk_task, key_task
 from reconcile.bulk_pace import BulkPace
-from reconcile.campaigns import CampaignRound
+from reconcile.campaigns import CampaignRound, hold_task
 from reconcile.chains import chain_task, planner_task
 from reconcile.expiry import ends_task, expiry_task, retention_task
 from reconcile.late_posts import WATCH, LatePostWatch
 from reconcile.lease_policy import LeasePolicy
 from reconcile.leases import Leases
-from reconcile.lifted_holds import hold_task
 from reconcile.preflight import preflight_task
 from reconcile.promotions import PromotionWatch
 from reconcile.recovery import Recovery

@@ -1,7 +1,7 @@
 """Disagreements, and how they are resolved. Ids, states and times only: no content, no secret."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from datetime import datetime, timedelta
 from enum import IntEnum, StrEnum
 
@@ -141,6 +141,11 @@ class Subject:
     target_id: str | None = None
     platform: str | None = None
     account_id: str | None = None
+
+    @classmethod
+    def about(cls, row: object) -> "Subject":
+        """Return the subject of a row of the doctor's queries, by the ids that it has."""
+        return cls(**{own.name: getattr(row, own.name, None) for own in fields(cls)})
 
 
 @dataclass(frozen=True, slots=True)

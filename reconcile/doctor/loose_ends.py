@@ -85,8 +85,7 @@ def _unmade(missing: MissingOccurrence) -> Finding:
 def _moved_post(post: MovedPost) -> Finding:
     what = f"The post is due at {rfc3339(post.instant)}, which is not {post.wall} in {post.zone} any more."
     how = "By itself: a worker compares wall times with its time zone data every hour. Both must have the same version."
-    subject = Subject(post.post_id, post.workspace_id, post.workflow_id)
-    return Finding(FindingKind.WALL_DIFFERS, FixedBy.SYSTEM, subject, what, how)
+    return Finding(FindingKind.WALL_DIFFERS, FixedBy.SYSTEM, Subject.about(post), what, how)
 
 
 def _of_series(workspace_id: str, name: str) -> Subject:
@@ -118,7 +117,7 @@ class GateCheck:
                 Finding(
                     FindingKind.HELD_AT_AN_OPEN_GATE,
                     FixedBy.SYSTEM,
-                    _gated_subject(target),
+                    Subject.about(target),
                     "A pause holds it although no gate stops it any more.",
                     "By itself: a worker lets it continue within seconds.",
                     now,
@@ -152,18 +151,7 @@ def _sent(target: GatedTarget) -> Finding:
         f"while its {target.kind} was paused."
     )
     how = "Look whether it is public, and tell the developers of this service: no code may send through a closed gate."
-    return Finding(FindingKind.SENT_WHILE_CLOSED, FixedBy.PERSON, _gated_subject(target), what, how)
-
-
-def _gated_subject(target: GatedTarget) -> Subject:
-    return Subject(
-        target.post_id,
-        target.workspace_id,
-        target.workflow_id,
-        target.target_id,
-        target.platform,
-        target.account_id,
-    )
+    return Finding(FindingKind.SENT_WHILE_CLOSED, FixedBy.PERSON, Subject.about(target), what, how)
 
 
 _HANDED_OVER_WITHIN = timedelta(seconds=30)
@@ -324,14 +312,7 @@ class LooseEnds:
             "A trigger is missing or disabled: `SELECT tgname, tgenabled FROM pg_trigger WHERE tgname LIKE 'emit_%'` "
             "shows D for it. Enable it, and tell the clients to read their posts."
         )
-        subject = Subject(
-            result.post_id,
-            result.workspace_id,
-            target_id=result.target_id,
-            platform=result.platform,
-            account_id=result.account_id,
-        )
-        return Finding(FindingKind.NO_EVENT, FixedBy.PERSON, subject, what, how)
+        return Finding(FindingKind.NO_EVENT, FixedBy.PERSON, Subject.about(result), what, how)
 
     def _double(self, slot: DoubleSlot) -> Finding:
         what = f"The posts {', '.join(slot.post_ids)} of queue {slot.queue_id} are all due at {rfc3339(slot.at)}."
@@ -357,7 +338,7 @@ class LooseEnds:
         run = await self._runs.latest(revision.workflow_id)
         if post is None or (run and run.running and run.task_pending):
             return None
-        subject = Subject(revision.post_id, revision.workspace_id, revision.workflow_id)
+        subject = Subject.about(revision)
         saved = rfc3339(revision.created_at)
         trying = [step for step in run.steps if step.activity == "edit"] if run and run.running else []
         if trying:

@@ -10,7 +10,7 @@ from sqlalchemy import update
 from domain.pauses import WORKSPACE_GATE, MissedPolicy, Resumed, account_gate
 from domain.post import HoldReason, PostStatus, TargetStatus
 from reconcile.bulk_pace import BulkPace
-from reconcile.lifted_holds import lift_holds
+from reconcile.campaigns import lift_holds
 from reconcile.sweep import deliver_in_turn, sweep
 from store.models import Post
 from store.pauses.gates import open_gate, posts_in_flight

@@ -11,7 +11,7 @@ from api.posts.bodies.platform_rules import collect_platform_problems
 from domain.campaigns import CampaignStatus
 from domain.ids import new_id
 from domain.schedule import rfc3339
-from reconcile.lifted_holds import complete_ended_campaigns, end_next_campaign, lift_holds, settle_holds
+from reconcile.campaigns import complete_ended_campaigns, end_next_campaign, lift_holds, settle_holds
 from store.campaigns.campaigns import CampaignFields, lock_campaign
 from store.campaigns.pausing import pause_campaign
 from store.models import Campaign, Event, Gate, Post, Target
