@@ -19,8 +19,7 @@ from sandbox.authorization import App
 from sandbox.fake_platform import FakePlatform
 from sandbox.faults import APP_REFUSED, CLIENT_UNKNOWN, Condition, Fault, FaultBoard
 from sandbox.posts import PublicPost
-from sandbox.requestlog import RequestLog
-from sandbox.world import World
+from sandbox.world import RequestLog, World
 
 PAGE_SIZE = 60
 T = TypeVar("T")

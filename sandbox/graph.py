@@ -13,8 +13,7 @@ import msgspec
 from sandbox.accounts import Account
 from sandbox.authorization import PLAY_SECRET
 from sandbox.fake_platform import FakePlatform, Route, own
-from sandbox.ids import Scrambled
-from sandbox.journal import Collection
+from sandbox.journal import Collection, Scrambled
 from sandbox.posts import PublicPost
 from sandbox.wire import Answer, MalformedBodyError, RefusedError, Request
 from sandbox.world import World

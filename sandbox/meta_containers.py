@@ -14,8 +14,7 @@ from sandbox.authorization import PLAY_APP, PLAY_SECRET, OAuthError
 from sandbox.fake_platform import Route, own, route
 from sandbox.faults import Operation
 from sandbox.graph import FakeGraph, invalid, missing_object, parameters, refused, selected
-from sandbox.ids import Scrambled, shortcode
-from sandbox.journal import Collection
+from sandbox.journal import Collection, Scrambled, shortcode
 from sandbox.posts import PublicPost, ShownMedia
 from sandbox.wire import Answer, RefusedError, Request
 from sandbox.world import World

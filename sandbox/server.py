@@ -24,9 +24,8 @@ from sandbox.browsers import OwnOriginOnly
 from sandbox.control import Control, ControlError, refuse
 from sandbox.fake_platform import FakePlatform, Route
 from sandbox.faults import APP_REFUSED, CLIENT_UNKNOWN, REFUSED, Fault, FaultBoard
-from sandbox.requestlog import Entry, RequestLog
 from sandbox.wire import Answer, MalformedBodyError, RefusedError, Request
-from sandbox.world import World
+from sandbox.world import Entry, RequestLog, World
 
 DROP = "sandbox.drop"
 """The ASGI extension by which the server closes a connection without an answer."""

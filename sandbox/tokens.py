@@ -11,8 +11,7 @@ from typing import ClassVar, Literal
 from sandbox.accounts import Account
 from sandbox.authorization import OAuthError, basic_client
 from sandbox.fake_platform import FakePlatform, Route
-from sandbox.strict import TrackedParameters
-from sandbox.wire import Answer, Request
+from sandbox.wire import Answer, Request, TrackedParameters
 
 
 @dataclass(frozen=True, slots=True)

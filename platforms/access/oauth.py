@@ -1,7 +1,7 @@
 """Requests with an account's OAuth 2.0 token. The refresh token renews it before it ends or once it has ended."""
 
 from abc import ABC
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Callable, Mapping
 from datetime import timedelta
 from functools import partial
 from typing import Any, ClassVar, TypeVar
@@ -33,7 +33,6 @@ class OAuthCredentials(ClientModel):
 
 
 O = TypeVar("O", bound=OAuthCredentials)  # noqa: E741 - credentials of OAuth
-T = TypeVar("T")
 
 
 def bearer(credentials: OAuthCredentials) -> dict[str, str]:
@@ -46,16 +45,22 @@ def has_ended(error: PlatformError) -> bool:
     return error.status == httpx.codes.UNAUTHORIZED
 
 
-async def renewing(
+async def send(
     connection: Connection[O],
-    send: Callable[[O], Awaitable[T]],
+    method: str,
+    path: str,
     *,
+    public: bool = False,
+    headers: Mapping[str, str] | None = None,
     ended: Callable[[PlatformError], bool] = has_ended,
-) -> T:
-    """Send a request as the account; renew a token that ends soon or has ended. The request may be sent twice.
+    check: Callable[[httpx.Response], None] = lambda _: None,
+    **options: Any,
+) -> httpx.Response:
+    """Send as `Wire.send` does, with the account's token. `check` raises PlatformError for errors with status 200.
 
-    A public request is sent once: after a renewal the step must confirm it first, and raises PlatformError(transient).
-    If a token that has not ended cannot be renewed now, it is used. Raises PlatformError.
+    A token that ends soon or has ended is renewed, and the request may be sent twice. A public request is sent once:
+    after a renewal the step must confirm it first, and raises PlatformError(transient). If a token that has not ended
+    cannot be renewed now, it is used. Raises PlatformError.
     """
     if connection.credentials.refresh_token is not None and connection.is_due():
         try:
@@ -63,8 +68,15 @@ async def renewing(
         except PlatformError as error:
             log.info("token.used_till_its_end", platform=connection.wire.label, code=error.code)
     used, public_requests = connection.credentials, connection.wire.public_requests
+
+    async def attempt(credentials: O) -> httpx.Response:
+        sent = {**(headers or {}), **bearer(credentials)}
+        response = await connection.wire.send(method, path, public=public, headers=sent, **options)
+        check(response)
+        return response
+
     try:
-        return await send(used)
+        return await attempt(used)
     except PlatformError as error:
         if used.refresh_token is None or not ended(error) or error.kind is ErrorKind.UNCONFIRMED:
             raise
@@ -81,24 +93,7 @@ async def renewing(
             retry_after=timedelta(0),
             claim=refusal,
         )
-    return await send(connection.credentials)
-
-
-async def send(
-    connection: Connection[O],
-    method: str,
-    path: str,
-    *,
-    headers: Callable[[O], Mapping[str, str]] = bearer,
-    ended: Callable[[PlatformError], bool] = has_ended,
-    **options: Any,
-) -> httpx.Response:
-    """Send as `Wire.send` does, with the headers that the credentials make. Raises PlatformError."""
-
-    async def sent(credentials: O) -> httpx.Response:
-        return await connection.wire.send(method, path, headers=headers(credentials), **options)
-
-    return await renewing(connection, sent, ended=ended)
+    return await attempt(connection.credentials)
 
 
 class RenewsByRefreshToken(Renews[O], ABC):

@@ -85,7 +85,6 @@ async def post_form(
     form: MultipartForm,
     *,
     public: bool = False,
-    headers: Mapping[str, str] | None = None,
     **options: Any,
 ) -> httpx.Response:
     """Post a form as `Wire.send` does. If it broke off before its end, it surely had no effect.
@@ -93,9 +92,7 @@ async def post_form(
     Raises PlatformError; if it broke off, the kind is `transient` instead of `unconfirmed`.
     """
     try:
-        return await wire.send(
-            "POST", path, public=public, headers={**(headers or {}), **form.headers}, content=form, **options
-        )
+        return await wire.send("POST", path, public=public, content=form, **options)
     except PlatformError as error:
         if error.kind is ErrorKind.UNCONFIRMED and error.status is None and not form.handed_over:
             raise PlatformError(ErrorKind.TRANSIENT, error.message, code=error.code) from error

@@ -133,6 +133,8 @@ class Wire:
     ) -> httpx.Response:
         """Return the platform's response to one request, if its status means success or is one of `accept`.
 
+        A body that knows its headers, such as a form, adds them.
+
         `listed` names a list in the response of which the first items are useful if it is too large to be read.
         `read_error` maps error responses of this request instead of the wire's own. `public` marks the one request that
         makes a post public (or changes it): if it may have had its effect, the error is of kind `unconfirmed`.
@@ -140,7 +142,8 @@ class Wire:
         Raises PlatformError.
         """
         self._check_token(headers or {})
-        sent, fence = _HEADERS | dict(headers or {}), self.fence if public or self.fences_all else None
+        sent = {**_HEADERS, **(headers or {}), **getattr(options.get("content"), "headers", {})}
+        fence = self.fence if public or self.fences_all else None
         if fence and hasattr(options.get("content"), "__aiter__"):
             options["content"] = Fenced(options["content"], fence)
         try:

@@ -29,15 +29,9 @@ async def call(
     connection: LinkedInConnection, method: str, path: str, *, public: bool = False, **options: Any
 ) -> httpx.Response:
     """Return LinkedIn's response. `public` marks the request that makes something public. Raises PlatformError."""
-    return await oauth.send(connection, method, path, headers=_headers, public=public, **options)
-
-
-def _headers(credentials: LinkedInCredentials) -> dict[str, str]:
-    return {
-        **oauth.bearer(credentials),
-        "LinkedIn-Version": credentials.api_version or API.name,
-        "X-Restli-Protocol-Version": "2.0.0",
-    }
+    version = connection.credentials.api_version or API.name
+    headers = {"LinkedIn-Version": version, "X-Restli-Protocol-Version": "2.0.0"}
+    return await oauth.send(connection, method, path, headers=headers, public=public, **options)
 
 
 _PUBLISHES, _PUBLISHES_FOR_PAGES = "w_member_social", "w_organization_social"

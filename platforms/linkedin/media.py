@@ -145,9 +145,8 @@ class Uploads:
         return str(answer.headers.get("etag", "")).strip('"')
 
     async def _put(self, url: str, file: MediaFile, headers: Mapping[str, str]) -> httpx.Response:
-        body = FileBody(file)
-        headers = {**headers, "Content-Type": "application/octet-stream", **body.headers}
-        return await self._connection.wire.send("PUT", url, content=body, headers=headers)
+        headers = {**headers, "Content-Type": "application/octet-stream"}
+        return await self._connection.wire.send("PUT", url, content=FileBody(file), headers=headers)
 
     async def _check_processing(self, name: str, item: Media) -> None:
         """Check whether LinkedIn has processed an item."""

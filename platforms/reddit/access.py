@@ -39,12 +39,7 @@ async def call(
 
 async def send(connection: RedditConnection, method: str, path: str, **options: Any) -> httpx.Response:
     """Return Reddit's response, whose body may still report an error. Raises PlatformError."""
-    agent = user_agent(connection)
-
-    def headers(credentials: RedditCredentials) -> dict[str, str]:
-        return {"Authorization": f"bearer {credentials.access_token.get_secret_value()}", "User-Agent": agent}
-
-    return await oauth.send(connection, method, path, headers=headers, **options)
+    return await oauth.send(connection, method, path, headers={"User-Agent": user_agent(connection)}, **options)
 
 
 def user_agent(connection: RedditConnection) -> str:

@@ -3,12 +3,14 @@
 from datetime import timedelta
 from typing import Any
 
+import httpx
+
 from platforms.access import oauth
 from platforms.access.consent import OAuthConnector
 from platforms.access.renewal import Reuse, TokenRules
 from platforms.access.token_endpoint import TokenEndpoint
 from platforms.base import Connection, PublishContext
-from platforms.errors import unreadable
+from platforms.errors import PlatformError, unreadable
 from platforms.http.answers import ListAt
 from platforms.http.wire import json_object
 from platforms.tiktok.errors import read_error
@@ -64,36 +66,28 @@ async def call(
     listed: ListAt | None = None,
 ) -> dict[str, Any]:
     """Return the data of TikTok's response to a POST. `public` marks the request that may make a post public."""
-    return await _renewing(connection, "POST", path, public=public, json=body or {}, listed=listed)
+    return await _send(connection, "POST", path, public=public, json=body or {}, listed=listed)
 
 
 async def read(connection: TikTokConnection, path: str, **params: str) -> dict[str, Any]:
     """Return the data of TikTok's response to a GET."""
-    return await _renewing(connection, "GET", path, params=params)
-
-
-async def _renewing(connection: TikTokConnection, method: str, path: str, **options: Any) -> dict[str, Any]:
-    return await oauth.renewing(
-        connection,
-        lambda used: _send(connection, used, method, path, **options),
-        ended=lambda error: error.code == "access_token_invalid",
-    )
+    return await _send(connection, "GET", path, params=params)
 
 
 async def _send(
-    connection: TikTokConnection,
-    used: TikTokCredentials,
-    method: str,
-    path: str,
-    *,
-    public: bool = False,
-    **options: Any,
+    connection: TikTokConnection, method: str, path: str, *, public: bool = False, **options: Any
 ) -> dict[str, Any]:
-    response = await connection.wire.send(method, path, public=public, headers=oauth.bearer(used), **options)
-    body = json_object(response)
-    data, error = body.get("data"), body.get("error")
-    if isinstance(error, dict) and error.get("code") not in {None, "ok"}:
-        raise connection.wire.outcome(response, read_error(response), public=public)
+    def check(response: httpx.Response) -> None:
+        error = json_object(response).get("error")
+        if isinstance(error, dict) and error.get("code") not in {None, "ok"}:
+            raise connection.wire.outcome(response, read_error(response), public=public)
+
+    response = await oauth.send(connection, method, path, public=public, ended=_has_ended, check=check, **options)
+    data = json_object(response).get("data")
     if not isinstance(data, dict):
         raise unreadable("TikTok", public=public)
     return data
+
+
+def _has_ended(error: PlatformError) -> bool:
+    return error.code == "access_token_invalid"

@@ -329,7 +329,6 @@ class Upload:
         headers = {
             "Content-Type": upload["type"],
             "Content-Range": f"bytes {start}-{start + piece.size - 1}/{upload['size']}",
-            **body.headers,
         }
         try:
             await self._connection.wire.send("PUT", upload["url"], public=public, headers=headers, content=body)

@@ -4,15 +4,12 @@ from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
 
-import httpx
-
 from platforms.access import oauth
 from platforms.access.consent import OAuthConnector
 from platforms.access.renewal import Reuse, TokenRules
 from platforms.access.token_endpoint import ClientAuth, TokenEndpoint, refuses_grant
 from platforms.base import Connection, PublishContext
 from platforms.errors import unreadable
-from platforms.http.multipart import MultipartForm
 from platforms.http.wire import json_object
 from platforms.twitter.errors import problem_error
 from platforms.twitter.rules import TwitterCredentials, TwitterSettings
@@ -72,7 +69,7 @@ async def call(
     connection: TwitterConnection, method: str, path: str, *, public: bool = False, **options: Any
 ) -> dict[str, Any]:
     """Return X's whole response. `public` marks the request that makes or changes a post. Raises PlatformError."""
-    response = await _send(connection, method, path, public=public, **options)
+    response = await oauth.send(connection, method, path, public=public, **options)
     body = json_object(response)
     problems = body.get("errors")
     if not body.get("data") and isinstance(problems, list) and problems and isinstance(problems[0], dict):
@@ -86,12 +83,3 @@ def require_object(body: dict[str, Any], *, public: bool = False) -> dict[str, A
     if isinstance(data, dict) and isinstance(data.get("id"), str) and data["id"]:
         return data
     raise unreadable("X", public=public)
-
-
-async def _send(
-    connection: TwitterConnection, method: str, path: str, *, form: MultipartForm | None = None, **options: Any
-) -> httpx.Response:
-    more = form.headers if form else {}
-    if form:
-        options["content"] = form
-    return await oauth.send(connection, method, path, headers=lambda used: more | oauth.bearer(used), **options)

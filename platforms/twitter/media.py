@@ -125,7 +125,7 @@ class Uploads:
 
     async def _whole(self, upload: Handle, file: MediaFile) -> None:
         form = MultipartForm({"media_category": "tweet_image"}, [FilePart("media", "image", file)])
-        await self._save_report(upload, await call(self._connection, "POST", "/2/media/upload", form=form))
+        await self._save_report(upload, await call(self._connection, "POST", "/2/media/upload", content=form))
 
     async def _pieces(self, upload: Handle, item: Media, file: MediaFile) -> None:
         if upload.get("size") != file.size:
@@ -148,7 +148,7 @@ class Uploads:
     async def _append(self, upload: Handle, index: int, piece: MediaFile) -> None:
         form = MultipartForm({"segment_index": str(index)}, [FilePart("media", "piece", piece)])
         try:
-            await call(self._connection, "POST", f"/2/media/upload/{segment(upload['id'])}/append", form=form)
+            await call(self._connection, "POST", f"/2/media/upload/{segment(upload['id'])}/append", content=form)
         except PlatformError as error:
             if error.status != httpx.codes.REQUEST_ENTITY_TOO_LARGE or "pieceBytes" in upload:
                 raise
@@ -232,7 +232,7 @@ async def _upload(connection: TwitterConnection, file: MediaFile) -> str:
     begin = {"media_type": _TYPES[file.content_type], "total_bytes": file.size, "media_category": "subtitles"}
     track: str = require_object(await call(connection, "POST", "/2/media/upload/initialize", json=begin))["id"]
     form = MultipartForm({"segment_index": "0"}, [FilePart("media", "captions", file)])
-    await call(connection, "POST", f"/2/media/upload/{segment(track)}/append", form=form)
+    await call(connection, "POST", f"/2/media/upload/{segment(track)}/append", content=form)
     await call(connection, "POST", f"/2/media/upload/{segment(track)}/finalize")
     return track
 

@@ -19,16 +19,9 @@ YouTubeConnection = Connection[YouTubeCredentials]
 YouTubeContext = PublishContext[YouTubeSettings]
 
 
-async def send(
-    connection: YouTubeConnection, method: str, path: str, *, headers: Mapping[str, str] | None = None, **options: Any
-) -> httpx.Response:
+async def send(connection: YouTubeConnection, method: str, path: str, **options: Any) -> httpx.Response:
     """Return YouTube's response. Raises PlatformError."""
-    more = headers or {}
-
-    def all_headers(used: YouTubeCredentials) -> dict[str, str]:
-        return {**more, **oauth.bearer(used)}
-
-    return await oauth.send(connection, method, path, headers=all_headers, ended=_has_ended, **options)
+    return await oauth.send(connection, method, path, ended=_has_ended, **options)
 
 
 async def read(connection: YouTubeConnection, resource: str, **params: str) -> list[dict[str, Any]]:

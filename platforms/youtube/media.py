@@ -168,7 +168,7 @@ class Upload:
             "Content-Type": self._known["type"],
             "Content-Range": f"bytes {start}-{end - 1}/{self._known['size']}",
         }
-        stored = await self._put(headers | body.headers, body, public=public)
+        stored = await self._put(headers, body, public=public)
         self._context.heartbeat(f"{stored * 100 // max(self._known['size'], 1)}%")
         if self.video_id is None and (stored != end or public):
             # YouTube kept fewer bytes than it was sent, so the next attempt continues where it stopped.

@@ -112,7 +112,7 @@ class Extras:
                 "POST",
                 "/upload/youtube/v3/thumbnails/set",
                 params={"videoId": self._video_id, "uploadType": "media"},
-                headers={"Content-Type": file.content_type, **FileBody(file).headers},
+                headers={"Content-Type": file.content_type},
                 content=FileBody(file),
             )
 
@@ -126,7 +126,6 @@ class Extras:
                     "POST",
                     "/upload/youtube/v3/captions",
                     params={"part": "snippet", "uploadType": "multipart"},
-                    headers=body.headers,
                     content=body,
                 )
             except PlatformError as error:

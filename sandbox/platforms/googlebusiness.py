@@ -8,7 +8,7 @@ from sandbox.accounts import Account
 from sandbox.fake_platform import Route, own, route
 from sandbox.fetching import FetchError
 from sandbox.google import GoogleConsent, consent, error_info
-from sandbox.ids import Scrambled
+from sandbox.journal import Scrambled
 from sandbox.posts import PublicPost, ShownMedia
 from sandbox.wire import Answer, RefusedError, Request
 from sandbox.world import World

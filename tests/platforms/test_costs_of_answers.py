@@ -1,17 +1,23 @@
-"""The cost of the texts in platforms' answers: whatever a server writes into one, no piece of work takes long.
-
-Each text that the sandbox answers is replaced in turn, so a function that gets one is covered when it is added.
-"""
+"""The cost of reading texts and responses, whatever they contain."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any
 
 import httpx
 import pytest
 
+from benchmarks.abuse.texts import NAMES, text
+from domain.workspaces import MAX_TEXT
+from platforms.bluesky.rules import facets, mentions
+from platforms.linkedin.rules import little
+from platforms.mastodon.rules import readings, words
 from platforms.registry import platforms
+from platforms.steps.matching import likeness
+from platforms.tiktok.rules import photo_title
+from tests.cpu import cpu_seconds
 from tests.pieces import LONGEST_S, measured_pieces
 from tests.platforms.rig import Rig
 from tests.platforms.test_hostile_answers import (  # noqa: F401 the fixtures of these steps
@@ -128,3 +134,23 @@ async def test_an_error_of_one_text_is_read_in_short_pieces(rig: Rig, status: in
 
 def test_every_platform_has_forms() -> None:
     assert set(FORMS) == set(platforms())
+
+
+MOST_S = 0.3
+"""Seconds of one core."""
+READERS: dict[str, Callable[[str], object]] = {
+    "mastodon words": words,
+    "mastodon readings": readings,
+    "likeness": lambda text: likeness(text[1:], text[:-1]),
+    "bluesky mentions": mentions,
+    "bluesky facets": lambda text: facets(text[:3_000], {}),
+    "linkedin little": little,
+    "tiktok title": photo_title,
+}
+
+
+@pytest.mark.parametrize("reader", READERS)
+def test_the_worst_texts_are_soon_read(reader: str) -> None:
+    for name in NAMES:
+        hostile = text(name, MAX_TEXT)
+        assert cpu_seconds(partial(READERS[reader], hostile)) < MOST_S, name

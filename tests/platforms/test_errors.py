@@ -16,6 +16,7 @@ from platforms.threads import errors as threads
 from platforms.tiktok.errors import failed
 from tests.platforms.error_shapes import (
     REQUEST_ID,
+    WAITS,
     WORDS,
     Case,
     answer,
@@ -28,7 +29,6 @@ from tests.platforms.error_shapes import (
     telegram,
 )
 from tests.platforms.error_tables import AUTH, CASES, IMPERSONATING, RATE_LIMITED, REJECTED, TRANSIENT, UNKNOWN
-from tests.platforms.error_waits import WAITS
 
 KINDS = {
     302: ErrorKind.REJECTED,

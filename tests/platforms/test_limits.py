@@ -1,13 +1,19 @@
-"""The limits of each platform on media and texts, tested from both sides."""
+"""The posts that platforms' rules take and refuse before a request, and the versions of APIs that end."""
 
 from dataclasses import dataclass
+from datetime import date, timedelta
 from typing import Any
 
 import pytest
 
 from domain.post import MediaType
-from platforms.registry import platforms
-from tests.platforms.drafts import broken
+from platforms.instagram import rules as instagram
+from platforms.instagram.rules import InstagramPostType
+from platforms.reddit import rules as reddit
+from platforms.reddit.rules import RedditPostType
+from platforms.registry import WARN_AHEAD, announced_ends, ending_versions, platforms
+from tests.platforms.drafts import ACCOUNT, TAKEN, broken, draft
+from tests.platforms.drafts_refused import REFUSED
 
 
 @dataclass(frozen=True)
@@ -91,3 +97,80 @@ def test_a_picture_has_a_size_that_the_platform_takes(
     [rule] = [rule for rule in platforms()[name].rules.files if rule.kind is kind]
     assert least in {None, rule.min_bytes}
     assert most in {None, rule.max_bytes}
+
+
+@pytest.mark.parametrize("name", TAKEN)
+def test_a_draft_within_the_rules_is_taken(name: str) -> None:
+    for post in TAKEN[name]:
+        assert (post, broken(name, **post)) == (post, [])
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_a_draft_that_breaks_a_rule_is_refused_at_its_place(name: str) -> None:
+    for post, where, *sentence in REFUSED[name]:
+        [(place, error)] = broken(name, **post)
+        assert (post, place, *([error] if sentence else [])) == (post, where, *sentence)
+
+
+POST_TYPES = [
+    ("instagram", "i", {}, InstagramPostType.IMAGE),
+    ("instagram", "v", {}, InstagramPostType.REEL),
+    ("instagram", "vi", {}, InstagramPostType.CAROUSEL),
+    ("instagram", "v", {"contentType": "story"}, InstagramPostType.STORY),
+    ("reddit", "", {}, RedditPostType.SELF),
+    ("reddit", "", {"url": "https://example.com"}, RedditPostType.LINK),
+    ("reddit", "", {"url": "https://example.com", "forceSelf": True}, RedditPostType.SELF),
+    ("reddit", "i", {}, RedditPostType.IMAGE),
+    ("reddit", "ii", {}, RedditPostType.GALLERY),
+]
+
+
+@pytest.mark.parametrize(("name", "kinds", "settings", "post_type"), POST_TYPES)
+def test_media_and_settings_decide_the_post_type(
+    name: str, kinds: str, settings: dict[str, Any], post_type: InstagramPostType | RedditPostType
+) -> None:
+    choose_post_type: Any = {"instagram": instagram, "reddit": reddit}[name].choose_post_type
+    assert choose_post_type(draft(name, "", kinds, **settings)) is post_type
+
+
+@pytest.mark.parametrize(
+    ("settings", "seconds", "ratio"),
+    [
+        ({}, (None, 14_400), None),
+        ({"contentType": "reel"}, (3, 90), 9 / 16),
+        ({"contentType": "story"}, (None, 60), None),
+    ],
+)
+def test_videos_of_facebook_have_the_limits_of_their_form(
+    settings: dict[str, Any], seconds: tuple[float | None, float], ratio: float | None
+) -> None:
+    video = draft("facebook", kinds="v", **settings)
+    [rule] = [rule for rule in platforms()["facebook"].file_rules(video, ACCOUNT) if rule.kind is MediaType.VIDEO]
+    assert (rule.min_seconds, rule.max_seconds) == seconds
+    assert (rule.min_ratio is not None) is (ratio is not None)
+    if ratio:
+        assert (rule.min_ratio or 9) <= ratio <= (rule.max_ratio or 0)
+        assert (rule.min_width, rule.min_height) == (540, 960)
+
+
+def test_every_platform_names_the_version_it_speaks() -> None:
+    assert {name for name, platform in platforms().items() if not platform.api.name} == set()
+
+
+def test_an_announced_end_has_a_source() -> None:
+    announced = [platform.api for platform in platforms().values() if platform.api.supported_until]
+    assert announced
+    assert all(api.source for api in announced)
+
+
+def test_a_version_is_named_from_90_days_before_its_end() -> None:
+    (linkedin,) = [version for version in announced_ends() if version.platform == "linkedin"]
+    assert timedelta(days=90) == WARN_AHEAD
+    last_quiet_day = linkedin.until - WARN_AHEAD - timedelta(days=1)
+    assert linkedin not in ending_versions(last_quiet_day)
+    assert linkedin in ending_versions(last_quiet_day + timedelta(days=1))
+    assert linkedin in ending_versions(linkedin.until + timedelta(days=400))
+
+
+def test_no_version_in_use_has_ended() -> None:
+    assert [version for version in announced_ends() if version.until < date.today()] == []  # noqa: DTZ011

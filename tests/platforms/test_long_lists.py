@@ -10,7 +10,7 @@ import pytest
 from platforms.base import Published, Unknown
 from tests.platforms.forms import FIRST, FORMS, Form, quick
 from tests.platforms.rig import Connect
-from tests.platforms.steps.test_equal_posts import sent_without_answer
+from tests.platforms.steps.test_matching import sent_without_answer
 from tests.platforms.test_hostile_answers import Altering, raw
 
 __all__ = ["quick"]

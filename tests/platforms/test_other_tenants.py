@@ -12,7 +12,7 @@ from platforms.errors import ErrorKind, PlatformError
 from tests.platforms.forms import FORMS, Form, quick
 from tests.platforms.post_steps import lost, ready
 from tests.platforms.rig import Connect, Rig
-from tests.platforms.steps.test_equal_posts import sent_without_answer
+from tests.platforms.steps.test_matching import sent_without_answer
 from tests.platforms.test_hostile_answers import Altering, raw
 
 __all__ = ["quick"]

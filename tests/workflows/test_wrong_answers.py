@@ -135,7 +135,9 @@ async def settled(stack: Stack, post: Post) -> Post:
         row = await stack.read(post.id)
         return row.status not in {PostStatus.SCHEDULED, PostStatus.PUBLISHING} or row.targets[0].status == "held"
 
-    await stack.outcomes.wait(post.id, done, 10)
+    # On a busy machine a post takes long, and one that has not settled says nothing about the answers.
+    if not await stack.outcomes.wait(post.id, done, 60):
+        raise TimeoutError("the post did not settle")
     return await stack.read(post.id)
 
 

@@ -19,8 +19,7 @@ from sandbox.authorization import PLAY_APP, App, ConsentRules, OAuthError
 from sandbox.fake_platform import route
 from sandbox.platforms.bluesky.base import account_did
 from sandbox.platforms.bluesky.records import RecordRoutes
-from sandbox.strict import TrackedParameters
-from sandbox.wire import Answer, RefusedError, Request
+from sandbox.wire import Answer, RefusedError, Request, TrackedParameters
 from sandbox.world import World
 
 NONCE_SECONDS = 180

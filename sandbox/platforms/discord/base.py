@@ -14,7 +14,7 @@ import msgspec
 from sandbox.accounts import Account
 from sandbox.authorization import ConsentRules, OAuthError, basic_client
 from sandbox.fake_platform import FakePlatform, Route, route
-from sandbox.ids import Snowflakes
+from sandbox.journal import Snowflakes
 from sandbox.posts import PublicPost, iso_milliseconds
 from sandbox.wire import Answer, RefusedError, Request
 from sandbox.world import World

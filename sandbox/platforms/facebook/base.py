@@ -12,8 +12,7 @@ from sandbox.fake_platform import own, route
 from sandbox.faults import Operation
 from sandbox.fetching import probe
 from sandbox.graph import FakeGraph, graph_error, invalid, missing_object, parameters, selected, timestamp
-from sandbox.ids import Scrambled
-from sandbox.journal import Collection
+from sandbox.journal import Collection, Scrambled
 from sandbox.posts import PublicPost, ShownMedia
 from sandbox.wire import Answer, RefusedError, Request
 from sandbox.world import World

@@ -10,8 +10,7 @@ import msgspec
 from sandbox.accounts import Account, DescribedAccount
 from sandbox.authorization import ConsentRules, OAuthError
 from sandbox.fake_platform import Route, route
-from sandbox.ids import Snowflakes
-from sandbox.journal import Collection
+from sandbox.journal import Collection, Snowflakes
 from sandbox.posts import ShownMedia
 from sandbox.tokens import TokenPlatform, TokenRules
 from sandbox.wire import Answer, RefusedError, Request

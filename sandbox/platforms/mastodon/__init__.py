@@ -23,7 +23,6 @@ from sandbox.platforms.mastodon.base import (
     VIDEO_BYTES,
     FakeMastodon,
     Medium,
-    body_values,
     flag,
     server_name,
     unprocessable,
@@ -112,7 +111,7 @@ class Mastodon(ReadRoutes):
         """Receive a file; a video is answered with status 202, before it is processed."""
         account = self.account(request)
         self.admit(self.count(account, UPLOADS, UPLOAD_SECONDS, "uploads"))
-        values = body_values(request)
+        values = request.form()
         content, description = values.get("file"), values.get("description")
         if not isinstance(content, bytes) or not content:
             raise unprocessable("Validation failed: File can't be blank")
@@ -153,7 +152,7 @@ class Mastodon(ReadRoutes):
     @route("POST", "/api/v1/statuses", "publish")
     async def create(self, request: Request) -> Answer:
         """Publish a status; if its key was used in the last hour, return the status that the key made."""
-        account, values = self.account(request), body_values(request)
+        account, values = self.account(request), request.object()
         # Of a repeated request only the key is checked.
         request.ignore_unread()
 
@@ -180,17 +179,6 @@ class Mastodon(ReadRoutes):
         if self.holds("public_or_private", account):
             values["visibility"] = "private" if values.get("visibility") in ("private", "direct") else "public"
         return self._publish(account, values, text, media, options).platform_post_id
-
-    @route("PUT", "/api/v1/statuses/{id}", "edit")
-    async def edit(self, request: Request) -> Answer:
-        """Edit a status."""
-        account, values = self.account(request), body_values(request)
-        post = self.own_status(account, request.params["id"])
-        text = str(values.get("status") or "")
-        self._check(account, values, text, [])
-        post.text, post.edits = text, post.edits + 1
-        post.detail["spoiler_text"] = str(values.get("spoiler_text") or "")
-        return Answer.json(described_status(self, self.world.posts.changed(post), account))
 
     @route("DELETE", "/api/v1/statuses/{id}", "delete")
     async def delete(self, request: Request) -> Answer:

@@ -12,7 +12,7 @@ import msgspec
 from sandbox.accounts import Account
 from sandbox.authorization import App, ConsentRules, OAuthError
 from sandbox.fake_platform import Route, route
-from sandbox.ids import Snowflakes
+from sandbox.journal import Snowflakes
 from sandbox.posts import ShownMedia, iso_milliseconds
 from sandbox.tokens import TokenPlatform, TokenRules
 from sandbox.wire import Answer, RefusedError, Request
@@ -220,7 +220,7 @@ class FakeMastodon(TokenPlatform, ABC):
     @route("POST", "/api/v1/apps", "auth")
     async def register(self, request: Request) -> Answer:
         """Register an app with its redirect addresses and scopes."""
-        values = body_values(request)
+        values = request.form()
         values.get("website")
         addresses, name = values.get("redirect_uris", ""), values.get("client_name")
         known = addresses if isinstance(addresses, list) else str(addresses).split("\n")
@@ -280,27 +280,6 @@ def server_name() -> str:
 def unprocessable(message: str) -> RefusedError:
     """Refuse a request because of its content."""
     return RefusedError(Answer.json({"error": message}, 422))
-
-
-def body_values(request: Request) -> dict[str, Any]:
-    """Return a body's values, whether it is JSON or a form; `a[]` is a list, `a[b]` an object in an object."""
-    if request.is_json:
-        return request.object()
-    values: dict[str, Any] = {}
-    for name, value in request.fields():
-        outer, bracket, inner = name.partition("[")
-        if not bracket:
-            values[name] = value
-        elif inner == "]":
-            values.setdefault(outer, []).append(value)
-        else:
-            key, _, more = inner.partition("]")
-            group = values.setdefault(outer, {})
-            if more == "[]":
-                group.setdefault(key, []).append(value)
-            else:
-                group[key] = value
-    return values
 
 
 def flag(value: object) -> bool:

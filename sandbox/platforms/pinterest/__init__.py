@@ -1,7 +1,5 @@
 """Pinterest's API v5: pins on boards, made from addresses or from a video that was uploaded to a storage before."""
 
-import base64
-import binascii
 import secrets
 from datetime import UTC, datetime
 from typing import Annotated, Any, ClassVar, Literal
@@ -49,14 +47,6 @@ class ImageUrl(Source, tag="image_url"):
     is_standard: bool = True
 
 
-class ImageData(Source, tag="image_base64"):
-    """An image by its bytes."""
-
-    content_type: ContentType
-    data: str
-    is_standard: bool = True
-
-
 class UrlItem(msgspec.Struct, forbid_unknown_fields=True):
     """One image of a carousel."""
 
@@ -93,7 +83,7 @@ class NewPin(msgspec.Struct, forbid_unknown_fields=True):
     """The whole body."""
 
     board_id: Digits
-    media_source: ImageUrl | ImageData | ImageUrls | VideoId
+    media_source: ImageUrl | ImageUrls | VideoId
     board_section_id: Digits | None = None
     title: Short | None = None
     description: Annotated[str, msgspec.Meta(max_length=800)] | None = None
@@ -211,23 +201,11 @@ class Pinterest(FakePinterest):
         self.world.posts.delete(self._own(request))
         return Answer(204)
 
-    @route("GET", "/v5/pins", "confirm")
-    async def all(self, request: Request) -> Answer:
-        """List the account's pins, newest first."""
-        return self._page(request, None)
-
     @route("GET", "/v5/boards/{id}/pins", "confirm")
     async def of_board(self, request: Request) -> Answer:
         """List a board's pins, newest first."""
         if request.params["id"].startswith("0"):
             raise refused(404, BOARD_NOT_FOUND, "Board not found.")
-        return self._page(request, request.params["id"])
-
-    def _own(self, request: Request) -> PublicPost:
-        missing = refused(404, PIN_NOT_FOUND, "Pin not found.")
-        return own(self.visible_post(request.params["id"]), self.account(request), missing)
-
-    def _page(self, request: Request, board_id: str | None) -> Answer:
         account = self.account(request)
         size, bookmark = request.query.get("page_size", "25"), request.query.get("bookmark")
         if not size.isdecimal() or not 1 <= int(size) <= 250:
@@ -237,23 +215,21 @@ class Pinterest(FakePinterest):
             post
             for post in self.visible_posts(account)
             if post.created_at <= newest
-            and board_id in (None, post.detail["board_id"])
+            and post.detail["board_id"] == request.params["id"]
             and (bookmark is None or int(post.platform_post_id) < int(bookmark))
         ]
         shown = pins[: int(size)]
         following = shown[-1].platform_post_id if len(pins) > len(shown) else None
         return Answer.json({"items": [_pin(post) for post in shown], "bookmark": following})
 
+    def _own(self, request: Request) -> PublicPost:
+        missing = refused(404, PIN_NOT_FOUND, "Pin not found.")
+        return own(self.visible_post(request.params["id"]), self.account(request), missing)
+
     async def _source(self, request: Request, account: Account, body: NewPin) -> tuple[str, list[ShownMedia]]:
         match body.media_source:
             case ImageUrl(url=url):
                 return "image", [self._shown(await self._fetched(request, url), body.alt_text)]
-            case ImageData(data=data):
-                try:
-                    content = base64.b64decode(data, validate=True)
-                except (binascii.Error, ValueError) as problem:
-                    raise refused(400, INVALID, "Invalid base64 image data") from problem
-                return "image", [self._shown(Fetched(probe(content), content), body.alt_text)]
             case ImageUrls(items=items):
                 images = [await self._fetched(request, item.url) for item in items]
                 sides = {

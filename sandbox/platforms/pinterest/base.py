@@ -8,11 +8,9 @@ import msgspec
 from sandbox.accounts import Account
 from sandbox.authorization import ConsentRules, OAuthError
 from sandbox.fake_platform import Route, route
-from sandbox.ids import Snowflakes
-from sandbox.journal import Collection
-from sandbox.strict import TrackedParameters
+from sandbox.journal import Collection, Snowflakes
 from sandbox.tokens import RefreshError, TokenPlatform, TokenRules
-from sandbox.wire import Answer, RefusedError, Request
+from sandbox.wire import Answer, RefusedError, Request, TrackedParameters
 from sandbox.world import World
 
 EPOCH_MILLISECONDS = 1_570_000_000_000

@@ -6,7 +6,7 @@ from typing import Any, ClassVar
 from urllib.parse import urlsplit
 
 from sandbox.accounts import Account
-from sandbox.fake_platform import own, route
+from sandbox.fake_platform import route
 from sandbox.faults import Operation
 from sandbox.fetching import FetchError, probe
 from sandbox.platforms.tiktok.base import PRIVACY_OPTIONS, FakeTikTok, Publication, envelope, json_body, refused
@@ -156,17 +156,6 @@ class TikTok(FakeTikTok):
             else:
                 self.publish(account, publication, [self.shown_file("video", received)], None)
         return Answer(201)
-
-    @route("POST", "/v2/post/publish/cancel/", "delete")
-    async def cancel(self, request: Request) -> Answer:
-        """Cancel an upload that is not complete yet."""
-        account, publish_id = self.account(request), str(json_body(request).get("publish_id", ""))
-        missing = refused("invalid_publish_id", "The publish_id does not exist.")
-        publication = own(self.publications.get(publish_id), account, missing)
-        if publication.whole_at is None:
-            publication.whole_at, publication.failure = self.world.now(), "publish_cancelled"
-            self.publications.put(publication.id, publication)
-        return envelope({})
 
     def _count(self, account: Account) -> None:
         if not self.count(account, POSTS_PER_DAY, 86_400, "posts").allowed:

@@ -10,7 +10,7 @@ import msgspec
 
 from sandbox.authorization import ConsentRules, OAuthError
 from sandbox.fake_platform import Route, route
-from sandbox.ids import Snowflakes
+from sandbox.journal import Snowflakes
 from sandbox.tokens import RefreshError, TokenPlatform, TokenRules
 from sandbox.wire import Answer, RefusedError, Request
 from sandbox.world import World

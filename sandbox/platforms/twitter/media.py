@@ -1,7 +1,5 @@
 """X's media: uploaded in one request or in pieces, processed, then named in a post."""
 
-import base64
-import binascii
 import re
 
 import msgspec
@@ -240,11 +238,6 @@ def _processing(medium: Medium, now: float) -> dict[str, object]:
 def _content(value: object) -> bytes:
     if isinstance(value, bytes):
         return value
-    if isinstance(value, str) and value:
-        try:
-            return base64.b64decode(value, validate=True)
-        except (binascii.Error, ValueError) as error:
-            raise invalid("media is not base64.", media=[]) from error
     raise invalid("media is missing.", media=[])
 
 

@@ -10,7 +10,7 @@ import regex
 
 from sandbox.accounts import Account
 from sandbox.fake_platform import route
-from sandbox.ids import SHORTCODE_ALPHABET
+from sandbox.journal import SHORTCODE_ALPHABET
 from sandbox.platforms.twitter.base import PROBLEMS, invalid
 from sandbox.platforms.twitter.media import MediaRoutes
 from sandbox.posts import PublicPost
@@ -162,19 +162,6 @@ class ReadRoutes(MediaRoutes):
         if post is None:
             return Answer.json({"errors": [_not_found(request.params["id"], "id")]})
         return Answer.json({"data": self._described(post, fields)})
-
-    @route("GET", "/2/tweets", "confirm")
-    async def several(self, request: Request) -> Answer:
-        """Return posts by their ids."""
-        self.account(request)
-        fields = _fields(request)
-        ids = [post_id for post_id in request.query.get("ids", "").split(",") if post_id]
-        if not 1 <= len(ids) <= 100:
-            raise invalid("ids must name 1 to 100 posts.", ids=ids)
-        posts = {post_id: self.visible_post(post_id) for post_id in ids}
-        answer: dict[str, object] = {"data": [self._described(post, fields) for post in posts.values() if post]}
-        missing = [_not_found(post_id, "ids") for post_id, post in posts.items() if post is None]
-        return Answer.json(answer | {"errors": missing} if missing else answer)
 
     @route("GET", "/2/users/{id}/tweets", "confirm")
     async def timeline(self, request: Request) -> Answer:

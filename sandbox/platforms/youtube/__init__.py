@@ -10,7 +10,7 @@ from sandbox.accounts import Account
 from sandbox.fake_platform import route
 from sandbox.faults import Operation
 from sandbox.fetching import probe
-from sandbox.ids import in_base64
+from sandbox.journal import in_base64
 from sandbox.platforms.youtube.base import Attached, FakeYouTube, Upload, exhausted, refused
 from sandbox.wire import Answer, RefusedError, Request
 

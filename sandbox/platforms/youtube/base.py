@@ -10,8 +10,7 @@ import msgspec
 from sandbox.fake_platform import own, route
 from sandbox.faults import Operation
 from sandbox.google import GoogleConsent, consent, error_info
-from sandbox.ids import Snowflakes
-from sandbox.journal import Collection
+from sandbox.journal import Collection, Snowflakes
 from sandbox.wire import Answer, RefusedError, Request
 from sandbox.world import World
 
@@ -214,21 +213,6 @@ class FakeYouTube(GoogleConsent, ABC):
             if upload is not None and upload.account_id == account.account_id and not upload.deleted:
                 entries.append(_parts(self._video(upload), request))
         return _list("video", entries)
-
-    @route("PUT", "/youtube/v3/videos", "edit")
-    async def update(self, request: Request) -> Answer:
-        """Change a video; the snippet must be complete."""
-        body = request.object()
-        upload, snippet = self.own_video(request, str(body.get("id", ""))), body.get("snippet")
-        if not isinstance(snippet, dict) or not snippet.get("title") or not snippet.get("categoryId"):
-            raise refused(400, "invalidVideoMetadata", "snippet.title and snippet.categoryId are required.")
-        upload.snippet = snippet
-        self.uploads.put(upload.id, upload)
-        post = self.world.posts.get(self.platform, str(upload.video_id))
-        if post is not None:
-            post.text, post.note, post.edits = str(snippet.get("description", "")), snippet["title"], post.edits + 1
-            self.world.posts.changed(post)
-        return Answer.json(self._video(upload))
 
     @route("DELETE", "/youtube/v3/videos", "delete")
     async def delete(self, request: Request) -> Answer:

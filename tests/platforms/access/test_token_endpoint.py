@@ -1,5 +1,6 @@
 """Only a rejection of an account's own token asks its owner to reconnect, whatever a token endpoint responds."""
 
+import asyncio
 from datetime import UTC, datetime, timedelta
 from typing import Any, cast
 
@@ -7,11 +8,16 @@ import httpx
 import pytest
 from pydantic import SecretStr
 
+from platforms.access.oauth import TOKEN_RENEWED
 from platforms.access.renewal import Lifetimes, Renewed, Renews, reported_lifetimes
 from platforms.base import AccountFacts, Connection
 from platforms.errors import ErrorKind, PlatformError
 from platforms.http.wire import Wire
+from platforms.pinterest import PLATFORM
 from platforms.registry import platforms
+from tests.platforms.forms import FORMS, Form, quick
+from tests.platforms.post_steps import publish, refused
+from tests.platforms.rig import Connect, Rig, Through
 
 RENEWED = {"access_token": "new", "refresh_token": "newer", "expires_in": 7200}
 BY_REFRESH_TOKEN = ["googlebusiness", "linkedin", "pinterest", "reddit", "tiktok", "twitter", "youtube"]
@@ -194,3 +200,116 @@ def test_a_renewal_begins_in_the_second_half_of_the_lifetime() -> None:
             assert not rules.renews_itself or (
                 rules.renew_after is not None and rules.renew_after <= rules.lifetime / 2
             )
+
+
+@pytest.fixture
+async def rig(connect: Connect) -> Rig:
+    rig = await connect("pinterest", credentials={"refreshToken": "oauth-once", "clientId": "app"})
+    rig.stored = rig.stored.model_copy(update={"access_token": SecretStr("of yesterday")})
+    return rig
+
+
+async def test_requests_beside_each_other_renew_once(rig: Rig) -> None:
+    connection = rig.connection()
+    before = len(await rig.operations())
+    answers = await asyncio.gather(*(PLATFORM.whoami(connection) for _ in range(3)))
+    assert {answer.user_id for answer in answers} == {rig.account.user_id}
+    # Three refused requests, one renewal, and three repeated requests.
+    assert len(await rig.operations()) == before + 7
+    assert connection.credentials is rig.stored
+
+
+async def test_a_refresh_token_stays_where_no_other_comes(rig: Rig) -> None:
+    async def refuse(request: httpx.Request) -> None:
+        if request.url.path.endswith("/oauth/token"):
+            await rig.sandbox.fault("pinterest", "reject", "auth", status=200, body={"access_token": "another"})
+
+    async with httpx.AsyncClient(event_hooks={"request": [refuse]}) as client:
+        with pytest.raises(PlatformError) as caught:
+            await PLATFORM.whoami(rig.connection(client))
+    assert caught.value.kind is ErrorKind.AUTH
+    assert rig.stored.access_token.get_secret_value() == "another"
+    assert rig.stored.refresh_token.get_secret_value() == "oauth-once"
+
+
+async def test_a_sandbox_stands_in_for_every_host_of_a_platform(rig: Rig) -> None:
+    def wire(base_url: str) -> Wire:
+        return Wire(Through(rig.sandbox.client), base_url, "X", PLATFORM.read_error)
+
+    for path in ("", "/token"):
+        assert wire("https://api.a").address("https://api.a", f"https://www.a{path}") == f"https://www.a{path}"
+        assert wire("http://sandbox/a").address("https://api.a", f"https://www.a{path}") == f"http://sandbox/a{path}"
+
+
+__all__ = ["quick"]
+
+RENEWING = [
+    name
+    for name, platform in platforms().items()
+    if isinstance(platform, Renews) and not platform.tokens.renews_itself and name != "bluesky"
+]
+"""Platforms of which an access token is renewed by a refresh token. Bluesky's sessions have tests of their own."""
+USED_ONCE = {"pinterest", "tiktok", "twitter"}
+"""Platforms of which each renewal brings another refresh token."""
+RENEWED_EARLY = {"tiktok", "youtube"}
+"""Platforms that are asked something else before the public request, so that the token is renewed then."""
+YESTERDAY = SecretStr("a token of yesterday")
+
+
+def choose_form(name: str) -> Form:
+    """Return a simple form of post that is published by one public request."""
+    return next(form for form in FORMS if form.platform == name)
+
+
+async def with_old_token(connect: Connect, name: str, refresh_token: str | None) -> Rig:
+    """Connect an account whose access token has ended."""
+    app = {"clientId": "app", "clientSecret": "app-s3cret"}
+    rig = await connect(name, credentials={"refreshToken": refresh_token, **app} if refresh_token else {})
+    if name == "googlebusiness":
+        await rig.platform.whoami(rig.connection())
+    rig.stored = rig.stored.model_copy(update={"access_token": YESTERDAY})
+    return rig
+
+
+@pytest.mark.usefixtures("quick")
+@pytest.mark.parametrize("name", RENEWING)
+async def test_an_expired_token_is_renewed_once(connect: Connect, name: str) -> None:
+    rig = await with_old_token(connect, name, f"once-{name}")
+    old, before = rig.stored, len(await rig.operations())
+    context = choose_form(name).context(rig)
+    if name not in RENEWED_EARLY:
+        # A public request is not repeated in the same step.
+        assert (await refused(publish(rig, context))).code == TOKEN_RENEWED
+    await publish(rig, context)
+    assert (await rig.operations())[before:].count("auth") == 1
+    assert len(await rig.posts()) == 1
+    assert rig.stored.access_token != old.access_token
+    assert (rig.stored.refresh_token != old.refresh_token) is (name in USED_ONCE)
+    assert (rig.stored.client_id, rig.stored.client_secret) == (old.client_id, old.client_secret)
+
+
+@pytest.mark.usefixtures("quick")
+@pytest.mark.parametrize("refresh_token", [None, "s3cret-of-another"])
+@pytest.mark.parametrize("name", RENEWING)
+async def test_a_token_that_cannot_be_renewed_must_be_replaced(
+    connect: Connect, name: str, refresh_token: str | None
+) -> None:
+    rig = await with_old_token(connect, name, refresh_token and f"known-{name}")
+    if refresh_token:
+        rig.stored = rig.stored.model_copy(update={"refresh_token": SecretStr(refresh_token)})
+    error = await refused(publish(rig, choose_form(name).context(rig)))
+    assert error.kind is ErrorKind.AUTH
+    assert await rig.posts() == []
+    shown = f"{error!r}{vars(error)!r}{error.__cause__!r}{rig.connection()!r}"
+    assert not [secret for secret in ("s3cret", YESTERDAY.get_secret_value()) if secret in shown]
+
+
+@pytest.mark.usefixtures("quick")
+@pytest.mark.parametrize("status", [200, 503])
+@pytest.mark.parametrize("name", RENEWING)
+async def test_a_renewal_that_fails_sends_nothing(connect: Connect, name: str, status: int) -> None:
+    rig = await with_old_token(connect, name, f"failing-{name}-{status}")
+    await rig.sandbox.fault(name, "reject", "auth", status=status, body={})
+    error = await refused(publish(rig, choose_form(name).context(rig)))
+    assert error.kind is ErrorKind.TRANSIENT
+    assert await rig.posts() == []

@@ -1,6 +1,15 @@
+"""Untrusted addresses: which are public, allowed or this machine's own."""
+
+import subprocess
+import sys
+from ipaddress import ip_network
+
 import pytest
 
-from platforms.http.addresses import is_plain_host, is_public
+from platforms.http.addresses import AllowedHosts, is_own, is_plain_host, is_public
+from platforms.http.guard import AddressForbidden, GuardedBackend, PortForbidden
+from tests.media.hostile import PUBLIC, PUBLIC_V6, Internet
+from tests.platforms.http.own_machine import NO_NAMESPACE
 
 
 @pytest.mark.parametrize(
@@ -96,3 +105,101 @@ def test_usual_spellings_are_plain(host: str) -> None:
 )
 def test_odd_spellings_of_addresses_are_refused(host: str) -> None:
     assert not is_plain_host(host)
+
+
+@pytest.mark.parametrize(
+    ("entries", "host", "port", "allowed"),
+    [
+        (["LocalHost:2583"], "localhost", 2583, True),
+        (["localhost:2583"], "localhost", 2584, False),
+        (["10.0.0.7:443"], "10.0.0.7", 443, True),
+        (["10.0.0.7:443"], "10.0.0.71", 443, False),
+        (["[FD00::7]:8080"], "fd00::7", 8080, True),
+        (["[::1]:8080"], "::1", 80, False),
+        (["example.test:80"], "sub.example.test", 80, False),
+        (["nas.lan:80", "nas.lan:443"], "nas.lan", 443, True),
+        (["nas.lan:0443"], "nas.lan", 443, True),
+        (["127.0.0.1:*"], "127.0.0.1", 8088, True),
+        (["127.0.0.1:*"], "127.0.0.2", 8088, False),
+        (["[::1]:*"], "::1", 1, True),
+        ([], "localhost", 80, False),
+    ],
+)
+def test_a_host_is_allowed_at_the_named_port_only(entries: list[str], host: str, port: int, allowed: bool) -> None:
+    assert AllowedHosts(entries).allows(host, port) is allowed
+
+
+@pytest.mark.parametrize(
+    "entry",
+    [
+        "localhost",
+        "10.0.0.7",
+        "::1",
+        "[::1]",
+        "nas.lan:",
+        "nas.lan:0",
+        "nas.lan:**",
+        "*",
+        "nas.lan:65536",
+        "nas.lan:http",
+        ":80",
+        "http://nas.lan:80",
+        "nas.lan:80/",
+        "user@nas.lan:80",
+        "a b:80",
+        "nas.lan:80:90",
+        "[nas.lan]:80",
+    ],
+)
+def test_an_entry_without_a_port_is_refused(entry: str) -> None:
+    with pytest.raises(ValueError, match=r"is not host:port; write for example nas\.lan:8443"):
+        AllowedHosts(["good.test:80", entry])
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux has namespaces")
+def test_no_connection_reaches_the_own_machine() -> None:
+    """An open and a closed port are refused with the same words, and nothing arrives at the open one."""
+    program = [sys.executable, "-m", "tests.platforms.http.own_machine"]
+    run = subprocess.run(program, capture_output=True, text=True, check=False, timeout=60)
+    if run.returncode == NO_NAMESPACE:
+        pytest.skip("this machine allows no namespaces")
+    refused = "AddressForbidden PortForbidden AddressForbidden AddressForbidden connected 0"
+    assert run.stdout.splitlines() == [refused, refused], run.stderr
+
+
+@pytest.mark.parametrize(("address", "own"), [("127.0.0.1", True), ("::1", True), (PUBLIC, False), (PUBLIC_V6, False)])
+def test_own_addresses_are_known_without_a_connection(address: str, own: bool) -> None:
+    assert is_own(address) is own
+
+
+@pytest.mark.parametrize("port", [1, 22, 25, 81, 445, 1023])
+async def test_ports_of_other_services_are_closed(internet: Internet, port: int) -> None:
+    with pytest.raises(PortForbidden, match=f"port {port} "):
+        await GuardedBackend(AllowedHosts([]), names=internet, network=internet).connect_tcp("cdn.test", port)
+    allowed = GuardedBackend(AllowedHosts([f"cdn.test:{port}"]), names=internet, network=internet)
+    await (await allowed.connect_tcp("cdn.test", port)).aclose()
+    assert internet.connected == [PUBLIC]
+
+
+@pytest.mark.parametrize("port", [80, 443, 1024, 3000, 8443, 65535])
+async def test_ports_of_public_servers_are_open(internet: Internet, port: int) -> None:
+    await (
+        await GuardedBackend(AllowedHosts([]), names=internet, network=internet).connect_tcp("cdn.test", port)
+    ).aclose()
+    assert internet.connected == [PUBLIC]
+
+
+@pytest.mark.parametrize(
+    ("address", "network"),
+    [(PUBLIC, "93.184.216.0/24"), (PUBLIC_V6, "2606:2800::/32"), ("64:ff9b::5db8:d822", "93.184.216.34/32")],
+)
+async def test_the_operator_can_forbid_networks(internet: Internet, address: str, network: str) -> None:
+    internet.knows("intern.test", [address])
+    forbidden = [ip_network("198.51.100.0/24"), ip_network(network)]
+    closed = GuardedBackend(AllowedHosts([]), names=internet, network=internet, forbidden=forbidden)
+    with pytest.raises(AddressForbidden):
+        await closed.connect_tcp("intern.test", 443)
+    assert internet.connected == []
+    hosts = AllowedHosts(["intern.test:443"])
+    allowed = GuardedBackend(hosts, names=internet, network=internet, forbidden=forbidden)
+    await (await allowed.connect_tcp("intern.test", 443)).aclose()

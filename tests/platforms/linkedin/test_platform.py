@@ -6,14 +6,19 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from platforms.base import Absent, PublishContext, Unknown
 from platforms.codes import known_codes
 from platforms.errors import DUPLICATE, ErrorKind
 from platforms.linkedin import PLATFORM, media, platform
-from platforms.linkedin.errors import FORBIDDEN_MEDIUM, NO_MEMBERS, NO_PAGES
+from platforms.linkedin.errors import FORBIDDEN_MEDIUM, NO_MEMBERS, NO_PAGES, read_error, repeated_urn
 from platforms.linkedin.lookup import published
 from platforms.linkedin.platform import FORBIDDEN_TRIES
+from platforms.linkedin.rules import little
+from sandbox.platforms.linkedin import shown
+from tests.platforms.error_shapes import linkedin
 from tests.platforms.post_steps import publish, refused
 from tests.platforms.rig import Connect, Rig
 from tests.platforms.steps.test_follow_up import PLATFORMS as COMMENTS
@@ -318,3 +323,41 @@ class TestOrganisation:
     async def test_a_lost_page_of_the_account_is_an_error_of_the_account(self, member: Rig) -> None:
         member.stored = member.stored.model_copy(update={"organization_urn": "urn:li:organization:203"})
         assert (await refused(publish(member, member.context("Role lost")))).kind is ErrorKind.AUTH
+
+
+URN = "urn:li:share:6844785523593134080"
+
+
+def test_a_duplicate_names_the_post_that_is_there() -> None:
+    assert repeated_urn(read_error(linkedin(422, words=f"Content is a duplicate of {URN}")[0])) == URN
+    assert repeated_urn(read_error(linkedin(422, words=f"See {URN}")[0])) is None
+
+
+def test_a_quota_of_a_day_is_waited_for_until_midnight() -> None:
+    error = read_error(linkedin(429, words="Resource level throttle limit for calls to this resource is reached.")[0])
+    assert error.retry_after is not None
+    resumes = datetime.now(UTC) + error.retry_after
+    assert (resumes - timedelta(minutes=1)).strftime("%H:%M") in {"00:00", "23:59"}
+
+
+@pytest.mark.parametrize(
+    ("text", "written"),
+    [
+        ("plain", "plain"),
+        ("a (b) c", r"a \(b\) c"),
+        ("#launch!", r"{hashtag|\#|launch}!"),
+        ("C# and #1", r"C\# and \#1"),
+        ("https://e.com/#top", r"https://e.com/\#top"),
+        ("#a_b", r"\#a\_b"),
+        (f"@[Acme]({PAGE})", f"@[Acme]({PAGE})"),
+        ("@[Acme](https://e.com)", r"\@\[Acme\]\(https://e.com\)"),
+        ("back\\slash", r"back\\slash"),
+    ],
+)
+def test_reserved_characters_are_escaped(text: str, written: str) -> None:
+    assert little(text) == written
+
+
+@given(st.text(alphabet=st.one_of(st.sampled_from(r"\|{}@[]()<>#*_~ab1 "), st.characters(codec="utf-8"))))
+def test_every_text_reads_as_it_was_written(text: str) -> None:
+    assert shown(little(text)) == text

@@ -1,12 +1,18 @@
-"""Of posts with the same text, the earliest that belongs to no other target is chosen; similar ones prove nothing."""
+"""The choice among an account's posts: equal, similar and changed texts."""
 
+import asyncio
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
+from functools import partial
+from typing import Any
 
+import httpx
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from platforms.base import Absent, Finding, Published, Unknown
+from platforms.base import Absent, Finding, PublishContext, Published, Unknown
+from platforms.errors import DUPLICATE, ErrorKind
 from platforms.steps.matching import (
     Likeness,
     MatchingPost,
@@ -15,7 +21,9 @@ from platforms.steps.matching import (
     likeness,
     verdict,
 )
-from tests.platforms.rig import Connect
+from tests.platforms.forms import FORMS, Form, quick
+from tests.platforms.post_steps import lost, publish, refused
+from tests.platforms.rig import NO_TLS, Connect, Rig
 
 NOW = datetime.now(UTC)
 NEWEST_FIRST = [MatchingPost(Published(name, None), NOW - timedelta(minutes=age)) for name, age in (("c", 1), ("b", 2))]
@@ -144,3 +152,139 @@ async def test_a_post_is_absent_only_if_nothing_resembles_it(
     assert verdict(context, posts, since=NOW) == Absent()
     context.taken = frozenset()
     assert verdict(context, posts, since=NOW + timedelta(hours=1)) == Absent()
+
+
+ADDRESS, TEXT = "https://example.com/autumn?from=us", "The boats are back: https://example.com/autumn?from=us"
+TEXT_ALONE = {"subreddit": "test", "title": "Read this"}
+CHANGED_FORMS = [
+    Form("facebook"),
+    Form("googlebusiness"),
+    Form("reddit", settings=TEXT_ALONE),
+    Form("reddit", settings={"subreddit": "test", "title": TEXT}, text=""),
+]
+
+
+@dataclass
+class Changing(httpx.AsyncBaseTransport):
+    """The sandbox, which shows one part of each text in another way."""
+
+    old: str
+    new: str
+    sandbox: httpx.AsyncHTTPTransport = field(default_factory=partial(httpx.AsyncHTTPTransport, verify=NO_TLS))
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        answer = await self.sandbox.handle_async_request(request)
+        body = (await answer.aread()).replace(self.old.encode(), self.new.encode())
+        await answer.aclose()
+        return httpx.Response(answer.status_code, headers={"content-type": "application/json"}, content=body)
+
+    async def aclose(self) -> None:
+        await self.sandbox.aclose()
+
+
+@pytest.mark.parametrize("form", CHANGED_FORMS, ids=str)
+@pytest.mark.parametrize(
+    ("old", "new", "expected"),
+    [
+        (ADDRESS, "https://example.com/autumn?from=us", Published),
+        (ADDRESS, "https://l.example/x7Gh2", Unknown),
+        (ADDRESS, "", Unknown),
+        (f"back: {ADDRESS}", "…", Unknown),
+        ("The boats are back", "Nobody came to the harbour", Absent),
+    ],
+)
+async def test_post_whose_text_is_shown_in_another_way_is_not_absent(
+    connect: Connect, form: Form, old: str, new: str, expected: type
+) -> None:
+    rig = await form.open(connect)
+    context = form.context(rig, TEXT if form.text else "")
+    await lost(rig, context)
+    async with httpx.AsyncClient(transport=Changing(old, new)) as client:
+        finding = await rig.platform.confirm(rig.connection(client), context)
+    assert isinstance(finding, expected)
+    assert len(await rig.posts()) == 1
+
+
+pytestmark = pytest.mark.usefixtures("quick")
+__all__ = ["quick"]
+
+REFUSES_REPEATS = [form for form in FORMS if form.platform in {"facebook", "linkedin", "twitter"} and not form.media]
+FOUND = [form for form in FORMS if form.confirmed != "by repeating" and not form.size]
+
+
+async def sent_without_answer(rig: Rig, form: Form) -> PublishContext[Any]:
+    """Send a post whose response is lost."""
+    context = form.context(rig)
+    context.started_at = datetime.now(UTC)
+    assert (await lost(rig, context)).kind is ErrorKind.UNCONFIRMED
+    if "session" in context.handles:
+        # YouTube may lose the session that names the video.
+        context.handles["session"]["url"] = context.handles["session"]["url"].replace("upload_id=", "upload_id=gone")
+    return context
+
+
+@pytest.mark.parametrize("form", FOUND, ids=str)
+async def test_confirm_never_returns_the_post_of_another_target(connect: Connect, form: Form) -> None:
+    rig = await form.open(connect)
+    attempts = [await sent_without_answer(rig, form) for _ in range(2)]
+    public = {post["platformPostId"] for post in await rig.posts()}
+    assert len(public) == (1 if form in REFUSES_REPEATS or "url" in form.settings else 2)
+    assert all(rig.platform.rules.post_id.matches(post_id) for post_id in public), "a person may name every public post"
+    confirmed: list[str] = []
+    for context in attempts:
+        context.taken = frozenset(confirmed)
+        finding = await rig.platform.confirm(rig.connection(), context)
+        confirmed += [finding.platform_post_id] if isinstance(finding, Published) else []
+    assert len(confirmed) == len(set(confirmed))
+    assert set(confirmed) == (set() if form.confirmed == "never" else public)
+
+
+@pytest.mark.parametrize("form", REFUSES_REPEATS, ids=str)
+async def test_a_second_post_of_the_same_words_is_refused(connect: Connect, form: Form) -> None:
+    rig = await form.open(connect)
+    await publish(rig, form.context(rig))
+    # LinkedIn's id has the time in milliseconds: a post of the same one may be that of the second send.
+    await asyncio.sleep(0.01)
+    error = await refused(publish(rig, form.context(rig)))
+    assert (error.kind, error.code) == (ErrorKind.REJECTED, DUPLICATE)
+    assert len(await rig.posts()) == 1
+
+
+COMPARED = [
+    form
+    for form in FORMS
+    if form.platform in {"discord", "linkedin", "pinterest", "twitter", "youtube"}
+    and form.confirmed == "by confirm"
+    and not form.size
+    # A page's post that shows other uploads than ours is another.
+    and not (form.platform == "linkedin" and form.media)
+]
+SIMILAR = "The harbour opens at nine, see https://harbour.example/hours?from=post for the tides"
+OTHER = "Yesterday's storm took three boats"
+
+
+async def sent(rig: Rig, form: Form, text: str) -> PublishContext[Any]:
+    """Send a post whose request is lost, as if the platform changed its text afterwards."""
+    context = form.context(rig, text)
+    context.started_at = datetime.now(UTC)
+    await lost(rig, context, "drop")
+    if "session" in context.handles:
+        # YouTube may lose the session that names the video.
+        context.handles["session"]["url"] = context.handles["session"]["url"].replace("upload_id=", "upload_id=gone")
+    return context
+
+
+@pytest.mark.parametrize("form", COMPARED, ids=str)
+async def test_a_post_whose_text_the_platform_changed_is_not_absent(connect: Connect, form: Form) -> None:
+    rig = await form.open(connect)
+    context = await sent(rig, form, SIMILAR)
+    similar = form.context(rig, f"{SIMILAR} and the weather".replace("https://harbour.example/hours?from=post", ""))
+    other = form.context(rig, OTHER)
+    await publish(rig, other)
+    if not form.media or form.platform != "discord":
+        assert await rig.platform.confirm(rig.connection(), context) == Absent()
+    done = await publish(rig, similar)
+    assert await rig.platform.confirm(rig.connection(), context) == Unknown()
+    taken = replace(context, taken=frozenset(post["platformPostId"] for post in await rig.posts()))
+    assert done.platform_post_id in taken.taken
+    assert await rig.platform.confirm(rig.connection(), taken) == Absent()

@@ -5,6 +5,8 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from pydantic import SecretStr, ValidationError
 
 from domain.post import Media, MediaType
@@ -12,8 +14,11 @@ from platforms.base import Draft, Published, Unknown
 from platforms.errors import ErrorKind
 from platforms.files import MediaFile
 from platforms.telegram import PLATFORM
+from platforms.telegram.errors import ChatMovedError, read_error
 from platforms.telegram.media import build_call
-from platforms.telegram.rules import TelegramCredentials
+from platforms.telegram.rules import TelegramCredentials, visible
+from platforms.texts.unicode import utf16_length
+from tests.platforms.error_shapes import answer
 from tests.platforms.post_steps import refused
 from tests.platforms.rig import Connect, Rig
 
@@ -48,8 +53,8 @@ async def test_whoami_returns_the_chat(bot: Rig) -> None:
 )
 async def test_whoami_refuses_a_bot_without_rights(bot: Rig, chat: str, member: dict[str, Any], may: bool) -> None:
     answers: list[dict[str, Any]] = [{"id": 7}, {"id": -100123, "type": chat, "title": "News"}, member]
-    for answer in answers:
-        await bot.sandbox.fault("telegram", "reject", "auth", status=200, body={"ok": True, "result": answer})
+    for result in answers:
+        await bot.sandbox.fault("telegram", "reject", "auth", status=200, body={"ok": True, "result": result})
     if may:
         assert (await PLATFORM.whoami(bot.connection())).username == "News"
     else:
@@ -186,3 +191,35 @@ def test_a_photo_of_a_large_camera_is_scaled_rather_than_refused(size: tuple[int
     assert rule.max_height is not None
     assert max(size) > rule.max_width, "the rule must want it smaller"
     assert rule.max_width + rule.max_height <= 10_000
+
+
+def test_a_moved_chat_names_its_new_id() -> None:
+    error = read_error(answer(400, {"error_code": 400, "parameters": {"migrate_to_chat_id": -100123}}))
+    assert isinstance(error, ChatMovedError)
+    assert (error.kind, error.chat_id) == (ErrorKind.AUTH, -100123)
+
+
+@given(st.text())
+def test_reading_markup_never_lengthens_a_text(text: str) -> None:
+    assert visible(text, None) == text
+    for mode in ("Markdown", "MarkdownV2"):
+        assert utf16_length(visible(text, mode)) <= utf16_length(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "seen"),
+    [
+        ("[words](https://a.example)", "words"),
+        ("![\U0001f44d](tg://emoji?id=1) [b](c)!", "\U0001f44d b!"),
+        (r"\[not](a link)", "[not](a link)"),
+        (r"[a\]b](c\)d)e", "a]be"),
+        ("[no end](https://a.example", "[no end](https://a.example"),
+        ("[in [side](b)", "[in side"),
+    ],
+)
+def test_only_the_words_of_a_link_are_counted(text: str, seen: str) -> None:
+    assert visible(text, "MarkdownV2") == seen
+
+
+def test_a_number_that_no_character_has_is_one_character() -> None:
+    assert visible("&#65;&#" + "1" * 5000 + ";", "HTML") == "A\ufffd"

@@ -10,14 +10,19 @@ from typing import Any
 
 import pytest
 
+from domain.content import merge_settings
 from domain.post import Media
-from platforms.base import PublishContext, Published, Unknown
+from platforms.base import Absent, AccountFacts, PublishContext, Published, Unknown
 from platforms.errors import NO_PUBLIC_URL, ErrorKind
 from platforms.files import MediaFile, MediaSource
+from platforms.texts.unicode import utf16_length
 from platforms.tiktok import PLATFORM, media
 from platforms.tiktok.errors import ADDRESS_UNVERIFIED, NOT_AUDITED
+from platforms.tiktok.media import COUNT_LAGS, photo_body, video_body
+from platforms.tiktok.rules import TITLE, TikTokSettings, photo_title
 from tests.media.files import photo
-from tests.platforms.post_steps import publish, refused
+from tests.platforms.drafts import draft
+from tests.platforms.post_steps import publish, refused, resumed
 from tests.platforms.rig import Clock, Connect, Rig
 
 CONSENT = {"contentPreviewConfirmed": True, "expressConsentGiven": True}
@@ -247,3 +252,142 @@ async def serving(jpeg: bytes) -> AsyncIterator[str]:
 
     async with await asyncio.start_server(serve, "127.0.0.1", 0) as server:
         yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/photo.jpg"
+
+
+@pytest.mark.parametrize("name", ["contentPreviewConfirmed", "expressConsentGiven", "privacyLevel"])
+def test_needs_consent_and_audience(name: str) -> None:
+    missing: dict[str, Any] = {name: None}
+    [violation] = PLATFORM.check(draft("tiktok", kinds="v", **missing), AccountFacts("tt_1", "1", "creator"))
+    assert (violation.path, violation.code) == ((name,), "missing_required_field")
+    assert violation.error.startswith(f"TikTok needs {name}")
+
+
+def test_settings_may_be_written_either_way_and_the_targets_own_win() -> None:
+    merged = merge_settings("tiktok", {"privacyLevel": "SELF_ONLY"}, {"privacy_level": "PUBLIC_TO_EVERYONE"}, {})
+    assert TikTokSettings.model_validate(merged).privacy_level == "SELF_ONLY"
+    snake = {"content_preview_confirmed": True, "express_consent_given": True, "allow_comment": True}
+    settings = TikTokSettings.model_validate(snake)
+    assert (settings.content_preview_confirmed, settings.express_consent_given, settings.allow_comment) == (True,) * 3
+
+
+@pytest.mark.parametrize(
+    ("text", "title"),
+    [
+        ("A day out #sun #beach", "A day out"),
+        ("word " * 40, ("word " * 18).strip()),
+        ("x" * 200, "x" * 90),
+        ("😀" * 60, "😀" * 45),
+        ("#only", ""),
+    ],
+)
+def test_a_title_is_cut_to_the_limit_of_tiktok(text: str, title: str) -> None:
+    assert photo_title(text) == title
+    assert utf16_length(title) <= TITLE
+
+
+def test_a_video_allows_nothing_that_was_not_allowed() -> None:
+    info = video_body(draft("tiktok", kinds="v"), {}, {"source": "FILE_UPLOAD"})["post_info"]
+    assert info == {
+        "title": "Hi",
+        "privacy_level": "PUBLIC_TO_EVERYONE",
+        "disable_comment": True,
+        "disable_duet": True,
+        "disable_stitch": True,
+        "brand_content_toggle": False,
+        "brand_organic_toggle": False,
+        "is_aigc": False,
+    }
+
+
+def test_photos_are_sent_without_fields_for_videos() -> None:
+    body = photo_body(draft("tiktok", "Title #tag", "ii", description="long"), {})
+    assert body["post_info"] == {
+        "title": "Title",
+        "description": "long",
+        "privacy_level": "PUBLIC_TO_EVERYONE",
+        "disable_comment": True,
+        "brand_content_toggle": False,
+        "brand_organic_toggle": False,
+    }
+    assert body["source_info"]["photo_images"] == ["https://example.com/i"] * 2
+
+
+def test_a_draft_for_the_inbox_sends_no_other_settings() -> None:
+    assert video_body(draft("tiktok", kinds="v", draft=True), {}, {"source": "FILE_UPLOAD"}) == {
+        "source_info": {"source": "FILE_UPLOAD"}
+    }
+    body = photo_body(draft("tiktok", kinds="i", draft=True), {})
+    assert (body["post_mode"], body["post_info"]) == ("MEDIA_UPLOAD", {"description": "Hi"})
+
+
+__all__ = ["rig"]
+
+
+async def test_a_last_chunk_that_never_came_is_sent_again(rig: Rig) -> None:
+    context = await prepared(rig, ["a.mp4"])
+    await rig.sandbox.fault("tiktok", "drop", "publish")
+    assert (await refused(PLATFORM.publish(rig.connection(), context))).kind is ErrorKind.UNCONFIRMED
+    again = resumed(rig, context)
+    assert await PLATFORM.confirm(rig.connection(), again) == Unknown(), "the count of the bytes may lag"
+    again.started_at = datetime.now(UTC) - COUNT_LAGS - timedelta(seconds=1)
+    assert await PLATFORM.confirm(rig.connection(), again) == Absent()
+    await PLATFORM.prepare(rig.connection(), again)
+    published = await publish(rig, again)
+    assert [post["platformPostId"] for post in await rig.posts()] == [published.platform_post_id]
+
+
+async def test_a_chunk_that_came_is_never_sent_again(rig: Rig) -> None:
+    context = await prepared(rig, ["a.mp4"])
+    await rig.sandbox.fault("tiktok", "accept_then_drop", "publish")
+    assert (await refused(PLATFORM.publish(rig.connection(), context))).kind is ErrorKind.UNCONFIRMED
+    again = resumed(rig, context)
+    await PLATFORM.prepare(rig.connection(), again)
+    await publish(rig, again)
+    assert len(await rig.posts()) == 1
+    again.handles["upload"].pop("last")
+    assert (await refused(PLATFORM.publish(rig.connection(), again))).kind is ErrorKind.UNCONFIRMED
+    assert len(await rig.posts()) == 1
+
+
+async def test_photos_are_left_to_a_person_if_the_account_may_not_be_searched(rig: Rig) -> None:
+    await rig.sandbox.switch_on("tiktok", "no_list_scope", rig.account.account_id)
+    context = await prepared(rig, ["a.jpg"])
+    await rig.sandbox.fault("tiktok", "accept_then_drop", "publish")
+    assert (await refused(PLATFORM.publish(rig.connection(), context))).kind is ErrorKind.UNCONFIRMED
+    assert await PLATFORM.confirm(rig.connection(), context) == Unknown(final=True)
+    await rig.sandbox.fault("tiktok", "reject", "confirm", status=503)
+    assert (await refused(PLATFORM.confirm(rig.connection(), context))).kind is ErrorKind.TRANSIENT
+
+
+async def test_a_failure_that_was_looked_up_is_reported_by_the_next_attempt(rig: Rig) -> None:
+    context = await prepared(rig, ["a.mp4"])
+    body = {"data": {"status": "FAILED", "fail_reason": "frame_rate_check_failed"}, "error": {"code": "ok"}}
+    await rig.sandbox.fault("tiktok", "accept_then_drop", "publish")
+    assert (await refused(PLATFORM.publish(rig.connection(), context))).kind is ErrorKind.UNCONFIRMED
+    await rig.sandbox.fault("tiktok", "reject", "confirm", status=200, body=body)
+    assert await PLATFORM.confirm(rig.connection(), context) == Absent()
+    again = resumed(rig, context)
+    error = await refused(PLATFORM.prepare(rig.connection(), again))
+    assert (error.kind, error.code) == (ErrorKind.REJECTED, "frame_rate_check_failed")
+    assert "upload" not in again.handles
+
+
+async def test_a_count_that_lags_does_not_send_a_video_twice(rig: Rig) -> None:
+    context = await prepared(rig, ["a.mp4"])
+    await rig.sandbox.fault("tiktok", "accept_then_drop", "publish")
+    assert (await refused(PLATFORM.publish(rig.connection(), context))).kind is ErrorKind.UNCONFIRMED
+    await rig.sandbox.switch_on("tiktok", "count_lags", rig.account.account_id)
+    assert await PLATFORM.confirm(rig.connection(), context) == Unknown()
+    await rig.sandbox.clear_conditions("tiktok")
+    assert isinstance(await PLATFORM.confirm(rig.connection(), context), Published)
+
+
+async def test_photos_that_tiktok_cannot_fetch_are_tried_again_while_their_server_may_return(rig: Rig) -> None:
+    failure = {"data": {"status": "FAILED", "fail_reason": "photo_pull_failed"}, "error": {"code": "ok"}}
+    context, errors = await prepared(rig, ["a.jpg"]), []
+    for _ in range(3):
+        await rig.sandbox.fault("tiktok", "reject", "confirm", status=200, body=failure)
+        errors.append(await refused(PLATFORM.publish(rig.connection(), context)))
+        assert "publishId" not in context.handles
+    assert [error.kind for error in errors] == [ErrorKind.TRANSIENT, ErrorKind.TRANSIENT, ErrorKind.REJECTED]
+    assert [error.retry_after for error in errors] == [timedelta(seconds=30), timedelta(minutes=2), None]

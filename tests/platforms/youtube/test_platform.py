@@ -4,11 +4,16 @@ from datetime import UTC, datetime, timedelta
 from secrets import token_urlsafe
 from typing import Any
 
+import httpx
 import pytest
 
 from platforms.base import Absent, PublishContext, Published
-from platforms.errors import ErrorKind
+from platforms.errors import ErrorKind, PlatformError
 from platforms.youtube import PLATFORM, media
+from platforms.youtube.errors import read_error, until_quota_resets
+from platforms.youtube.media import video_body
+from platforms.youtube.rules import tags_length, video_title
+from tests.platforms.drafts import draft
 from tests.platforms.post_steps import publish, refused, resumed
 from tests.platforms.rig import Connect, Rig
 from tests.platforms.sources import Large
@@ -136,3 +141,77 @@ async def test_a_session_that_is_gone_before_the_last_piece_begins_again(rig: Ri
     await PLATFORM.prepare(rig.connection(), context)
     await publish(rig, context)
     assert len(await rig.posts()) == 1
+
+
+def test_the_first_line_is_the_title_where_none_is_given() -> None:
+    assert video_title(draft("youtube", "\n  Waves \nand more")) == "Waves"
+    assert video_title(draft("youtube", "w" * 99 + " more words")) == "w" * 99
+    assert video_title(draft("youtube", "Waves", title="Other")) == "Other"
+
+
+def test_tags_count_as_youtube_counts_them() -> None:
+    assert tags_length([]) == 0
+    assert tags_length(["one", "two three"]) == 3 + 1 + 11
+
+
+def test_a_video_gets_only_the_given_fields() -> None:
+    assert video_body(draft("youtube", "Waves")) == {
+        "snippet": {"title": "Waves", "description": "Waves", "categoryId": "22"},
+        "status": {"privacyStatus": "public", "selfDeclaredMadeForKids": False},
+    }
+
+
+__all__ = ["rig"]
+
+
+def refusal(reason: str, message: str = "its own words") -> PlatformError:
+    error = {"code": 429, "message": message, "errors": [{"domain": "youtube", "reason": reason}]}
+    return read_error(httpx.Response(429, json={"error": error}))
+
+
+@pytest.mark.parametrize(
+    ("now", "wait"),
+    [
+        (datetime(2026, 1, 15, 7, 59, tzinfo=UTC), timedelta(minutes=1)),
+        (datetime(2026, 1, 15, 8, 0, tzinfo=UTC), timedelta(hours=24)),
+        (datetime(2026, 7, 1, 6, 0, tzinfo=UTC), timedelta(hours=1)),
+        (datetime(2026, 3, 8, 8, 0, tzinfo=UTC), timedelta(hours=23)),
+        (datetime(2026, 11, 1, 7, 0, tzinfo=UTC), timedelta(hours=25)),
+    ],
+)
+def test_the_quota_begins_again_at_midnight_in_california(now: datetime, wait: timedelta) -> None:
+    assert until_quota_resets(now) == wait
+
+
+PER_DAY = "Quota exceeded for quota metric 'Video Uploads' and limit 'Video Uploads per day' of service 'youtube'."
+
+
+def test_the_uploads_of_a_day_are_a_cap_although_google_calls_them_a_rate() -> None:
+    for error in (refusal("quotaExceeded"), refusal("rateLimitExceeded", PER_DAY)):
+        assert error.kind is ErrorKind.CAPPED
+        assert timedelta(0) < (error.retry_after or timedelta()) <= timedelta(hours=25)
+    info = {
+        "@type": "type.googleapis.com/google.rpc.ErrorInfo",
+        "reason": "RATE_LIMIT_EXCEEDED",
+        "metadata": {"quota_limit": "VideoUploadsPerDayPerProject", "quota_limit_value": "100"},
+    }
+    body = {"error": {"code": 429, "message": "Quota exceeded.", "status": "RESOURCE_EXHAUSTED", "details": [info]}}
+    assert read_error(httpx.Response(429, json=body)).kind is ErrorKind.CAPPED
+    info["metadata"] = {"quota_limit": "defaultPerMinutePerUser", "quota_limit_value": "100"}
+    assert read_error(httpx.Response(429, json=body)).kind is ErrorKind.RATE_LIMITED
+
+
+async def test_a_project_without_access_is_an_operator_error(rig: Rig) -> None:
+    for condition, code in (("app_refused", "SERVICE_DISABLED"), ("quota_0", "RATE_LIMIT_EXCEEDED")):
+        await rig.sandbox.switch_on("youtube", condition, rig.account.account_id)
+        error = await refused(prepared(rig))
+        await rig.sandbox.clear_conditions("youtube")
+        assert (error.kind, error.code) == (ErrorKind.OPERATOR, code)
+        assert error.message.endswith(("console.", "access."))
+
+
+async def test_the_sandbox_words_a_used_up_day_as_google_does(rig: Rig) -> None:
+    await rig.sandbox.switch_on("youtube", "day_used_up", rig.account.account_id)
+    error = await refused(prepared(rig))
+    await rig.sandbox.clear_conditions("youtube")
+    assert (error.kind, error.status) == (ErrorKind.CAPPED, 429)

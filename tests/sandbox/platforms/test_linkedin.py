@@ -211,16 +211,3 @@ async def test_a_day_has_150_requests(clock: Clock) -> None:
         assert "retry-after" not in answer.headers
         clock.now += 86_401
         await post(li, "one more")
-
-
-async def test_tokens(li: httpx.AsyncClient) -> None:
-    form = {"grant_type": "refresh_token", "refresh_token": "li-refresh", "client_id": "app", "client_secret": "s"}
-    renewed = (await li.post("/oauth/v2/accessToken", data=form)).json()
-    me = await li.get("/v2/userinfo", headers={"authorization": f"Bearer {renewed['access_token']}"})
-    assert me.json()["sub"] == "7001"
-    again = (await li.post("/oauth/v2/accessToken", data=form)).json()
-    assert again["refresh_token"] == renewed["refresh_token"] == "li-refresh"
-    unknown = form | {"refresh_token": "unknown"}
-    assert (await li.post("/oauth/v2/accessToken", data=unknown)).json()["error"] == "invalid_grant"
-    answer = await li.post("/oauth/v2/accessToken", data={"grant_type": "password"})
-    assert (answer.status_code, answer.json()["error"]) == (400, "invalid_request")

@@ -66,69 +66,11 @@ def error(answer: httpx.Response) -> tuple[int, str]:
     return answer.status_code, answer.json()["error"]
 
 
-async def test_the_token_identifies_its_account(server: Mastodon) -> None:
-    me = (await server.client.get("/v1/accounts/verify_credentials")).json()
-    assert (me["id"], me["username"]) == (USER, "ann")
-    assert error(await server.get_without_token("/v1/accounts/verify_credentials")) == (
-        401,
-        "The access token is invalid",
-    )
-
-
-async def test_both_versions_of_the_instance_report_the_limits(server: Mastodon) -> None:
-    for path in ("/v2/instance", "/v1/instance"):
-        configuration = (await server.get_without_token(path)).json()["configuration"]
-        assert configuration["statuses"]["max_characters"] == 500
-
-
-async def test_a_key_is_honoured_for_an_hour(timed: Mastodon, clock: Clock) -> None:
-    first = (await timed.post(key="one")).json()
-    assert (await timed.post("other words", key="one")).json() == first
-    assert (await timed.post(key="two")).json()["id"] != first["id"]
-    assert (await timed.post()).json()["id"] != (await timed.post()).json()["id"]
-    clock.now += 3601
-    assert (await timed.post(key="one")).json()["id"] != first["id"]
-    assert len(await timed.posts()) == 5
-
-
-async def test_a_body_may_be_a_form(server: Mastodon) -> None:
-    form = {"status": "Well?", "poll[options][]": ["Yes", "No"], "poll[expires_in]": "3600", "visibility": "unlisted"}
-    status = (await server.client.post("/v1/statuses", data=form)).json()
-    assert [option["title"] for option in status["poll"]["options"]] == ["Yes", "No"]
-    assert status["visibility"] == "unlisted"
-    medium = (await server.upload()).json()
-    shown = (await server.client.post("/v1/statuses", data={"media_ids[]": [medium["id"]]})).json()
-    assert [attachment["id"] for attachment in shown["media_attachments"]] == [medium["id"]]
-
-
-async def test_a_video_takes_its_time(timed: Mastodon, clock: Clock) -> None:
-    answer = await timed.upload(extension="mp4", description="waves")
-    medium = answer.json()
-    assert (answer.status_code, medium["type"], medium["url"], medium["description"]) == (202, "video", None, "waves")
-    assert (await timed.client.get(f"/v1/media/{medium['id']}")).status_code == 206
-    early = error(await timed.post(media_ids=[medium["id"]]))
-    assert early == (422, "Cannot attach files that have not finished processing. Try again in a moment!")
-    clock.now += 10
-    ready = await timed.client.get(f"/v1/media/{medium['id']}")
-    assert (ready.status_code, bool(ready.json()["url"])) == (200, True)
-    assert (await timed.post(media_ids=[medium["id"]])).status_code == 200
-    assert "not found or already attached" in error(await timed.post(media_ids=[medium["id"]]))[1]
-
-
 async def test_an_unused_upload_expires_after_a_day(timed: Mastodon, clock: Clock) -> None:
     medium = (await timed.upload()).json()
     clock.now += 86_402
     assert error(await timed.client.get(f"/v1/media/{medium['id']}")) == (404, "Record not found")
     assert "not found" in error(await timed.post(media_ids=[medium["id"]]))[1]
-
-
-async def test_images_are_there_at_once_and_gifs_move(server: Mastodon) -> None:
-    kinds = {}
-    for extension in ("jpg", "png", "gif"):
-        answer = await server.upload(extension=extension)
-        assert answer.status_code == 200
-        kinds[extension] = answer.json()["type"]
-    assert kinds == {"jpg": "image", "png": "image", "gif": "gifv"}
 
 
 async def test_invalid_media_are_refused(server: Mastodon) -> None:
@@ -175,15 +117,6 @@ async def test_a_video_stands_alone_and_no_poll_has_media(server: Mastodon) -> N
     assert "Poll" in error(await server.post(media_ids=[ids[1]], poll=poll))[1]
 
 
-async def test_statuses_are_listed_newest_first_in_pages(server: Mastodon) -> None:
-    ids = [(await server.post(f"number {number}")).json()["id"] for number in range(5)]
-    assert [status["id"] for status in await server.statuses(limit=2)] == ids[:2:-1]
-    assert [status["id"] for status in await server.statuses(limit=2, max_id=ids[3])] == [ids[2], ids[1]]
-    assert [status["id"] for status in await server.statuses(since_id=ids[2])] == [ids[4], ids[3]]
-    assert len(await server.statuses(limit=100)) == 5
-    assert error(await server.client.get("/v1/accounts/1/statuses")) == (404, "Record not found")
-
-
 async def test_only_its_author_sees_a_private_status(server: Mastodon) -> None:
     status = (await server.post(visibility="private")).json()
     assert (status["url"], status["uri"].endswith(status["id"])) == (None, True)
@@ -191,21 +124,18 @@ async def test_only_its_author_sees_a_private_status(server: Mastodon) -> None:
     assert (await server.get_without_token(f"/v1/accounts/{USER}/statuses")).json() == []
 
 
-async def test_statuses_are_edited_and_deleted(server: Mastodon) -> None:
+async def test_statuses_are_deleted(server: Mastodon) -> None:
     status = (await server.post()).json()
-    edited = await server.client.put(f"/v1/statuses/{status['id']}", json={"status": "Ho"})
-    assert (edited.json()["content"], bool(edited.json()["edited_at"])) == ("<p>Ho</p>", True)
     deleted = await server.client.delete(f"/v1/statuses/{status['id']}")
-    assert deleted.json()["text"] == "Ho"
+    assert deleted.json()["text"] == "Hi"
     for answer in (
         await server.client.delete(f"/v1/statuses/{status['id']}"),
         await server.client.get(f"/v1/statuses/{status['id']}"),
-        await server.client.put(f"/v1/statuses/{status['id']}", json={"status": "Ha"}),
     ):
         assert answer.status_code == 404
     assert await server.statuses() == []
     operations = (await server.operations())[::-1]
-    assert operations == ["publish", "edit", "delete", "delete", "confirm", "edit", "confirm"]
+    assert operations == ["publish", "delete", "delete", "confirm", "confirm"]
 
 
 async def test_limits_are_reported_by_a_time(timed: Mastodon, clock: Clock) -> None:
@@ -216,12 +146,6 @@ async def test_limits_are_reported_by_a_time(timed: Mastodon, clock: Clock) -> N
     resets_at = datetime.fromisoformat(over.headers["x-ratelimit-reset"])
     assert 0 < resets_at.timestamp() - clock.now <= 1801
     assert (over.headers["x-ratelimit-limit"], over.headers["x-ratelimit-remaining"]) == ("30", "0")
-
-
-async def test_a_gateway_answers_in_html(server: Mastodon) -> None:
-    fault = {"platform": "mastodon", "fault": "reject", "status": 502}
-    await server.fault(**fault)
-    assert "<html>" in (await server.post()).text
 
 
 SERVER = "https://mastodon.social"

@@ -8,7 +8,6 @@ from typing import Any
 import httpx
 import pytest
 
-from sandbox import media
 from tests.sandbox.conftest import Clock
 from tests.sandbox.servers import account, acting_client
 
@@ -72,35 +71,12 @@ async def test_an_unknown_token_and_another_users_list(rd: httpx.AsyncClient) ->
     assert (await rd.get("/r/closed/api/link_flair_v2")).status_code == 403
 
 
-async def test_a_submission_is_named_listed_and_deleted(rd: httpx.AsyncClient) -> None:
-    data = (await submit(rd, title="A Title, long!"))["data"]
-    assert data["name"] == f"t3_{data['id']}"
-    assert data["url"] == f"https://www.reddit.com/r/test/comments/{data['id']}/a_title_long/"
-    assert len(data["id"]) == 7
-    assert (await names(rd))[0] == data["name"]
-    assert (await rd.post("/api/del", data={"id": data["name"]})).json() == {}
-    assert (await rd.post("/api/del", data={"id": "t3_none"})).json() == {}
-    assert data["name"] not in await names(rd)
-
-
 async def lease(rd: httpx.AsyncClient, content: bytes, **more: str) -> tuple[str, str, int]:
     """Return the address of what was stored, its id, and the storage's response."""
     leased = (await rd.post("/api/media/asset.json", data={"filepath": "a.png", "mimetype": "image/png"})).json()
     fields = {field["name"]: field["value"] for field in leased["args"]["fields"]} | more
     answer = await rd.post(leased["args"]["action"], data=fields, files={"file": ("a.png", content, "image/png")})
     return f"{leased['args']['action']}/{fields['key']}", leased["asset"]["asset_id"], answer.status_code
-
-
-async def test_images_are_uploaded_to_the_storage_first(rd: httpx.AsyncClient) -> None:
-    url, _, status = await lease(rd, media.sample("a", "png"))
-    assert status == 201
-    before = await names(rd)
-    data = (await submit(rd, kind="image", url=url))["data"]
-    assert set(data) == {"user_submitted_page", "websocket_url"}
-    assert len(await names(rd)) == len(before) + 1
-    url, _, _ = await lease(rd, b"no image")
-    assert (await submit(rd, kind="image", url=url))["errors"] == []
-    assert len(await names(rd)) == len(before) + 1
 
 
 async def test_refusals_of_the_storage(rd: httpx.AsyncClient) -> None:
@@ -111,19 +87,6 @@ async def test_refusals_of_the_storage(rd: httpx.AsyncClient) -> None:
     assert (await rd.post(leased["args"]["action"], data=fields)).status_code == 400
     assert (await rd.post(leased["args"]["action"], content=b"")).status_code == 403
     assert (await rd.post("/api/media/asset.json", data={"mimetype": "video/mp4"})).status_code == 400
-
-
-async def test_galleries(rd: httpx.AsyncClient) -> None:
-    ids = [(await lease(rd, media.sample(name, "png")))[1] for name in ("a", "b")]
-    body = {"api_type": "json", "sr": "test", "title": "Two", "items": [{"media_id": asset_id} for asset_id in ids]}
-    data = (await rd.post("/api/submit_gallery_post.json", json=body)).json()["json"]["data"]
-    assert data["id"] == (await names(rd))[0]
-    for items in (body["items"][:1], [{"media_id": "none"}, {"media_id": ids[0]}]):
-        answer = await rd.post("/api/submit_gallery_post.json", json={**body, "items": items})
-        assert answer.json()["json"]["errors"][0][0] == "INVALID_OPTION"
-    for content in (b"{", b"[]"):
-        answer = await rd.post("/api/submit_gallery_post.json", content=content)
-        assert answer.status_code == 400
 
 
 async def test_links_are_known_over_a_restart_unless_resubmitting(tmp_path: Path) -> None:
@@ -154,17 +117,3 @@ async def test_realistic_listings_lag_and_posting_is_throttled(clock: Clock) -> 
         answer = await rd.get("/api/v1/me")
         assert answer.status_code == 429
         assert int(answer.headers["retry-after"]) > 0
-
-
-async def test_refresh_tokens_stay_good(rd: httpx.AsyncClient) -> None:
-    form = {"grant_type": "refresh_token", "refresh_token": "rd-refresh"}
-    for _ in range(2):
-        renewed = (await rd.post("/api/v1/access_token", data=form, auth=APP)).json()
-        me = await rd.get("/api/v1/me", headers={"authorization": f"bearer {renewed['access_token']}"})
-        assert me.json()["name"] == "ann"
-    answer = await rd.post("/api/v1/access_token", data={**form, "refresh_token": "another"}, auth=APP)
-    assert (answer.status_code, answer.json()["error"]) == (400, "invalid_grant")
-    assert (await rd.post("/api/v1/access_token", data=form)).status_code == 401
-    assert (await rd.post("/api/v1/access_token", data=form, headers={"authorization": "Basic !"})).status_code == 401
-    answer = await rd.post("/api/v1/access_token", data={"grant_type": "password"}, auth=APP)
-    assert answer.json()["error"] == "unsupported_grant_type"

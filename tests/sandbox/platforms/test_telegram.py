@@ -72,18 +72,6 @@ async def test_a_chat_has_several_names(shared: httpx.AsyncClient, chat: Any) ->
     assert result["chat"] == {"id": CHAT, "title": "news", "username": "news", "type": "channel"}
 
 
-async def test_media_are_fetched_from_addresses(shared: httpx.AsyncClient) -> None:
-    assert (await call(shared, "sendPhoto", photo=PHOTO, caption="Hi"))["result"]["caption"] == "Hi"
-    media = [
-        {"type": "photo", "media": PHOTO, "caption": "Two"},
-        {"type": "video", "media": "https://example.com/b.mp4"},
-    ]
-    first, second = (await call(shared, "sendMediaGroup", media=media))["result"]
-    assert second["message_id"] == first["message_id"] + 1
-    assert first["media_group_id"] == second["media_group_id"]
-    assert (first["caption"], "caption" in second) == ("Two", False)
-
-
 @pytest.mark.parametrize(
     ("method", "name", "content", "status"),
     [

@@ -87,33 +87,12 @@ async def test_ranges_come_in_order(tiktok: httpx.AsyncClient) -> None:
     assert (status["status"], status["fail_reason"]) == ("FAILED", "file_format_check_failed")
 
 
-async def test_incomplete_publication_can_be_cancelled(tiktok: httpx.AsyncClient) -> None:
-    _, _, data = await ask(tiktok, "/v2/post/publish/video/init/", {"post_info": INFO, "source_info": SOURCE})
-    named = {"publish_id": data["publish_id"]}
-    assert (await ask(tiktok, "/v2/post/publish/cancel/", named))[1] == "ok"
-    assert (await ask(tiktok, "/v2/post/publish/status/fetch/", named))[2]["fail_reason"] == "publish_cancelled"
-    for path in ("cancel", "status/fetch"):
-        assert (await ask(tiktok, f"/v2/post/publish/{path}/", {"publish_id": "1"}))[1] == "invalid_publish_id"
-
-
 async def test_photos_are_only_fetched(tiktok: httpx.AsyncClient) -> None:
     body = {"media_type": "PHOTO", "post_mode": "DIRECT_POST", "post_info": {"privacy_level": "SELF_ONLY"}}
     assert (await ask(tiktok, "/v2/post/publish/content/init/", {**body, "source_info": SOURCE}))[1] == "invalid_params"
     source = {"source": "PULL_FROM_URL", "photo_images": ["https://example.com/a.jpg"], "photo_cover_index": 1}
     assert (await ask(tiktok, "/v2/post/publish/content/init/", {**body, "source_info": source}))[1] == "invalid_params"
     assert (await ask(tiktok, "/v2/post/publish/content/init/", {}))[1] == "invalid_params"
-
-
-async def test_tokens_are_renewed_once(tiktok: httpx.AsyncClient) -> None:
-    form = {"grant_type": "refresh_token", "refresh_token": "tt-refresh", "client_key": "key"}
-    assert (await tiktok.post("/v2/oauth/token/", data={**form, "client_key": ""})).json()["error"] == "invalid_client"
-    renewed = (await tiktok.post("/v2/oauth/token/", data=form)).json()
-    assert renewed["refresh_token"] != "tt-refresh"
-    assert (renewed["expires_in"], renewed["refresh_expires_in"]) == (2 * 3600, 180 * 86_400)
-    assert (await tiktok.post("/v2/oauth/token/", data=form)).json()["error"] == "invalid_grant"
-    headers = {"authorization": f"Bearer {renewed['access_token']}"}
-    user = await tiktok.get("/v2/user/info/", params={"fields": "open_id"}, headers=headers)
-    assert user.json()["data"]["user"] == {"open_id": "open-1"}
 
 
 async def test_limits_count_by_the_minute() -> None:
