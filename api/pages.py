@@ -75,6 +75,7 @@ class HealthEndpoints(Controller):
         return Response(parts, status_code=200 if ready(parts) or not _FLAGS[strict.lower()] else 503)
 
 
+_HOME = Path(__file__).with_name("home.html")
 _DOCS = Path(__file__).with_name("docs.html")
 _CONNECT = Path(__file__).with_name("connect.html")
 _CALENDAR = Path(__file__).with_name("calendar.html")
@@ -100,9 +101,9 @@ class PageEndpoints(Controller):
     """Endpoints of the API's document and of a page that shows it."""
 
     @get("/", sync_to_thread=False)
-    def root(self) -> Redirect:
-        """Redirect to the page of the document."""
-        return Redirect("/docs", status_code=302)
+    def home(self) -> Response[bytes]:
+        """Return a page that leads to the other pages."""
+        return _page(_HOME)
 
     @get("/openapi.json", sync_to_thread=False)
     def openapi(self, request: HttpRequest) -> Response[bytes]:

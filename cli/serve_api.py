@@ -57,7 +57,7 @@ class DrainingServer(uvicorn.Server):
 
 
 def serve_api(host: str | None, port: int | None) -> None:
-    """Serve the Posts API until stopped. Raises UserError."""
+    """Serve the API until stopped. Raises UserError."""
     settings = make_settings(Settings)
     configure(settings.log_level, settings.log_format)
     port = port or settings.api_port

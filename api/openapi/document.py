@@ -119,7 +119,7 @@ def document() -> Json:
         }
     return {
         "openapi": "3.1.0",
-        "info": {"title": "Posts API", "version": version("socialsyncer"), "description": _ABOUT},
+        "info": {"title": "SocialSyncer", "version": version("socialsyncer"), "description": _ABOUT},
         "servers": servers("http://127.0.0.1:8000"),
         "security": [{"apiKey": []}],
         "tags": [

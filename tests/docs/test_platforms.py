@@ -35,8 +35,8 @@ def display_name(field: FieldInfo) -> str:
 
 
 def test_every_platform_is_listed_by_its_name() -> None:
-    (line,) = [line for line in README.splitlines() if line.startswith("Platforms, by the name")]
-    listed = re.findall(r"`(\w+)`(?: \(([^)]+)\))?", line.partition(":")[2])
+    (part,) = [part for part in README.split("\n\n") if part.startswith("Supported networks")]
+    listed = re.findall(r"`(\w+)`(?: \(([^)]+)\))?", part.partition(":")[2])
     assert [name for name, _ in listed] == sorted(platforms())
     for name, label in listed:
         assert not label or label == platforms()[name].label

@@ -1,1 +1,1 @@
-"""An MCP server for the Posts API."""
+"""An MCP server for SocialSyncer."""

@@ -20,7 +20,7 @@ def main() -> None:
     """Serve MCP over stdio, or over HTTP on this machine."""
     parser = argparse.ArgumentParser(
         prog="socialsyncer-mcp",
-        description="An MCP server for the Posts API at SOCIALSYNCER_API_URL, with the key in SOCIALSYNCER_API_KEY.",
+        description="An MCP server for SocialSyncer at SOCIALSYNCER_API_URL, with the key in SOCIALSYNCER_API_KEY.",
     )
     parser.add_argument("--http", type=int, metavar="PORT", help=f"serve http://{HOST}:PORT/mcp instead of stdio")
     parser.add_argument(

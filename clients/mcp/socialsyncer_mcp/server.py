@@ -49,7 +49,7 @@ def make_server(api: AsyncClient) -> MCPServer:
     )
     return MCPServer(
         "socialsyncer",
-        title="Posts API",
+        title="SocialSyncer",
         instructions=INSTRUCTIONS,
         version=version("socialsyncer-mcp"),
         log_level="WARNING",

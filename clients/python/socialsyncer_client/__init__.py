@@ -1,4 +1,4 @@
-"""A client of the Posts API: it repeats what is safe to repeat, and nothing else."""
+"""A client of SocialSyncer: it repeats what is safe to repeat, and nothing else."""
 
 from socialsyncer_client.async_client import AsyncClient
 from socialsyncer_client.client import Client

@@ -26,7 +26,7 @@ from socialsyncer_client.waiting import Waiting
 
 
 class AsyncClient(AsyncOperations):
-    """A client of the Posts API for asyncio, to be used by `async with` or closed by `await aclose()`.
+    """A client of SocialSyncer for asyncio, to be used by `async with` or closed by `await aclose()`.
 
     Its arguments and methods are those of `Client`.
     """

@@ -26,7 +26,7 @@ from socialsyncer_client.waiting import Waiting
 
 
 class Client(Operations):
-    """A client of the Posts API, to be used by `with` or closed by `close()`. Threads may share it.
+    """A client of SocialSyncer, to be used by `with` or closed by `close()`. Threads may share it.
 
     Args:
         api: The API's address; by default that of the environment variable SOCIALSYNCER_API_URL.

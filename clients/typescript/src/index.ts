@@ -1,4 +1,4 @@
-/** A client of the Posts API. Importing it asks nothing of the network. */
+/** A client of SocialSyncer. Importing it asks nothing of the network. */
 export { Client } from "./client.js";
 export type { ClientOptions } from "./transport.js";
 export {

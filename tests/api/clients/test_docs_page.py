@@ -29,6 +29,9 @@ async def axe() -> str:
 
 async def test_pages_fit_a_phone_and_have_no_barriers(app: Litestar, stack: Stack, tmp_path: Path, axe: str) -> None:
     async with listening(app) as url, browser(tmp_path) as page:
+        await page.open(url)
+        await page.shows("Calendar", "API reference")
+        await check(page, axe)
         await page.open(f"{url}/docs")
         await page.shows("API key for the requests that you try here")
         await check(page, axe)

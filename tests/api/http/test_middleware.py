@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import re
 
 import httpx
 import pytest
@@ -19,7 +20,7 @@ from tests.stack import Stack
         ("/v1/platforms", 200),
         ("/healthz", 200),
         ("/docs", 200),
-        ("/", 302),
+        ("/", 200),
         ("/v1/posts/post_0", 404),
         ("/v1/posts?bogus=1", 400),
         ("/nowhere", 404),
@@ -35,6 +36,14 @@ async def test_head_answers_as_get_without_the_content(app: Litestar, stack: Sta
     assert head.content == b""
     assert {**head.headers, "date": ""} == {**get.headers, "date": ""}
     assert int(head.headers["content-length"]) == len(get.content)
+
+
+async def test_each_page_for_people_leads_to_the_others(app: Litestar) -> None:
+    pages = {"/", "/calendar", "/connect", "/docs"}
+    async with listening(app) as url, httpx.AsyncClient(base_url=url) as client:
+        for page in pages:
+            links = set(re.findall(r'href="(/[^"]*)"', (await client.get(page)).text))
+            assert pages - {page} <= links, page
 
 
 async def test_head_without_get_is_405(app: Litestar, stack: Stack) -> None:

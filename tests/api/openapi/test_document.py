@@ -54,6 +54,9 @@ def test_is_a_valid_openapi_document() -> None:
     schemathesis.openapi.from_dict(document()).validate()
 
 
+LOADED = re.compile(r"(?:src|href)=\"([^\"]*)\"")
+
+
 def test_describes_every_route_and_no_other(app: Litestar) -> None:
     served = {
         (method.lower(), re.sub(r"_id\}", "Id}", route.path_format))
@@ -222,9 +225,8 @@ async def test_pages_run_their_own_script_alone_and_in_no_frame(api: Client, pat
 async def test_the_page_loads_nothing_from_elsewhere(api: Client) -> None:
     page = await api.get("/docs")
     assert page.headers["content-type"].startswith("text/html")
-    assert re.findall(r"(?:src|href)=\"([^\"]*)\"", page.text) == ["data:,"]
+    assert all(target == "data:," or target.startswith("/") for target in LOADED.findall(page.text))
     assert re.findall(r"https?://[^\s\"'`]+", page.text) == []
-    assert (await api.get("/")).headers["location"] == "/docs"
     served = (await api.get("/openapi.json")).json()
     assert served == document() | {"servers": served["servers"]}
     assert [server["url"] for server in served["servers"]] == ["http://api.test"]
@@ -307,6 +309,6 @@ async def test_every_response_is_documented(app: Litestar, api: Client, kind: st
 async def test_the_calendar_is_a_small_page_that_loads_nothing_from_elsewhere(api: Client) -> None:
     page = await api.get("/calendar")
     assert len(page.content) <= 42 * 1024
-    assert re.findall(r"(?:src|href)=\"([^\"]*)\"", page.text) == ["data:,"]
+    assert all(target == "data:," or target.startswith("/") for target in LOADED.findall(page.text))
     assert re.findall(r"https?://[^\s\"'`]+", page.text) == []
     assert "innerHTML" not in page.text
