@@ -182,7 +182,7 @@ def choose_post_type(draft: Draft[InstagramSettings]) -> InstagramPostType:
         return InstagramPostType.STORY
     if len(draft.media) > 1:
         return InstagramPostType.CAROUSEL
-    return InstagramPostType.REEL if draft.media[0].type is MediaType.VIDEO else InstagramPostType.IMAGE
+    return InstagramPostType.REEL if MediaType.VIDEO in {item.type for item in draft.media} else InstagramPostType.IMAGE
 
 
 def check(label: str, draft: Draft[InstagramSettings], _: AccountFacts) -> list[Violation]:

@@ -52,6 +52,13 @@ assert LIMITS.keys() == platforms().keys()
 
 
 @pytest.mark.parametrize("name", LIMITS)
+def test_refused_media_have_rules_of_files_as_well(name: str) -> None:
+    """A post with an upload is asked for them before anything is refused."""
+    for kinds in ("", *LIMITS[name].refused):
+        platforms()[name].file_rules(draft(name, "Hi", kinds), ACCOUNT)
+
+
+@pytest.mark.parametrize("name", LIMITS)
 def test_the_number_of_media_of_each_kind_is_limited(name: str) -> None:
     for kinds in LIMITS[name].taken:
         assert broken(name, "Hi", kinds) == [], kinds
