@@ -157,7 +157,9 @@ class SeriesRequests:
             # Computed without the lock, which it would hold for long: it is of use only if no one changed it since.
             changed = await self._apply(series, body, pattern, now)
             if changed is not None:
-                changed.skipped = sorted({*changed.skipped, *(wall.isoformat() for day in days for wall in day.held)})
+                skipped = {*changed.skipped, *(wall.isoformat() for day in days for wall in day.held)}
+                # A post that a person edited stays at its time, whatever else is left out on its day.
+                changed.skipped = sorted(skipped.difference(changed.kept_edited, changed.untouched))
                 warnings = (*exclusion_warnings(pattern, now), *change_warnings([*days, *changed.changed_days]))
                 return changed, warnings, body
         raise Conflict(_MEANWHILE)

@@ -61,7 +61,7 @@ def change_warnings(days: Sequence[ChangedDay]) -> Iterator[Problem]:
             f"The new rule has no time on the days of exceptions, and posts on other days: {_named(sorted(left))}"
         )
         yield Problem(sentence, "exception_not_carried", "recurrence")
-    if uneven := sorted(day.day for day in days if day.is_uneven and day.held):
+    if uneven := sorted({day.day for day in days if day.is_uneven and day.held}):
         sentence = f"Days with exceptions get no new times, because their number differs: {_named(uneven)}"
         yield Problem(sentence, "exception_not_carried", "recurrence")
 

@@ -6,6 +6,7 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime, time, timedelta
 from enum import StrEnum
+from functools import partial
 from heapq import merge
 from itertools import groupby
 from typing import Any, Generic, TypeVar
@@ -227,6 +228,8 @@ class ChangedDay:
     after: Sequence[datetime]
     since: datetime
     """From when on the new rules are in effect, which may be in the middle of the day."""
+    edited: Collection[datetime] = ()
+    """The exceptions with a post that stays."""
 
     @property
     def is_uneven(self) -> bool:
@@ -237,7 +240,8 @@ class ChangedDay:
     def held(self) -> dict[datetime, datetime]:
         """Return the wall times that get no post, each with the exception that it takes over.
 
-        A day with an exception gains no post: a new time takes the place of an old one, or none is added.
+        A day with an exception gains no post: a new time takes the place of an old one, or none is added. If edited
+        posts stay at other times, the last times of the day give way to them.
         """
         gone = [wall for wall in self.before if wall not in self.after]
         added = [wall for wall in self.after if wall not in self.before]
@@ -246,6 +250,12 @@ class ChangedDay:
         else:
             pairs = zip(gone, added, strict=False)
             held = {new: old for old, new in pairs if old in self.exceptions or old in self.taken}
+        free = [wall for wall in self.after if wall not in {*self.exceptions, *self.taken, *held}]
+        edited = [wall for wall in self.edited if wall not in self.after]
+        fixed = sum(wall in self.after for wall in {*self.edited, *self.taken})
+        most = max(len(self.after) - fixed - len(edited), 0)
+        if edited:
+            held |= dict.fromkeys(free[most:], min(edited))
         return {new: old for new, old in held.items() if new >= self.since}
 
 
@@ -255,21 +265,23 @@ def changed_days(
     exceptions: Collection[datetime],
     taken: Collection[datetime] = (),
     cuts: Collection[date] = (),
+    edited: Collection[datetime] = (),
 ) -> Iterator[ChangedDay]:
     """Yield the days with exceptions or taken times whose wall times differ between two patterns.
 
-    `cuts`: further days, on which a change begins.
+    `cuts`: further days, on which a change begins. `edited`: the exceptions with a post that stays.
     """
     by_day: dict[date, list[datetime]] = defaultdict(list)
     for wall in exceptions:
         by_day[wall.date()].append(wall)
     days = {*by_day, *(wall.date() for wall in taken), *cuts}
-    old, new = day_walls(before, days), day_walls(after, days)
+    old, new = day_walls(before, days, in_effect=True), day_walls(after, days)
     for day in sorted(days):
         if old[day] != new[day]:
             since = _last_segment(after, day).since
             stay = {wall for wall in old[day] if wall < since or wall in taken}
-            yield ChangedDay(day, by_day[day], stay, old[day], new[day], since)
+            own = {wall for wall in by_day[day] if wall in edited}
+            yield ChangedDay(day, by_day[day], stay, old[day], new[day], since, own)
 
 
 def carry_exclusions(after: Pattern[S], days: Collection[ChangedDay]) -> Pattern[S]:
@@ -282,16 +294,31 @@ def carry_exclusions(after: Pattern[S], days: Collection[ChangedDay]) -> Pattern
     return replace(after, exclude=frozenset(exclude))
 
 
-def day_walls(pattern: Pattern[Any], days: Collection[date]) -> dict[date, list[datetime]]:
-    """Return all wall times of days by the rule that is in effect at the end of each."""
+def day_walls(pattern: Pattern[Any], days: Collection[date], *, in_effect: bool = False) -> dict[date, list[datetime]]:
+    """Return all wall times of days by the rule that is in effect at the end of each.
+
+    `in_effect`: each by the rule that is in effect then.
+    """
     walls: dict[date, list[datetime]] = {day: [] for day in days}
-    for segment in pattern.segments:
-        if own := {day for day in days if _last_segment(pattern, day) is segment}:
+    ends = [*(segment.since for segment in pattern.segments[1:]), _NO_END]
+    for segment, stop in zip(pattern.segments, ends, strict=True):
+        own = {
+            day
+            for day in days
+            if (segment.since.date() <= day <= stop.date() if in_effect else _last_segment(pattern, day) is segment)
+        }
+        if own:
             first, end = datetime.combine(min(own), time()), datetime.combine(max(own), time()) + timedelta(days=1)
+            if in_effect:
+                first, end = max(first, segment.since), min(end, stop)
             # The days may be years apart, with 24 times on each day between them.
-            for wall in rule_walls(segment, first, end, lambda day: day not in own):
+            for wall in rule_walls(segment, first, end, partial(_is_outside, own)):
                 walls[wall.date()].append(wall)
     return walls
+
+
+def _is_outside(days: Collection[date], day: date) -> bool:
+    return day not in days
 
 
 def _last_segment(pattern: Pattern[Any], day: date) -> Segment:

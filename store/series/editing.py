@@ -64,17 +64,28 @@ async def change_posts(
     change = SeriesChange()
     entries, posts = await _lock_coming(session, series, now)
     coming = _occurrences(pattern, entries, times)
-    removed: list[tuple[Post, OccurrenceEntry]] = []
     # Hundreds of posts with hundreds of targets each take too long for one piece of work.
     turn = LoopShare(heavy=True)
+    following: list[tuple[Post, OccurrenceEntry]] = []
     for key, entry in entries.items():
         # A post that is gone was deleted by a person: its occurrence never gets another.
         post = posts.get(entry.post_id)
-        if (
-            post is not None
-            and post.occurrence == key
-            and _change_post(change, post, entry, pattern, coming.get(key), actor, now, override)
-        ):
+        if post is not None and post.occurrence == key:
+            occurrence = coming.get(key)
+            if _has_begun(post, now) or (occurrence is not None and occurrence.instant <= now):
+                change.untouched.append(key)
+            elif not override and _is_edited(post, entry):
+                change.kept_edited.append(key)
+            else:
+                following.append((post, entry))
+        await turn.pause()
+    held = {wall.isoformat() for day in _changed_days(before, pattern, entries, posts, change)[1] for wall in day.held}
+    removed: list[tuple[Post, OccurrenceEntry]] = []
+    for post, entry in following:
+        key = entry.occurrence
+        if key in coming and key not in held:
+            _change_post(change, post, entry, pattern, coming[key], actor, now)
+        else:
             removed.append((post, entry))
         await turn.pause()
     await _delete(session, change, removed, actor, now)
@@ -95,25 +106,38 @@ async def _hold_days(
 
     An occurrence that gets none has an entry with the post of the exception, which was made for another wall time.
     """
-    begun = set(change.untouched)
-    staying = begun.union(change.kept_edited)
-    exceptions: dict[datetime, OccurrenceEntry] = {}
+    exceptions, change.changed_days = _changed_days(before, after, entries, posts, change)
     for key, entry in entries.items():
         post = posts.get(entry.post_id)
-        if post is None or post.occurrence in staying:
-            exceptions[datetime.fromisoformat(key)] = entry
-        elif post.occurrence != key:
+        if datetime.fromisoformat(key) not in exceptions and post is not None and post.occurrence != key:
             await _release(session, entry)
-    taken = {wall for wall in exceptions if wall.isoformat() in begun}
-    change.changed_days = list(changed_days(before, after, exceptions.keys() - taken, taken))
     for day in change.changed_days:
         for wall, exception in day.held.items():
             if exception in exceptions and wall not in exceptions:
                 await _hold(session, series, wall.isoformat(), exceptions[exception])
                 change.skipped.append(wall.isoformat())
-        for wall in set(day.before).intersection(exceptions).difference(day.after):
+        for wall in set(day.before).intersection(exceptions).difference(day.after, day.taken):
             if exceptions[wall].generation == 0:
                 await _release(session, exceptions[wall])
+
+
+def _changed_days(
+    before: Pattern[Segment],
+    after: SeriesPattern,
+    entries: Mapping[str, OccurrenceEntry],
+    posts: Mapping[str, Post],
+    change: SeriesChange,
+) -> tuple[dict[datetime, OccurrenceEntry], list[ChangedDay]]:
+    """Return the entries of exceptions, by wall time, and their days whose wall times change."""
+    begun, edited = set(change.untouched), set(change.kept_edited)
+    exceptions = dict[datetime, OccurrenceEntry]()
+    for key, entry in entries.items():
+        post = posts.get(entry.post_id)
+        if post is None or post.occurrence in begun | edited:
+            exceptions[datetime.fromisoformat(key)] = entry
+    taken = {wall for wall in exceptions if wall.isoformat() in begun}
+    own = {wall for wall in exceptions if wall.isoformat() in edited}
+    return exceptions, list(changed_days(before, after, exceptions.keys() - taken, taken, edited=own))
 
 
 async def _hold(session: AsyncSession, series: Series, key: str, exception: OccurrenceEntry) -> None:
@@ -182,37 +206,33 @@ def _has_begun(post: Post, now: datetime) -> bool:
     return due or post.status not in {PostStatus.SCHEDULED, PostStatus.DRAFT}
 
 
+def _is_edited(post: Post, entry: OccurrenceEntry) -> bool:
+    return post.status == PostStatus.DRAFT or content_digest(post_content(post)) != entry.content_sha256
+
+
 def _change_post(
     change: SeriesChange,
     post: Post,
     entry: OccurrenceEntry,
     pattern: SeriesPattern,
-    occurrence: Occurrence | None,
+    occurrence: Occurrence,
     actor: Actor,
     now: datetime,
-    override: bool,
-) -> bool:
-    """Let a locked post follow a new pattern; return whether it is to be deleted."""
-    content = post_content(post)
-    is_edited = post.status == PostStatus.DRAFT or content_digest(content) != entry.content_sha256
-    if _has_begun(post, now) or (occurrence is not None and occurrence.instant <= now):
-        change.untouched.append(entry.occurrence)
-    elif is_edited and not override:
-        change.kept_edited.append(entry.occurrence)
-    elif occurrence is None:
-        return True
-    else:
-        new_content = pattern.segment_at(occurrence.wall).content_at(occurrence, entry.variation)
-        # A post may have left the campaign, or the campaign may be gone.
-        new_content.campaign_id = content.campaign_id
-        if new_content == content and post.status == PostStatus.SCHEDULED:
-            return False
-        rewrite(post, new_content, actor, status=PostStatus.SCHEDULED, due_at=occurrence.instant, now=now)
-        post.delivery_attempts, post.next_delivery_at = 0, func.bulk_delivery_at_v1(occurrence.instant)
-        entry.content_sha256 = content_digest(new_content)
-        change.changed.append(entry.occurrence)
-        change.changed_posts.append((post.id, occurrence.instant))
-    return False
+) -> None:
+    """Let a locked post follow a new pattern."""
+    content, new_content = (
+        post_content(post),
+        pattern.segment_at(occurrence.wall).content_at(occurrence, entry.variation),
+    )
+    # A post may have left the campaign, or the campaign may be gone.
+    new_content.campaign_id = content.campaign_id
+    if new_content == content and post.status == PostStatus.SCHEDULED:
+        return
+    rewrite(post, new_content, actor, status=PostStatus.SCHEDULED, due_at=occurrence.instant, now=now)
+    post.delivery_attempts, post.next_delivery_at = 0, func.bulk_delivery_at_v1(occurrence.instant)
+    entry.content_sha256 = content_digest(new_content)
+    change.changed.append(entry.occurrence)
+    change.changed_posts.append((post.id, occurrence.instant))
 
 
 async def _delete(

@@ -11,24 +11,24 @@ from tests.releases.trees import ROOT
 LINES = {
     "accounts": 2_059,
     "activities": 3_918,
-    "api": 25_012,
+    "api": 25_014,
     "benchmarks": 7_159,
     "cli": 8_469,
     "clients": 2_875,
     "deploy": 456,
-    "domain": 5_563,
+    "domain": 5_590,
     "media": 5_076,
     "platforms": 21_092,
     "reconcile": 5_469,
     "runtime": 2_064,
     "sandbox": 12_204,
     "storage": 1_362,
-    "store": 16_800,
+    "store": 16_820,
     "workflows": 2_699,
 }
 """The most lines of Python of each room."""
 MODULES = 843
-LINES_OF_AN_OPERATION = 643.1
+LINES_OF_AN_OPERATION = 643.6
 """The most lines for each operation of the API, of the rooms through which its requests and posts go."""
 SERVING = ("accounts", "activities", "api", "domain", "reconcile", "runtime", "storage", "store", "workflows")
 _GENERATED = "clients/python/socialsyncer_client/generated"
