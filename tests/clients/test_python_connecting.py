@@ -96,3 +96,22 @@ def test_a_client_refuses_what_is_no_key_or_address() -> None:
             with pytest.raises(ValueError, match=r"key has|address must be|must begin") as caught:
                 kind(url, key)
             assert key not in str(caught.value)
+
+
+async def test_a_single_call_may_have_a_timeout_of_its_own() -> None:
+    from socialsyncer_client import AsyncClient, Client
+
+    read: list[tuple[float, float]] = []
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        timeout = request.extensions["timeout"]
+        read.append((timeout["connect"], timeout["read"]))
+        return httpx.Response(200, json={"posts": [], "hasMore": False})
+
+    with Client(URL, KEY, timeout=30, transport=httpx.MockTransport(answer)) as client:
+        client.with_timeout(2).list_posts()
+        client.list_posts()
+    async with AsyncClient(URL, KEY, timeout=30, transport=httpx.MockTransport(answer)) as client:
+        await client.with_timeout(2).list_posts()
+        await client.list_posts()
+    assert read == [(2, 2), (10, 30)] * 2

@@ -11,7 +11,7 @@ from typing import Any, Literal
 import httpx
 
 from socialsyncer_client.calling import new_key
-from socialsyncer_client.connecting import TIMEOUT_S, ApiKey, http_options
+from socialsyncer_client.connecting import TIMEOUT_S, ApiKey, Connections, http_options
 from socialsyncer_client.errors import SocialSyncerError
 from socialsyncer_client.feed import LONG_POLL_S, AsyncFollowedEvents
 from socialsyncer_client.generated.api import AsyncOperations
@@ -25,7 +25,7 @@ from socialsyncer_client.uploading import Step, advance, fetch_body, upload_step
 from socialsyncer_client.waiting import Waiting
 
 
-class AsyncClient(AsyncOperations):
+class AsyncClient(Connections, AsyncOperations):
     """A client of SocialSyncer for asyncio, to be used by `async with` or closed by `await aclose()`.
 
     Its arguments and methods are those of `Client`.
@@ -48,11 +48,7 @@ class AsyncClient(AsyncOperations):
         self._http = httpx.AsyncClient(transport=wrapped, **options)
         # For bytes of files: other servers must not get the key.
         self._files = httpx.AsyncClient(transport=wrapped, base_url=options["base_url"], timeout=options["timeout"])
-        self._generated = AuthenticatedClient(async_http=self._http)
-
-    def __repr__(self) -> str:
-        # A traceback may show a client whose address was refused.
-        return f"{type(self).__name__}({str(self._http.base_url) if '_http' in vars(self) else ''!r})"
+        self._generated = AuthenticatedClient(self._http)
 
     async def __aenter__(self) -> AsyncClient:
         return self

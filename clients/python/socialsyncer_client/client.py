@@ -11,7 +11,7 @@ from typing import Any, Literal
 import httpx
 
 from socialsyncer_client.calling import new_key
-from socialsyncer_client.connecting import TIMEOUT_S, ApiKey, http_options
+from socialsyncer_client.connecting import TIMEOUT_S, ApiKey, Connections, http_options
 from socialsyncer_client.errors import SocialSyncerError
 from socialsyncer_client.feed import LONG_POLL_S, FollowedEvents
 from socialsyncer_client.generated.api import Operations
@@ -25,7 +25,7 @@ from socialsyncer_client.uploading import Step, advance, fetch_body, upload_step
 from socialsyncer_client.waiting import Waiting
 
 
-class Client(Operations):
+class Client(Connections, Operations):
     """A client of SocialSyncer, to be used by `with` or closed by `close()`. Threads may share it.
 
     Args:
@@ -57,10 +57,6 @@ class Client(Operations):
         # For bytes of files: other servers must not get the key.
         self._files = httpx.Client(transport=wrapped, base_url=options["base_url"], timeout=options["timeout"])
         self._generated = AuthenticatedClient(self._http)
-
-    def __repr__(self) -> str:
-        # A traceback may show a client whose address was refused.
-        return f"{type(self).__name__}({str(self._http.base_url) if '_http' in vars(self) else ''!r})"
 
     def __enter__(self) -> Client:
         return self

@@ -6,10 +6,14 @@ import ipaddress
 import os
 import re
 from collections.abc import Generator
+from copy import copy
 from importlib.metadata import PackageNotFoundError, version
-from typing import Any
+from typing import Any, TypeVar
 
 import httpx
+from typing_extensions import Self
+
+C = TypeVar("C", bound="Connections")
 
 TIMEOUT_S = 65.0
 """The API waits up to 60 seconds for the outcome of a post."""
@@ -41,6 +45,28 @@ class ApiKey(httpx.Auth):
         yield request
 
 
+class Connections:
+    """The connections of a client, which has these two methods whether it waits or not."""
+
+    _http: Any
+    _files: Any
+    _generated: Any
+
+    def __repr__(self) -> str:
+        # A traceback may show a client whose address was refused.
+        return f"{type(self).__name__}({str(self._http.base_url) if '_http' in vars(self) else ''!r})"
+
+    def with_timeout(self, seconds: float) -> Self:
+        """Return this client with another timeout for one attempt: `client.with_timeout(5).get_post(post_id)`.
+
+        Both share their connections, which end when either is closed.
+        """
+        other, http, files = copy(self), copy(self._http), copy(self._files)
+        http.timeout = files.timeout = attempt_timeout(seconds)
+        other.__dict__.update(_http=http, _files=files, _generated=type(self._generated)(http))
+        return other
+
+
 def http_options(api: str | None, key: ApiKey, timeout: float, *, allow_http: bool) -> dict[str, Any]:
     """Return the options of an HTTP client. Raises ValueError if the address or the key cannot be one."""
     address = (api or os.environ.get("SOCIALSYNCER_API_URL", "")).strip()
@@ -57,10 +83,15 @@ def http_options(api: str | None, key: ApiKey, timeout: float, *, allow_http: bo
         "base_url": address,
         "auth": key,
         "headers": {"User-Agent": f"socialsyncer-client-python/{_version()}"},
-        "timeout": httpx.Timeout(timeout, connect=_CONNECT_WITHIN_S),
+        "timeout": attempt_timeout(timeout),
         # A redirect would carry the key to another address.
         "follow_redirects": False,
     }
+
+
+def attempt_timeout(seconds: float) -> httpx.Timeout:
+    """Return the timeout of one attempt."""
+    return httpx.Timeout(seconds, connect=min(seconds, _CONNECT_WITHIN_S))
 
 
 def _is_address(text: str) -> bool:
