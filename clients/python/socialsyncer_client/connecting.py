@@ -11,7 +11,6 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import Any, TypeVar
 
 import httpx
-from typing_extensions import Self
 
 C = TypeVar("C", bound="Connections")
 
@@ -56,13 +55,13 @@ class Connections:
         # A traceback may show a client whose address was refused.
         return f"{type(self).__name__}({str(self._http.base_url) if '_http' in vars(self) else ''!r})"
 
-    def with_timeout(self, seconds: float) -> Self:
+    def with_timeout(self: C, seconds: float) -> C:  # noqa: PYI019  Self is new in Python 3.11
         """Return this client with another timeout for one attempt: `client.with_timeout(5).get_post(post_id)`.
 
         Both share their connections, which end when either is closed.
         """
         other, http, files = copy(self), copy(self._http), copy(self._files)
-        http.timeout = files.timeout = attempt_timeout(seconds)
+        http.timeout = files.timeout = httpx.Timeout(seconds, connect=min(seconds, _CONNECT_WITHIN_S))
         other.__dict__.update(_http=http, _files=files, _generated=type(self._generated)(http))
         return other
 
@@ -83,15 +82,10 @@ def http_options(api: str | None, key: ApiKey, timeout: float, *, allow_http: bo
         "base_url": address,
         "auth": key,
         "headers": {"User-Agent": f"socialsyncer-client-python/{_version()}"},
-        "timeout": attempt_timeout(timeout),
+        "timeout": httpx.Timeout(timeout, connect=_CONNECT_WITHIN_S),
         # A redirect would carry the key to another address.
         "follow_redirects": False,
     }
-
-
-def attempt_timeout(seconds: float) -> httpx.Timeout:
-    """Return the timeout of one attempt."""
-    return httpx.Timeout(seconds, connect=min(seconds, _CONNECT_WITHIN_S))
 
 
 def _is_address(text: str) -> bool:
