@@ -15,15 +15,15 @@ from tests.deploy.incidents import BEGINS_S, ENDS_S, FAILING_STEPS, INCIDENTS, L
 ALERTS = Path(__file__).parents[2] / "deploy/prometheus/alerts.yml"
 
 
-def promtool_path() -> str:
-    tool = shutil.which("promtool")
+def tool_path(name: str, package: str) -> str:
+    tool = shutil.which(name)
     if tool is None:
-        pytest.skip("promtool (Debian: promtool) is not installed")
+        pytest.skip(f"{name} (Debian: {package}) is not installed")
     return tool
 
 
 def promtool(tmp_path: Path, cases: list[dict[str, object]]) -> subprocess.CompletedProcess[str]:
-    tool = promtool_path()
+    tool = tool_path("promtool", "promtool")
     file = tmp_path / "incidents.yml"
     file.write_text(yaml.safe_dump({"rule_files": [str(ALERTS)], "evaluation_interval": "15s", "tests": cases}))
     return subprocess.run([tool, "test", "rules", str(file)], capture_output=True, text=True, check=False, timeout=60)
@@ -42,6 +42,19 @@ def fired_by(at_s: int, alerts: list[str]) -> dict[str, object]:
     return firing(at_s, alerts) | {
         "expr": 'group by (alertname) (last_over_time(ALERTS{alertstate="firing"}[3h]))',
     }
+
+
+@pytest.mark.thorough
+def test_alertmanager_reads_the_example_and_sends_each_severity_to_its_receiver() -> None:
+    amtool, file = tool_path("amtool", "prometheus-alertmanager"), str(ALERTS.with_name("alertmanager.yml"))
+    for arguments, said in (
+        (["check-config", file], "SUCCESS"),
+        (["config", "routes", "test", f"--config.file={file}", "severity=page"], "pages"),
+        (["config", "routes", "test", f"--config.file={file}", "severity=ticket"], "tickets"),
+    ):
+        run = subprocess.run([amtool, *arguments], capture_output=True, text=True, check=False, timeout=60)
+        assert run.returncode == 0, run.stderr
+        assert said in run.stdout
 
 
 @pytest.mark.thorough
@@ -134,7 +147,7 @@ def test_an_unmet_expectation_is_reported(tmp_path: Path) -> None:
 
 def test_promtool_finds_no_fault_in_the_rules() -> None:
     checked = subprocess.run(
-        [promtool_path(), "check", "rules", str(ALERTS)], capture_output=True, text=True, check=False
+        [tool_path("promtool", "promtool"), "check", "rules", str(ALERTS)], capture_output=True, text=True, check=False
     )
     assert checked.returncode == 0, checked.stdout + checked.stderr
 

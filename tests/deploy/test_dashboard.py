@@ -8,7 +8,7 @@ from typing import Any
 
 import yaml
 
-from tests.deploy.test_alerts import promtool_path
+from tests.deploy.test_alerts import tool_path
 
 ROOT = Path(__file__).parents[2]
 DASHBOARD = json.loads((ROOT / "deploy/grafana/dashboard.json").read_text())
@@ -44,7 +44,7 @@ def test_prometheus_parses_every_expression(tmp_path: Path) -> None:
     file = tmp_path / "rules.yml"
     file.write_text(yaml.safe_dump({"groups": [{"name": "dashboard", "rules": rules}]}))
     checked = subprocess.run(
-        [promtool_path(), "check", "rules", str(file)], capture_output=True, text=True, check=False
+        [tool_path("promtool", "promtool"), "check", "rules", str(file)], capture_output=True, text=True, check=False
     )
     assert checked.returncode == 0, checked.stdout + checked.stderr
 
