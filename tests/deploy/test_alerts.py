@@ -47,14 +47,14 @@ def fired_by(at_s: int, alerts: list[str]) -> dict[str, object]:
 @pytest.mark.thorough
 def test_alertmanager_reads_the_example_and_sends_each_severity_to_its_receiver() -> None:
     amtool, file = tool_path("amtool", "prometheus-alertmanager"), str(ALERTS.with_name("alertmanager.yml"))
-    for arguments, said in (
+    for arguments, expected in (
         (["check-config", file], "SUCCESS"),
         (["config", "routes", "test", f"--config.file={file}", "severity=page"], "pages"),
         (["config", "routes", "test", f"--config.file={file}", "severity=ticket"], "tickets"),
     ):
         run = subprocess.run([amtool, *arguments], capture_output=True, text=True, check=False, timeout=60)
         assert run.returncode == 0, run.stderr
-        assert said in run.stdout
+        assert expected in run.stdout
 
 
 @pytest.mark.thorough
