@@ -17,7 +17,7 @@ from pydantic import SecretStr
 from platforms.bluesky.rules import BlueskyConnection, BlueskyCredentials
 from platforms.errors import ErrorKind, PlatformError
 from platforms.http.wire import Wire, json_object
-from platforms.servers.address import origin
+from platforms.servers.outgoing import origin
 
 PLC = "https://plc.directory"
 """The host of the documents of `did:plc`; source: web.plc.directory."""

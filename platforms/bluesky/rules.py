@@ -18,10 +18,9 @@ from platforms.base import AccountFacts, Connection, Draft, PublishContext
 from platforms.client_model import ClientModel
 from platforms.post_ids import PostId
 from platforms.rules import CAUTION, FileRule, MediaRule, Rules, TextRule, Violation, setting
-from platforms.servers.address import ServerAddress
+from platforms.servers.outgoing import ServerAddress
 from platforms.steps.thread import ThreadItems, check_items
-from platforms.texts.domains import TLDS
-from platforms.texts.patterns import Language, TextPattern, WebAddress
+from platforms.texts.patterns import TLDS, Language, TextPattern, WebAddress
 from platforms.texts.unicode import graphemes
 
 MOST_GRAPHEMES, MOST_BYTES = 300, 3000

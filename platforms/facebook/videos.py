@@ -29,7 +29,7 @@ async def find_post(connection: FacebookConnection, context: FacebookContext, se
     path = f"/{segment(connection.account.user_id)}/published_posts"
     posts = await GRAPH.get_list(connection, path, fields=POST_FIELDS, limit=str(PAGE))
     matching = (_matching_post(connection, post, _likeness(post, context)) for post in posts)
-    return verdict_of_newest(context, posts, matching, since=sent_at, most=PAGE)
+    return await verdict_of_newest(context, posts, matching, since=sent_at, most=PAGE)
 
 
 async def find_video(connection: FacebookConnection, context: FacebookContext, video_id: str) -> Published | None:

@@ -219,7 +219,7 @@ async def _find(connection: InstagramConnection, context: InstagramContext, sinc
     edge = f"/{segment(connection.account.user_id)}/{'stories' if story else 'media'}"
     newest = await GRAPH.get_list(connection, edge, fields=MEDIA_FIELDS, limit=str(PAGE))
     matching = (_matching_post(media, None if story else context.draft.text) for media in newest)
-    return verdict_of_newest(context, newest, matching, since=since, most=PAGE)
+    return await verdict_of_newest(context, newest, matching, since=since, most=PAGE)
 
 
 def _matching_post(media: dict[str, Any], caption: str | None) -> MatchingPost:

@@ -41,7 +41,7 @@ async def find(connection: LinkedInConnection, context: LinkedInContext, author:
     for post in posts:
         require_same("LinkedIn", post.get("author"), author)
     matching = (MatchingPost(published(str(post["id"])), _made_at(post), _likeness(post, context)) for post in posts)
-    return verdict_of_newest(context, posts, matching, since=since, most=PAGE)
+    return await verdict_of_newest(context, posts, matching, since=since, most=PAGE)
 
 
 def _likeness(post: dict[str, Any], context: LinkedInContext) -> Likeness:

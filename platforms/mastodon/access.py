@@ -19,7 +19,7 @@ from platforms.http.wire import Wire, json_object
 from platforms.mastodon.errors import read_error
 from platforms.mastodon.limits import KnownLimits, ServerLimits, parse_limits
 from platforms.mastodon.rules import FLAGSHIP, MastodonCredentials, MastodonSettings
-from platforms.servers.address import origin
+from platforms.servers.outgoing import origin
 from platforms.servers.reach import FORBIDDEN
 
 MastodonConnection = Connection[MastodonCredentials]

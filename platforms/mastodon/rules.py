@@ -20,7 +20,7 @@ from platforms.client_model import ClientModel
 from platforms.mastodon.limits import DEFAULTS, ServerLimits, stored_limits
 from platforms.post_ids import PostId
 from platforms.rules import FileRule, MediaRule, Rules, TextRule, Violation, setting
-from platforms.servers.address import ServerAddress
+from platforms.servers.outgoing import ServerAddress
 from platforms.texts.expensive import expensive
 from platforms.texts.patterns import Language, TextPattern
 from platforms.texts.unicode import graphemes, nfc, nfkc, parsable

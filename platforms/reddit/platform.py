@@ -79,7 +79,7 @@ async def find(connection: RedditConnection, context: RedditContext, sent_at: da
     for child in children:
         require_same("Reddit", child["data"].get("author"), connection.account.username)
     posts = (_matching_post(child["data"], context) for child in children)
-    return verdict_of_newest(context, children, posts, since=sent_at, most=PAGE)
+    return await verdict_of_newest(context, children, posts, since=sent_at, most=PAGE)
 
 
 def _matching_post(post: dict[str, Any], context: RedditContext) -> MatchingPost:

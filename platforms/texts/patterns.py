@@ -1,11 +1,16 @@
 """Patterns of texts with a message for people, because a pattern alone explains nothing."""
 
 import re
+from importlib.resources import files
 from typing import Annotated, Any
 
 from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler, StringConstraints
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema, core_schema
+
+TLDS = frozenset(files(__package__).joinpath("tlds.txt").read_text(encoding="utf-8").split())
+"""The root zone's names (data.iana.org/TLD, in Unicode), and names that have left it but that X still accepts as
+top-level domains. No available package has these, so the list is our own data."""
 
 
 class TextPattern:

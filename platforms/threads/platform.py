@@ -262,7 +262,7 @@ async def _find(
     posts = await _read_own(GRAPH.get_list(connection, edge, fields=POST_FIELDS, since=start, limit=str(PAGE)))
     thread = {post.get("id") for post in context.handles.get("thread", {}).values()}
     matching = (_matching_post(post, text) for post in posts if post["id"] not in thread)
-    return verdict_of_newest(context, posts, matching, since=since, most=PAGE)
+    return await verdict_of_newest(context, posts, matching, since=since, most=PAGE)
 
 
 def _matching_post(post: dict[str, Any], text: str) -> MatchingPost:

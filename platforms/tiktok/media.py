@@ -213,7 +213,7 @@ class PublishVerdict:
             return Unknown(final=True)
         videos = data.get("videos") or []
         posts = (_matching_post(post, caption_text(self._context.draft)) for post in videos)
-        finding = verdict_of_newest(self._context, videos, posts, since=sent_at, most=NEWEST)
+        finding = await verdict_of_newest(self._context, videos, posts, since=sent_at, most=NEWEST)
         return Unknown(final=self._context.is_refused) if finding == Absent() else finding
 
     async def _save(self) -> None:

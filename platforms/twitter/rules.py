@@ -17,9 +17,8 @@ from platforms.post_ids import PostId
 from platforms.rules import FileRule, MediaRule, Rules, TextRule, Violation, caution, setting
 from platforms.steps.follow_up import check_languages
 from platforms.steps.thread import ThreadItems, check_items
-from platforms.texts.domains import TLDS
 from platforms.texts.expensive import expensive
-from platforms.texts.patterns import TextPattern, WebAddress
+from platforms.texts.patterns import TLDS, TextPattern, WebAddress
 from platforms.texts.unicode import nfc
 
 MOST_CAPTIONS = 20

@@ -1,6 +1,6 @@
 """Publishing to YouTube. The upload itself makes the video, so its session is asked before anything is sent again."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -299,10 +299,11 @@ async def _find(connection: YouTubeConnection, context: YouTubeContext, sent_at:
         raise unreadable("YouTube")
     listed = await read(connection, "playlistItems", part="snippet", playlistId=uploads, maxResults=str(NEWEST))
     title, text = video_title(context.draft), context.draft.text
-    videos: list[MatchingPost] = []
-    for snippet in (item.get("snippet") or {} for item in listed):
-        require_same("YouTube", snippet.get("channelId"), connection.account.user_id)
-        like = min(likeness(snippet.get("title"), title), likeness(snippet.get("description"), text))
-        published = _published(str(snippet["resourceId"]["videoId"]))
-        videos.append(MatchingPost(published, moment(snippet["publishedAt"]), like))
-    return verdict_of_newest(context, listed, videos, since=sent_at, most=NEWEST)
+
+    def videos() -> Iterator[MatchingPost]:
+        for snippet in (item.get("snippet") or {} for item in listed):
+            require_same("YouTube", snippet.get("channelId"), connection.account.user_id)
+            like = min(likeness(snippet.get("title"), title), likeness(snippet.get("description"), text))
+            yield MatchingPost(_published(str(snippet["resourceId"]["videoId"])), moment(snippet["publishedAt"]), like)
+
+    return await verdict_of_newest(context, listed, videos(), since=sent_at, most=NEWEST)

@@ -15,7 +15,7 @@ from platforms.bluesky.rules import BlueskyCredentials
 from platforms.bluesky.session import Nonces, app_jwk, assertion, new_key, proof, thumbprint
 from platforms.errors import ErrorKind, PlatformError
 from platforms.http.wire import Wire
-from platforms.servers.address import origin
+from platforms.servers.outgoing import origin
 from platforms.servers.reach import to_named_servers
 from sandbox.authorization import OAuthError
 from sandbox.platforms.bluesky import check_assertion
