@@ -44,6 +44,7 @@ class Options:
     sandbox_url: str | None
     realistic: bool
     example: bool
+    verbose: bool
 
     @property
     def port_requests(self) -> list[PortRequest]:
@@ -140,7 +141,7 @@ class Stack:
         print_line()
         print_line("Everything is up.", bold=True)
         print_line()
-        print_line(overview(running, self._folder))
+        print_line(overview(running, self._folder, verbose=self._options.verbose))
         running.write(self._folder.dev_file)
 
     async def down(self) -> None:
@@ -227,8 +228,7 @@ class Stack:
 
     async def _publish_example(self, running: DevFile, key: str) -> bool:
         taken, body = await publish_example(running.api_url, running.api_key, key, running.accounts)
-        print_line()
-        print_line(answer(body))
+        print_line(answer(body, verbose=self._options.verbose))
         return taken
 
     async def _keep(self, part: Part) -> None:

@@ -31,6 +31,9 @@ from cli.terminal import say
     help="Let the sandbox have the platforms' limits and processing times, and keep to their rate limits.",
 )
 @click.option("--no-example", is_flag=True, help="Publish no example post at the first start.")
+@click.option(
+    "--verbose", is_flag=True, help="Print what operators want as well: addresses, folders, queries of posts."
+)
 def dev(**chosen: Any) -> None:
     """Run everything here: PostgreSQL, Temporal, the sandbox of platforms, the worker and the API."""
     with explaining_missing_packages():

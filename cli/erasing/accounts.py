@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Sequence
 
-from cli.erasing.erased import AGAIN, POLL_S, ErasedWorkspace
+from cli.erasing.rows import AGAIN, POLL_S, ErasedWorkspace
 from cli.errors import UserError
 from store.accounts.connected import request_removal
 from store.accounts.revocations import MOST_REVOCATIONS

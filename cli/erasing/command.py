@@ -11,8 +11,7 @@ from temporalio.service import RPCError
 from cli.current_operator import current_operator
 from cli.environment import find_environment, open_database
 from cli.erasing.accounts import await_revocations, erase_accounts
-from cli.erasing.erased import AGAIN, ErasedWorkspace
-from cli.erasing.rows import erase_posts, erase_rows, erase_runs, erase_uploads
+from cli.erasing.rows import AGAIN, ErasedWorkspace, erase_posts, erase_rows, erase_runs, erase_uploads
 from cli.errors import UserError
 from cli.temporal_client import temporal_client
 from domain.errors import Unavailable

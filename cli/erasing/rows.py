@@ -1,14 +1,34 @@
 """Steps of a deletion that delete rows, files and workflows: posts, uploads, the other tables, runs."""
 
 import asyncio
+from dataclasses import dataclass
 
-from cli.erasing.erased import AGAIN, BATCH, POLL_S, ErasedWorkspace
+from temporalio.client import Client
+
 from cli.errors import UserError
 from storage.base import Storage, StorageError
+from store.database import Database
 from store.maintenance.deletions import LAST_TABLES, count_deleted, delete_posts, delete_rows
 from store.maintenance.owned_tables import list_uploads, list_webhooks, owned_tables
 from store.models import Account, Post, Series, Upload
 from workflows.client.erasing import delete_runs, delete_webhook_runs
+
+AGAIN = "run the command again, and it continues"
+BATCH = 500
+"""Rows of a transaction: no other one waits long for their locks."""
+POLL_S = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class ErasedWorkspace:
+    """The workspace that is being deleted. `revokes`: its accounts' authorizations are ended at their platforms."""
+
+    database: Database
+    client: Client
+    storage: Storage | None
+    workspace_id: str
+    revokes: bool = True
+
 
 PATIENCE_S = 120.0
 """How long the outcome of posts is waited for that are being sent. Then they are recorded as unconfirmed."""

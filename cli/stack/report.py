@@ -28,7 +28,6 @@ def print_line(line: str = "", *, bold: bool = False) -> None:
 async def show_waiting(label: str, work: Awaitable[T]) -> T:
     """Return the work's result, and print what the stack waits for and how long it took."""
     began = time.monotonic()
-    print_line(f"waiting for {label} …")
     task = asyncio.ensure_future(work)
     try:
         while not (await asyncio.wait({task}, timeout=_REMIND_EVERY))[0]:
@@ -51,40 +50,43 @@ async def run_together(*work: Awaitable[object]) -> None:
         await asyncio.gather(*tasks, return_exceptions=True)
 
 
-def answer(body: Any) -> str:
-    """Return the API's answer to the example in readable form."""
-    return "The contract's example post was sent; the API answered:\n" + json.dumps(body, indent=2, ensure_ascii=False)
+def answer(body: Any, *, verbose: bool) -> str:
+    """Return the API's response to the example in readable form."""
+    if verbose or "status" not in body:
+        return f"The response to the example post:\n{json.dumps(body, indent=2, ensure_ascii=False)}"
+    return f"The example post to {' and '.join(place['platform'] for place in body['platforms'])}: {body['status']}"
 
 
-def overview(running: DevFile, folder: Folder) -> str:
-    """Return all addresses, and a request to paste."""
+def overview(running: DevFile, folder: Folder, *, verbose: bool) -> str:
+    """Return where to look and a request to paste, in 13 lines; `verbose`: also what operators want."""
     rows = {
-        "API": f"{running.api_url}/v1",
-        "API docs": f"{running.api_url}/docs",
-        "Connect": f"{running.api_url}/connect  (try how people connect accounts; it asks for the API key)",
+        "Calendar": f"{running.api_url}/calendar  (it asks for the API key)",
+        "Accounts": f"{running.api_url}/connect",
+        "API": f"{running.api_url}/v1  (reference: {running.api_url}/docs)",
         "API key": running.api_key,
-        "Temporal Web UI": running.temporal_ui_url,
         "Sandbox": f"{running.sandbox_url}  (what was published)",
-        "Database": running.database_url,
-        "Temporal": f"{running.temporal_address}, namespace {running.temporal_namespace}",
-        "Logs": f"{folder.logs}/",
-        "Data": f"{folder.path}/  (dev.json says all this to programs)",
+        "Web UI": f"{running.temporal_ui_url}  (the workflow of each post)",
     }
+    if verbose:
+        rows |= {
+            "Database": running.database_url,
+            "Temporal": f"{running.temporal_address}, namespace {running.temporal_namespace}",
+            "Logs": f"{folder.logs}/",
+            "Data": f"{folder.path}/  (dev.json says all this to programs)",
+        }
     width = max(map(len, rows))
     lines = [f"  {name:<{width}}  {value}" for name, value in rows.items()]
-    lines += [
-        "",
-        f"Posts in the Web UI, as of now (later: socialsyncer views --data-dir {shlex.quote(str(folder.path))}):",
-        "",
-        *(f"  {line}" for line in _views(running)),
-        "",
-        "Publish a post:",
-        "",
-        _curl(running),
-        "",
-        "Ctrl-C stops everything; the next start finds it as it was.",
-    ]
-    return "\n".join(lines)
+    if verbose:
+        lines += [
+            "",
+            f"Posts in the Web UI, as of now (later: socialsyncer views --data-dir {shlex.quote(str(folder.path))}):",
+            "",
+            *(f"  {line}" for line in _views(running)),
+        ]
+    more = "" if verbose else " --verbose prints more."
+    return "\n".join(
+        [*lines, "", "Publish a post:", _curl(running), f"Ctrl-C stops everything; the next start continues.{more}"]
+    )
 
 
 def _views(running: DevFile) -> list[str]:

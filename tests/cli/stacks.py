@@ -88,7 +88,7 @@ class DevStack:
     async def running(self) -> AsyncIterator[Self]:
         """Run the stack without its example posts, and yield it."""
         try:
-            await self.start("--no-example")
+            await self.start("--no-example", "--verbose")
             yield self
         finally:
             self.destroy()

@@ -150,7 +150,7 @@ async def test_an_account_that_the_platform_does_not_know_is_refused_and_not_kep
                 "Sign in at Bluesky to appeal."
             ),
         ),
-        ((502, "UpstreamFailure"), "The account is not connected: The Bluesky server had an error of its own."),
+        ((502, "UpstreamFailure"), "The account is not connected: Bluesky had an error of its own."),
         (None, "The account is not connected: Bluesky could not be reached."),
     ],
 )

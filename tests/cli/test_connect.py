@@ -103,7 +103,7 @@ class Pictures:
 
 @needs_chromium
 async def test_every_platform_is_connected_on_the_page(dev: DevStack, page: Page, tmp_path: Path) -> None:
-    line = next(line for line in dev.terminal.splitlines() if line.strip().startswith("Connect"))
+    line = next(line for line in dev.terminal.splitlines() if line.strip().startswith("Accounts"))
     address = next(word for word in line.split() if word.startswith("http"))
     await switch_on(dev, "facebook", "several_pages")
     pictures, began = Pictures(page, tmp_path), time.monotonic()

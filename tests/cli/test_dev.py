@@ -30,7 +30,7 @@ BACK_WITHIN = 15
 async def stacks(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[tuple[DevStack, DevStack]]:
     first, second = (DevStack(tmp_path_factory.mktemp(name)) for name in ("one", "two"))
     try:
-        await asyncio.gather(first.start(), second.start("--no-example"))
+        await asyncio.gather(first.start(), second.start("--no-example", "--verbose"))
         yield first, second
     finally:
         first.destroy()
@@ -42,17 +42,24 @@ async def test_the_first_start_publishes_the_contracts_example(stacks: tuple[Dev
     by_platform = {post["platform"]: post for post in await first.public(EXAMPLE)}
     assert set(by_platform) == {"instagram", "twitter"}
     assert {post["accountId"] for post in by_platform.values()} <= {acc["accountId"] for acc in first.dev["accounts"]}
-    assert '"status": "published"' in first.terminal
+    assert "The example post to instagram and twitter: published\n" in first.terminal
     assert await second.public(EXAMPLE) == []
 
 
-async def test_dev_prints_all_addresses(stacks: tuple[DevStack, DevStack]) -> None:
+async def test_dev_prints_where_to_look_in_fifteen_lines_and_more_if_asked_to(
+    stacks: tuple[DevStack, DevStack],
+) -> None:
     first, second = stacks
     dev = first.dev
     assert dev["apiUrl"] == f"http://127.0.0.1:{first.ports['api']}"
-    for value in (dev["apiKey"], dev["apiUrl"], dev["temporalUiUrl"], dev["sandboxUrl"], dev["databaseUrl"], "curl"):
-        assert value in first.terminal
-    assert "waiting for PostgreSQL" in first.terminal
+    lines = first.terminal[first.terminal.index("Everything is up.") :].splitlines()
+    assert len(lines) <= 15
+    assert "Calendar" in lines[2]
+    for value in (f"{dev['apiUrl']}/calendar", dev["apiKey"], dev["temporalUiUrl"], dev["sandboxUrl"], "curl"):
+        assert value in "\n".join(lines)
+    assert "PostgreSQL: ready" in first.terminal
+    for value in (second.dev["databaseUrl"], second.dev["temporalAddress"], "WaitsFor"):
+        assert value in second.terminal
     assert stat.S_IMODE((first.data / "dev.json").stat().st_mode) == 0o600
     assert stat.S_IMODE(first.data.stat().st_mode) == 0o700
     assert {(acc["platform"], acc["premium"]) for acc in dev["accounts"]} >= {("twitter", True), ("instagram", False)}
@@ -94,7 +101,7 @@ async def test_files_with_secrets_are_their_owners_alone(stacks: tuple[DevStack,
 
 
 async def test_printed_curl_command_works(stacks: tuple[DevStack, DevStack]) -> None:
-    command = stacks[0].terminal[stacks[0].terminal.index("curl -X POST") :].partition("\n\n")[0]
+    command = stacks[0].terminal[stacks[0].terminal.index("curl -X POST") :].partition("\nCtrl-C")[0]
     process = await asyncio.create_subprocess_shell(command, stdout=asyncio.subprocess.PIPE)
     assert b'"status":"published"' in (await process.communicate())[0].replace(b" ", b"")
 
