@@ -25,7 +25,7 @@ def choice(monkeypatch: pytest.MonkeyPatch, *files: str) -> Choice:
         ("api/posts/changes/update.py", "api/posts/changes/test_update.py"),
         ("workflows/post.py", "workflows/test_replay.py"),
         ("tests/domain/test_plan.py", "domain/test_plan.py"),
-        ("tests/cpu.py", "api/test_costs.py"),
+        ("tests/cpu.py", "api/test_limits.py"),
         ("deploy/prometheus/alerts.yml", "deploy/test_alerts.py"),
         ("worker.py", "docs/test_documents.py"),
     ],
@@ -54,7 +54,7 @@ def test_a_change_of_a_platform_runs_its_cases_of_all_tests_of_platforms(monkeyp
         "tests/platforms/test_publishing.py::test_form[twitter-text]",
         "tests/docs/test_documents.py::test_links",
         "tests/sandbox/platforms/test_reddit.py::test_a_post",
-        "tests/sandbox/platforms/test_twitter_posts.py::test_a_post",
+        "tests/sandbox/platforms/test_twitter.py::test_a_post",
     ]
     items: list[Any] = [
         SimpleNamespace(nodeid=name, path=ROOT / name.partition("::")[0], get_closest_marker=lambda _: None)
