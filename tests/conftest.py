@@ -91,7 +91,7 @@ def pytest_collection(session: pytest.Session) -> None:
 def pytest_collection_finish() -> None:
     """Exclude all collected tests from garbage collection, which would visit them, and let it run rarely."""
     gc.freeze()
-    gc.set_threshold(20_000, 20, 20)
+    gc.set_threshold(20_000, 10, 5)
     gc.enable()
 
 

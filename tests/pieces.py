@@ -43,4 +43,6 @@ def measured_pieces() -> Iterator[Pieces]:
     finally:
         asyncio.Handle._run = run  # type: ignore[method-assign]
         gc.enable()
+        # Parsed answers of a stranger are in cycles: without this they stay until millions of objects are new.
+        gc.collect(1)
         sys.settrace(tracer)

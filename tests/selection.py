@@ -10,6 +10,8 @@ from tests.changed import choice
 
 _FOLDER = Path(__file__).parent
 _WAITING = frozenset({"cli", "docs", "reconcile", "runtime", "workflows"})
+_LONG = frozenset({"test_gateways.py", "test_costs_of_answers.py", "test_document.py", "test_calendar_page.py"})
+"""Files that compute for minutes: the first of their kind, so that none of them is the last of all."""
 _OVER_AFTER = 0.7
 
 
@@ -58,10 +60,10 @@ def runs(config: pytest.Config, item: pytest.Item) -> bool:
 def in_order(items: list[pytest.Item]) -> list[pytest.Item]:
     """Alternate files that wait, for whole stacks and for clocks, with files that compute.
 
-    The waiting files are spread over the first 0.7 of the order. At the end, they would keep one process busy while the
-    others are idle.
+    The waiting files are spread over the first 0.7 of the order, and the longest begin. At the end, they would keep one
+    process busy while the others are idle.
     """
-    files = list(dict.fromkeys(item.path for item in items))
+    files = sorted(dict.fromkeys(item.path for item in items), key=lambda file: file.name not in _LONG)
     kinds: tuple[list[Path], list[Path]] = ([], [])
     for file in files:
         kinds[file.relative_to(_FOLDER).parts[0] not in _WAITING].append(file)

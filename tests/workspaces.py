@@ -16,11 +16,16 @@ async def new_workspace(stack: Stack) -> AsyncIterator[Stack]:
     try:
         yield mine
     finally:
-        async for run in Runs(mine.client).listed("Running", mine.workspace_id):
-            # A workflow that has just ended is listed for a moment more.
-            with suppress(Unavailable):
-                await Runs(mine.client).terminate(run, "the test is over")
+        await end_workflows(mine, mine.workspace_id)
         await mine.delete_workspace()
+
+
+async def end_workflows(stack: Stack, workspace_id: str) -> None:
+    """End what runs for a workspace."""
+    async for run in Runs(stack.client).listed("Running", workspace_id):
+        # A workflow that has just ended is listed for a moment more.
+        with suppress(Unavailable):
+            await Runs(stack.client).terminate(run, "the test is over")
 
 
 async def _in_new_workspace(stack: Stack) -> Stack:

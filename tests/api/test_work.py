@@ -25,6 +25,7 @@ from tests.api.bounds import Bounds, Operation, operations, repaired
 from tests.api.conftest import make_client, read_answer
 from tests.pieces import LONGEST_S, Pieces, measured_pieces
 from tests.stack import Stack
+from tests.workspaces import end_workflows
 
 MOST_S = 1.0
 """Seconds of one core that a request may take in all."""
@@ -104,6 +105,9 @@ async def loaded(app: Litestar, stack: Stack) -> AsyncIterator[Loaded]:
         full = Loaded(api, bystander, accounts, {})
         await _fill(full, stack, workspace_id)
         yield full
+    # Ten thousand posts would slow down every other test of this process.
+    await end_workflows(stack, workspace_id)
+    await stack.database.rows("DELETE FROM posts WHERE workspace_id = $1", workspace_id)
 
 
 async def _fill(loaded: Loaded, stack: Stack, workspace_id: str) -> None:

@@ -221,7 +221,7 @@ async def steps(rig: Rig, form: Form, gateway: Gateway) -> tuple[str, PlatformEr
 def sample(form: Form, thorough: bool) -> Iterator[tuple[str, int]]:
     """Return cells, so that the forms of a platform have different ones."""
     first = FORMS.index(form)
-    return itertools.islice(itertools.cycle(CELLS), 37 * first, 37 * first + len(CELLS) * 2, 61 if thorough else 401)
+    return itertools.islice(itertools.cycle(CELLS), 37 * first, 37 * first + len(CELLS) * 2, 211 if thorough else 401)
 
 
 @pytest.mark.usefixtures("quick")
