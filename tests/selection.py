@@ -11,7 +11,7 @@ from tests.changed import choice
 _FOLDER = Path(__file__).parent
 _WAITING = frozenset({"cli", "docs", "reconcile", "runtime", "workflows"})
 _LONG = frozenset({"test_gateways.py", "test_costs_of_answers.py", "test_document.py", "test_calendar_page.py"})
-"""Files that compute for minutes: the first of their kind, so that none of them is the last of all."""
+"""Files that compute for minutes: they come first, so that a run does not end with one of them."""
 _OVER_AFTER = 0.7
 
 
