@@ -278,7 +278,7 @@ async def check_published(output: str, stack: Stack, text: str) -> None:
 
 
 async def test_openapi_python_client(described: Path, environment: dict[str, str], stack: Stack) -> None:
-    # As docs/api-notes.md says.
+    # As docs/clients.md says.
     (described / "client.yml").write_text(_CLIENT_YML)
     await uvx(
         described,
@@ -313,7 +313,7 @@ async def test_datamodel_code_generator(described: Path, environment: dict[str, 
 async def test_openapi_generator(described: Path, environment: dict[str, str], stack: Stack) -> None:
     if shutil.which("java") is None:
         pytest.skip("Java is not installed, which runs the generator")
-    # As docs/api-notes.md says.
+    # As docs/clients.md says.
     paths = {name: part for name, part in document().items() if name != "webhooks"}
     (described / "paths.json").write_text(json.dumps(paths))
     warnings = await uvx(
