@@ -13,7 +13,7 @@ from domain.post import HoldReason, TargetStatus
 from store.apps import app_is_accepted
 from store.audit import add_unless_recorded
 from store.due import Due
-from store.models import WAITING, Account, LatePost, Post, Target
+from store.models import Account, LatePost, Post, Target
 
 # A literal: the planner must see that the partial index has these targets.
 HAS_NOT_BEGUN = text("targets.status = 'pending' AND targets.begun_at IS NULL")
@@ -163,9 +163,12 @@ async def claim_released_posts(
     return posts
 
 
-# A literal: the planner must see that the partial index has these targets.
-IS_WAITING = text("(" + WAITING.replace("status", "targets.status").replace("next_", "targets.next_") + ")")
-DUE_TARGETS = Due("targets", str(IS_WAITING))
+DUE_TARGETS = Due(
+    "targets",
+    "(targets.status IN ('held', 'unconfirmed')"
+    " OR (targets.status = 'publishing' AND targets.next_attempt_at IS NOT NULL))",
+)
+IS_WAITING = text(DUE_TARGETS.sql())
 
 
 @dataclass(frozen=True, slots=True)

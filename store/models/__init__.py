@@ -1,4 +1,4 @@
-"""The tables."""
+"""The tables: their columns, keys and defaults. Indexes and checks are only in their SQL (`store/functions`)."""
 
 from store.models.accounts import (
     Account,
@@ -15,7 +15,6 @@ from store.models.accounts import (
 )
 from store.models.base import Base, Id
 from store.models.campaigns import (
-    QUEUE_NAME,
     Campaign,
     Gate,
     Import,
@@ -33,19 +32,15 @@ from store.models.events import (
     Deletion,
     Delivery,
     DeliveryAttempt,
-    DeliveryProgress,
     Event,
     HandoverKey,
-    Lease,
     Listener,
     Restore,
-    SchemaState,
-    ServiceState,
     StorageMarker,
     Webhook,
     ZoneCheck,
 )
-from store.models.posts import EXTERNAL_ID, WAITING, LatePost, Post, PostTag, Target
+from store.models.posts import LatePost, Post, PostTag, Target
 from store.models.records import (
     AccountEvent,
     Attempt,
@@ -62,9 +57,6 @@ from store.models.records import (
 )
 
 __all__ = [
-    "EXTERNAL_ID",
-    "QUEUE_NAME",
-    "WAITING",
     "Account",
     "AccountEvent",
     "ApiKey",
@@ -81,7 +73,6 @@ __all__ = [
     "Deletion",
     "Delivery",
     "DeliveryAttempt",
-    "DeliveryProgress",
     "Event",
     "Gate",
     "HandoverKey",
@@ -92,7 +83,6 @@ __all__ = [
     "ImportedPost",
     "ImportedRow",
     "LatePost",
-    "Lease",
     "Listener",
     "MediaCheck",
     "OccurrenceEntry",
@@ -109,9 +99,7 @@ __all__ = [
     "RequestLimit",
     "Restore",
     "Revision",
-    "SchemaState",
     "Series",
-    "ServiceState",
     "StorageMarker",
     "Target",
     "Thumbnail",

@@ -6,7 +6,7 @@ from typing import Any
 from sqlalchemy import ForeignKey, LargeBinary, text
 from sqlalchemy.orm import Mapped, mapped_column
 
-from store.models.base import Base, Id, WorkspaceRow, index
+from store.models.base import Base, Id, WorkspaceRow
 
 
 class CalendarView(WorkspaceRow):
@@ -16,7 +16,7 @@ class CalendarView(WorkspaceRow):
 
     sha256: Mapped[bytes] = mapped_column(LargeBinary, primary_key=True)
     """The SHA-256 of the token; the token itself was shown once."""
-    id: Mapped[str] = mapped_column(Id, unique=True)
+    id: Mapped[str] = mapped_column(Id)
     """The view's name in lists and logs; it does not authenticate."""
     workspace_id: Mapped[str] = mapped_column(Id, ForeignKey("workspaces.id", ondelete="CASCADE"))
     name: Mapped[str | None]
@@ -32,8 +32,6 @@ class CalendarView(WorkspaceRow):
     last_used_at: Mapped[datetime | None]
     """The last use, up to a minute behind, as of API keys."""
 
-    __table_args__ = (index("calendar_views_of_workspace", "workspace_id", "id"),)
-
 
 class RequestLimit(Base):
     """The used part of a limit. After a crash of PostgreSQL the table is empty, and every limit is unused."""
@@ -45,8 +43,6 @@ class RequestLimit(Base):
     full_at: Mapped[datetime]
     """When the whole limit may be used again."""
 
-    __table_args__ = ({"prefixes": ["UNLOGGED"], "postgresql_with": {"fillfactor": 50}},)
-
 
 class Workspace(Base):
     """A customer: owns keys, accounts and posts."""
@@ -54,7 +50,7 @@ class Workspace(Base):
     __tablename__ = "workspaces"
 
     id: Mapped[str] = mapped_column(Id, primary_key=True)
-    name: Mapped[str] = mapped_column(unique=True)
+    name: Mapped[str]
     created_at: Mapped[datetime] = mapped_column(server_default=text("now()"))
     page_name: Mapped[str | None]
     """The name that people see who connect an account; null: `name`."""
@@ -72,11 +68,11 @@ class ApiKey(WorkspaceRow):
     __tablename__ = "api_keys"
 
     sha256: Mapped[bytes] = mapped_column(LargeBinary, primary_key=True)
-    id: Mapped[str] = mapped_column(Id, unique=True)
+    id: Mapped[str] = mapped_column(Id)
     """The key's name in lists and logs; it does not authenticate."""
     prefix: Mapped[str]
     """The key's first characters, by which its owner recognizes it."""
-    workspace_id: Mapped[str] = mapped_column(Id, ForeignKey("workspaces.id", ondelete="CASCADE"), index=True)
+    workspace_id: Mapped[str] = mapped_column(Id, ForeignKey("workspaces.id", ondelete="CASCADE"))
     name: Mapped[str]
     created_at: Mapped[datetime] = mapped_column(server_default=text("now()"))
     last_used_at: Mapped[datetime | None]
@@ -164,14 +160,6 @@ class Account(_AccountColumns):
     """A connected account of a platform; its credentials are encrypted (see `store.secrets.vault`)."""
 
     __tablename__ = "accounts"
-    __table_args__ = (
-        index("accounts_of_person", "platform", "user_id"),
-        index("accounts_of_app", "app_id", where="app_id <> ''"),
-        index("accounts_to_renew", "renew_at", where="renew_at IS NOT NULL"),
-        index("accounts_to_recheck", "recheck_at", where="refused_at IS NOT NULL"),
-        index("accounts_by_key", "substring(credentials FROM 1 FOR 8)"),
-        index("accounts_expiring", "refresh_expires_at", "platform", where="refused_at IS NULL"),
-    )
 
     credentials: Mapped[bytes] = mapped_column(LargeBinary)
 
@@ -228,10 +216,9 @@ class PendingConnection(WorkspaceRow):
     """An account that is being connected. Deleted a day after it has ended."""
 
     __tablename__ = "pending_connections"
-    __table_args__ = (index("pending_connections_by_workspace", "workspace_id", "created_at"),)
 
     platform: Mapped[str]
-    state_hash: Mapped[bytes | None] = mapped_column(LargeBinary, unique=True)
+    state_hash: Mapped[bytes | None] = mapped_column(LargeBinary)
     """SHA-256 of the state, which is not stored; null if the account is connected by credentials."""
     redirect_url: Mapped[str | None]
     """The address to which the platform redirects the person; null if no platform does."""
@@ -270,7 +257,7 @@ class PendingConnection(WorkspaceRow):
     selection_result: Mapped[dict[str, Any] | None]
     """The result of connecting them: accounts or a refusal."""
     created_at: Mapped[datetime] = mapped_column(server_default=text("now()"))
-    expires_at: Mapped[datetime] = mapped_column(index=True)
+    expires_at: Mapped[datetime]
 
     @property
     def is_hosted(self) -> bool:
@@ -285,7 +272,6 @@ class PendingRevocation(WorkspaceRow):
     """
 
     __tablename__ = "pending_revocations"
-    __table_args__ = (index("pending_revocations_of_account", "workspace_id", "account_id"),)
 
     platform: Mapped[str]
     account_id: Mapped[str | None] = mapped_column(Id)
@@ -301,7 +287,7 @@ class PendingRevocation(WorkspaceRow):
     grant_subject: Mapped[str | None]
     """As in `Account.grant_subject`."""
     attempts: Mapped[int] = mapped_column(server_default=text("0"))
-    next_at: Mapped[datetime] = mapped_column(index=True)
+    next_at: Mapped[datetime]
     """When the platform is asked next."""
     given_up_after: Mapped[datetime]
     """Until when a platform that does not answer is asked again."""
@@ -318,6 +304,4 @@ class ChoiceList(WorkspaceRow):
     """The value of the setting that the values depend on; empty if there is none."""
     result: Mapped[dict[str, Any]] = mapped_column(server_default=text("'{}'::jsonb"))
     """The values, or the platform's error; empty until a worker has asked the platform."""
-    asked_at: Mapped[datetime] = mapped_column(server_default=text("now()"), index=True)
-
-    __table_args__ = (index("choice_lists_of_workspace", "workspace_id", "asked_at"),)
+    asked_at: Mapped[datetime] = mapped_column(server_default=text("now()"))

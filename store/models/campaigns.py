@@ -7,7 +7,7 @@ from sqlalchemy import ForeignKey, LargeBinary, text
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB, TSTZMULTIRANGE
 from sqlalchemy.orm import Mapped, mapped_column
 
-from store.models.base import Base, Id, WorkspaceRow, index
+from store.models.base import Base, Id, WorkspaceRow
 
 
 class Gate(Base):
@@ -50,15 +50,6 @@ class Pause(WorkspaceRow):
     result: Mapped[dict[str, Any] | None] = mapped_column(JSONB(none_as_null=True))
     """What its end did with the posts that were missed."""
 
-    __table_args__ = (
-        index("pauses_under_way", "workspace_id", "kind", "gate_id", unique=True, where="ended_at IS NULL"),
-        index("pauses_of_workspace", "workspace_id", "id DESC"),
-    )
-
-
-QUEUE_NAME = "queues_by_name"
-"""The index that lets a workspace have one queue of a name."""
-
 
 class Queue(WorkspaceRow):
     """A queue of a workspace. A transaction that gives one of its slots to a post locks the row first.
@@ -78,8 +69,6 @@ class Queue(WorkspaceRow):
     created_at: Mapped[datetime]
     updated_at: Mapped[datetime]
 
-    __table_args__ = (index(QUEUE_NAME, "workspace_id", "name", unique=True),)
-
 
 class QueueAccount(Base):
     """An account of a queue. An account is in one queue at most."""
@@ -92,8 +81,6 @@ class QueueAccount(Base):
     queue_id: Mapped[str] = mapped_column(Id, ForeignKey("queues.id", ondelete="CASCADE"))
     position: Mapped[int]
     """Its place among the accounts of the queue."""
-
-    __table_args__ = (index("queue_accounts_of_queue", "queue_id", "position"),)
 
 
 class Series(WorkspaceRow):
@@ -131,12 +118,6 @@ class Series(WorkspaceRow):
     created_at: Mapped[datetime]
     updated_at: Mapped[datetime]
 
-    __table_args__ = (
-        index("series_of_workspace", "workspace_id", "id DESC"),
-        index("series_to_plan", "plan_at", "id"),
-        index("series_behind", "behind_since", where="behind_since IS NOT NULL"),
-    )
-
 
 class OccurrenceEntry(Base):
     """An entry of the ledger: an occurrence that got a post. It outlives the post, so that none is made twice."""
@@ -160,9 +141,6 @@ class OccurrenceEntry(Base):
     """The digest of what the series wrote: a post with another content was changed alone."""
     made_at: Mapped[datetime]
 
-    # The wall times of all series sort by time, so old entries are found without reading the others.
-    __table_args__ = (index("occurrences_by_time", "occurrence"),)
-
 
 class Import(WorkspaceRow):
     """An import that was carried out, with the result of each row; deleted after 30 days."""
@@ -178,8 +156,6 @@ class Import(WorkspaceRow):
     """Warnings about its posts together, as the answer has them."""
     results: Mapped[list[dict[str, Any]]]
     """The outcome of each row, in their order, as the answer has it."""
-
-    __table_args__ = (index("imports_of_workspace", "workspace_id", "id DESC"),)
 
 
 class ImportedRow(Base):
@@ -201,8 +177,6 @@ class ImportedRow(Base):
     deleted_at: Mapped[datetime | None]
     """When the post was deleted, which a trigger writes (`note_deleted_post_v1`)."""
 
-    __table_args__ = (index("imported_rows_deleted", "deleted_at", where="deleted_at IS NOT NULL"),)
-
 
 class ImportedPost(Base):
     """A post that an import has created or changed, and what undoes that; deleted with either of them."""
@@ -215,8 +189,6 @@ class ImportedPost(Base):
     """Digests of the cells that the import wrote into the post; all of them if it created the post."""
     before: Mapped[dict[str, Any] | None]
     """The values that it replaced; null if it created the post."""
-
-    __table_args__ = (index("imports_of_post", "post_id"),)
 
 
 class Campaign(WorkspaceRow):
@@ -256,13 +228,6 @@ class Campaign(WorkspaceRow):
     created_at: Mapped[datetime]
     updated_at: Mapped[datetime]
 
-    __table_args__ = (
-        index("campaigns_of_workspace", "workspace_id", "id DESC"),
-        index("campaigns_to_end", "ends_at", where="status <> 'ended'"),
-        index("campaigns_to_complete", "id", where="status = 'ended' AND completed_at IS NULL"),
-        index("campaigns_undelivered", "id", where="delivered_version < version"),
-    )
-
 
 class Operation(WorkspaceRow):
     """An operation on many posts, its author and its result: an audit trail."""
@@ -281,9 +246,3 @@ class Operation(WorkspaceRow):
     actor_id: Mapped[str | None] = mapped_column(Id)
     result: Mapped[dict[str, Any]]
     """What it did, in counts and ids."""
-
-    __table_args__ = (
-        index("operations_of_campaign", "campaign_id", "id", where="campaign_id IS NOT NULL"),
-        index("operations_of_series", "series_id", "id", where="series_id IS NOT NULL"),
-        index("operations_by_age", "at"),
-    )

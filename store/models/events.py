@@ -3,13 +3,13 @@
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import JSON, BigInteger, CheckConstraint, ForeignKey, Identity, LargeBinary, text
+from sqlalchemy import JSON, BigInteger, ForeignKey, Identity, LargeBinary, text
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 from sqlalchemy.types import UserDefinedType
 
 from domain.webhooks import WebhookStatus
-from store.models.base import Base, Id, WorkspaceRow, index
+from store.models.base import Base, Id, WorkspaceRow
 
 
 class Xid8(UserDefinedType[int]):
@@ -65,12 +65,6 @@ class Event(Base):
     data: Mapped[dict[str, Any]] = mapped_column(JSON)
     """Ids and states, in the order in which clients read them; no content."""
 
-    __table_args__ = (
-        index("events_feed", "workspace_id", "xid", "seq"),
-        # By them each end is written once (emit_ends_v1).
-        index("events_of_ends", "workspace_id", "type", where="type IN ('account.expiring', 'api_key.expiring')"),
-    )
-
 
 class HandoverKey(Base):
     """A pair of keys: with the public one the API seals secrets that only workers may read (store.secrets.handover)."""
@@ -118,8 +112,6 @@ class Webhook(WorkspaceRow):
     """When one event is sent next, to find out whether the endpoint works again; null while nothing is held back."""
     created_at: Mapped[datetime] = mapped_column(server_default=text("now()"))
 
-    __table_args__ = (index("webhooks_of_workspace", "workspace_id", "id"),)
-
     @property
     def status(self) -> WebhookStatus:
         """Return its status, as clients read it."""
@@ -151,11 +143,6 @@ class Delivery(Base):
     claimed_until: Mapped[datetime | None]
     """Until when a worker sends it; if past, that worker ended before it wrote the result."""
 
-    __table_args__ = (
-        index("deliveries_by_id", "id", unique=True),
-        index("deliveries_waiting", "webhook_id", "next_at", where="state = 'waiting'"),
-    )
-
 
 class DeliveryProgress(Base):
     """The events whose deliveries are made: all of transactions before `low`. One row."""
@@ -166,8 +153,6 @@ class DeliveryProgress(Base):
     low: Mapped[int] = mapped_column(Xid8)
     at: Mapped[datetime] = mapped_column(server_default=text("clock_timestamp()"))
     """When it was written last."""
-
-    __table_args__ = (CheckConstraint('"only"', name="delivery_progress_has_one_row"),)
 
 
 class DeliveryAttempt(Base):
@@ -185,8 +170,6 @@ class DeliveryAttempt(Base):
     """Why it counts as failed; null if it is delivered."""
     response: Mapped[str | None]
     """The beginning of the answer's body."""
-
-    __table_args__ = (index("attempts_of_delivery", "delivery_id", "id"),)
 
 
 class SchemaState(Base):
@@ -256,8 +239,6 @@ class BulkTurn(Base):
     only: Mapped[bool] = mapped_column(primary_key=True, server_default=text("true"))
     at: Mapped[datetime]
 
-    __table_args__ = (CheckConstraint('"only"', name="bulk_turn_has_one_row"),)
-
 
 class Installation(Base):
     """The id by which a database and a namespace of Temporal know that they belong together. One row.
@@ -269,8 +250,6 @@ class Installation(Base):
 
     only: Mapped[bool] = mapped_column(primary_key=True, server_default=text("true"))
     id: Mapped[str] = mapped_column(Id)
-
-    __table_args__ = (CheckConstraint('"only"', name="installation_has_one_row"),)
 
 
 class TrustedServer(Base):
@@ -285,8 +264,6 @@ class TrustedServer(Base):
     identity: Mapped[str | None]
     timeline: Mapped[str | None]
 
-    __table_args__ = (CheckConstraint('"only"', name="trusted_server_has_one_row"),)
-
 
 class StorageMarker(Base):
     """The object by which processes recognize the store of uploads (reconcile.storage). One row."""
@@ -295,8 +272,6 @@ class StorageMarker(Base):
 
     only: Mapped[bool] = mapped_column(primary_key=True, server_default=text("true"))
     key: Mapped[str]
-
-    __table_args__ = (CheckConstraint('"only"', name="storage_markers_has_one_row"),)
 
 
 class Lease(Base):
@@ -311,8 +286,6 @@ class Lease(Base):
     holder: Mapped[str]
     """The process, which only itself must recognize."""
     until: Mapped[datetime]
-
-    __table_args__ = ({"prefixes": ["UNLOGGED"], "postgresql_with": {"fillfactor": 50}},)
 
 
 class ServiceState(Base):

@@ -9,15 +9,7 @@ from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from domain.ownership import undelivered_since
 from domain.post import PostStatus, TargetState, TargetStatus, is_moving
-from store.models.base import Base, Id, WorkspaceRow, index
-
-WAITING = "status IN ('held', 'unconfirmed') OR (status = 'publishing' AND next_attempt_at IS NOT NULL)"
-"""Targets that are due and wait for something other than a worker (see domain.plan)."""
-
-EXTERNAL_ID = "posts_by_external_id"
-"""The index that lets a workspace have one post of an external id."""
-POST_SLOT = "posts_by_slot"
-"""The index that lets one post have a slot of a queue."""
+from store.models.base import Base, Id, WorkspaceRow
 
 
 class Post(WorkspaceRow):
@@ -25,7 +17,7 @@ class Post(WorkspaceRow):
 
     __tablename__ = "posts"
 
-    workflow_id: Mapped[str] = mapped_column(Id, unique=True)
+    workflow_id: Mapped[str] = mapped_column(Id)
     status: Mapped[str]
     content: Mapped[str | None]
     media_items: Mapped[list[dict[str, Any]]]
@@ -70,7 +62,7 @@ class Post(WorkspaceRow):
     series_id: Mapped[str | None] = mapped_column(Id)
     """The series of which it is an occurrence, with `occurrence`."""
     occurrence: Mapped[str | None]
-    """The wall time that the rule of its series gave it, whatever its time is now."""
+    """The wall time that the rule of its series gave it, whatever its time is now. An index lets it have one post."""
     queue_id: Mapped[str | None] = mapped_column(Id)
     """The queue whose slot it has, with `scheduled_wall`. A trigger removes it when the post gets another time."""
     created_by: Mapped[str | None] = mapped_column(Id)
@@ -103,75 +95,6 @@ class Post(WorkspaceRow):
         lazy="raise",
         cascade="all, delete-orphan",
         passive_deletes=True,
-    )
-
-    __table_args__ = (
-        # Lists compare two times in an index's entries (store.posts.list_queries), so each index of a list has them
-        # all: an id begins with the time of creation. The sizes are summed for each workspace
-        # (store.posts.queries.count_kept).
-        index("posts_list", "workspace_id", "id DESC", include=["answer_bytes", "scheduled_for", "updated_at"]),
-        index(EXTERNAL_ID, "workspace_id", "external_id", unique=True, where="external_id IS NOT NULL"),
-        # One post for an occurrence: whatever fails, no second one can be made.
-        index("posts_of_series", "series_id", "occurrence", unique=True, where="series_id IS NOT NULL"),
-        index("posts_list_by_status", "workspace_id", "status", "id DESC", include=["scheduled_for", "updated_at"]),
-        index(
-            "posts_list_by_schedule",
-            "workspace_id",
-            "status",
-            "scheduled_for",
-            "id",
-            include=["updated_at"],
-            where="scheduled_for IS NOT NULL",
-        ),
-        index("posts_list_by_change", "workspace_id", "status", "updated_at", "id", include=["scheduled_for"]),
-        index(
-            "posts_at_once",
-            "workspace_id",
-            "due_at",
-            "id",
-            include=["status"],
-            where="scheduled_for IS NULL AND due_at IS NOT NULL",
-        ),
-        # Open posts first: their delivery must not wait for those of settled ones.
-        index(
-            "posts_undelivered",
-            "(status IN ('scheduled', 'publishing')) DESC",
-            "due_at",
-            "id",
-            where="delivered_version < version"
-            " AND (status IN ('scheduled', 'publishing') OR next_delivery_at IS NOT NULL)",
-        ),
-        index("posts_of_campaign", "campaign_id", "status", "due_at", "id", where="campaign_id IS NOT NULL"),
-        index(
-            "posts_list_by_campaign",
-            "workspace_id",
-            "campaign_id",
-            "id DESC",
-            include=["scheduled_for", "updated_at"],
-            where="campaign_id IS NOT NULL",
-        ),
-        index(
-            POST_SLOT,
-            "queue_id",
-            "scheduled_wall",
-            unique=True,
-            include=["scheduled_for"],
-            where="queue_id IS NOT NULL",
-        ),
-        index("posts_after", "after_post_id", "id", where="after_post_id IS NOT NULL"),
-        index("posts_open", "due_at", "id", where="status IN ('scheduled', 'publishing')"),
-        index(
-            "posts_wall_times",
-            "scheduled_for",
-            "id",
-            where="scheduled_wall IS NOT NULL AND status IN ('draft', 'scheduled')",
-        ),
-        index(
-            "posts_wall_changes",
-            "updated_at",
-            "id",
-            where="scheduled_wall IS NOT NULL AND status IN ('draft', 'scheduled')",
-        ),
     )
 
 
@@ -225,26 +148,6 @@ class Target(Base):
 
     post: Mapped[Post] = relationship(back_populates="targets", lazy="raise")
 
-    __table_args__ = (
-        index("targets_of_post", "post_id", "position"),
-        index("targets_list_by_platform", "workspace_id", "platform", "post_id DESC"),
-        index("targets_list_by_account", "workspace_id", "account_id", "post_id DESC"),
-        index("targets_list_by_status", "workspace_id", "status", "post_id", where="status IN ('held', 'unconfirmed')"),
-        index("targets_public", "platform_post_id", where="platform_post_id IS NOT NULL"),
-        index("targets_held", "workspace_id", "account_id", where="status = 'held'"),
-        index("targets_paused", "workspace_id", "post_id", where="hold_reason = 'paused'"),
-        index("targets_waiting", "platform", where=WAITING),
-        index("targets_moving", "workspace_id", "account_id", where="status IN ('publishing', 'unconfirmed')"),
-        index("targets_published", "workspace_id", "account_id", "published_at", where="platform_post_id IS NOT NULL"),
-        index("targets_unchecked", "due_at", where="status = 'pending' AND begun_at IS NULL AND preflight_at IS NULL"),
-        index(
-            "targets_checked",
-            "preflight_at",
-            where="status = 'pending' AND begun_at IS NULL AND preflight_at IS NOT NULL",
-        ),
-        index("targets_not_begun", "due_at", where="status = 'pending' AND begun_at IS NULL"),
-    )
-
 
 class PostTag(Base):
     """A tag of a post, so that lists by tag are read in their order. A trigger on `posts` writes it."""
@@ -267,8 +170,3 @@ class LatePost(Base):
     found_at: Mapped[datetime]
     ended_at: Mapped[datetime | None]
     """When it was found that no target of it waits any more."""
-
-    __table_args__ = (
-        index("late_posts_open", "post_id", where="ended_at IS NULL"),
-        index("late_posts_ended", "ended_at", where="ended_at IS NOT NULL"),
-    )

@@ -7,7 +7,7 @@ from sqlalchemy import BigInteger, ForeignKey, Identity, LargeBinary, SmallInteg
 from sqlalchemy.orm import Mapped, mapped_column
 
 from domain.uploads import UploadState
-from store.models.base import Base, Id, WorkspaceRow, index
+from store.models.base import Base, Id, WorkspaceRow
 
 
 class RateLimitBucket(Base):
@@ -54,18 +54,13 @@ class RateLimitSlot(Base):
     at: Mapped[datetime]
     taken: Mapped[bool]
 
-    __table_args__ = (
-        index("rate_limit_slots_of_target", "target_id", "step", "last_attempt_id", unique=True),
-        index("rate_limit_slots_of_account", "platform", "server", "account_id", "step", "at"),
-    )
-
 
 class Upload(WorkspaceRow):
     """A file of a workspace. Its bytes are in the storage."""
 
     __tablename__ = "uploads"
 
-    token: Mapped[str] = mapped_column(Id, unique=True)
+    token: Mapped[str] = mapped_column(Id)
     """The part of its public address that cannot be guessed."""
     key: Mapped[str]
     """The name of its bytes in the storage. Each claim has a new one, so that no writer touches another's bytes."""
@@ -111,12 +106,6 @@ class Upload(WorkspaceRow):
     error: Mapped[str | None]
     """The same as a sentence for its owner."""
 
-    __table_args__ = (
-        index("uploads_of_workspace", "workspace_id", "id", include=["state", "reserved"]),
-        index("uploads_to_expire", "expires_at", where="expires_at IS NOT NULL"),
-        index("uploads_to_fetch", "fetch_at", where="fetch_at IS NOT NULL"),
-    )
-
     def state_at(self, now: datetime) -> UploadState:
         """Return its state: a claim that has ended counts no more."""
         state = UploadState(self.state)
@@ -133,7 +122,7 @@ class Thumbnail(Base):
     upload_id: Mapped[str] = mapped_column(Id, ForeignKey("uploads.id", ondelete="CASCADE"), primary_key=True)
     workspace_id: Mapped[str] = mapped_column(Id)
     """The upload's; workers take the workspaces in turn by it."""
-    token: Mapped[str] = mapped_column(Id, unique=True)
+    token: Mapped[str] = mapped_column(Id)
     """The part of its address that cannot be guessed. It does not tell the address of the whole file."""
     content: Mapped[bytes | None] = mapped_column(LargeBinary)
     """A JPEG; null while it is to be made, and if it cannot be made."""
@@ -143,11 +132,6 @@ class Thumbnail(Base):
     """How often a worker has begun to make it."""
     error_code: Mapped[str | None]
     """Why it was given up."""
-
-    __table_args__ = (
-        index("thumbnails_due", "due_at", where="due_at IS NOT NULL"),
-        index("thumbnails_of_workspace_due", "workspace_id", "due_at", where="due_at IS NOT NULL"),
-    )
 
 
 class UploadUse(Base):
@@ -160,8 +144,6 @@ class UploadUse(Base):
     target_id: Mapped[str] = mapped_column(Id, primary_key=True)
     """The target whose fields name it; empty for the post's own. No foreign key: a trigger deletes it."""
 
-    __table_args__ = (index("uses_of_post", "post_id", "target_id"),)
-
 
 class HostedFile(Base):
     """A file for a platform that fetches files itself; every client with its token may read it."""
@@ -169,10 +151,10 @@ class HostedFile(Base):
     __tablename__ = "media_files"
 
     token: Mapped[str] = mapped_column(Id, primary_key=True)
-    workspace_id: Mapped[str] = mapped_column(Id, ForeignKey("workspaces.id", ondelete="CASCADE"), index=True)
+    workspace_id: Mapped[str] = mapped_column(Id, ForeignKey("workspaces.id", ondelete="CASCADE"))
     content_type: Mapped[str]
     content: Mapped[bytes] = mapped_column(LargeBinary)
-    expires_at: Mapped[datetime] = mapped_column(index=True)
+    expires_at: Mapped[datetime]
 
 
 class MediaCheck(Base):
@@ -181,12 +163,12 @@ class MediaCheck(Base):
     __tablename__ = "media_checks"
 
     id: Mapped[str] = mapped_column(Id, primary_key=True)
-    workspace_id: Mapped[str] = mapped_column(Id, ForeignKey("workspaces.id", ondelete="CASCADE"), index=True)
+    workspace_id: Mapped[str] = mapped_column(Id, ForeignKey("workspaces.id", ondelete="CASCADE"))
     content: Mapped[dict[str, Any]]
     """A domain.content.PostContent."""
     findings: Mapped[dict[str, Any]]
     """The errors of the files of each target, by its position. A target without an entry was not checked."""
-    expires_at: Mapped[datetime] = mapped_column(index=True)
+    expires_at: Mapped[datetime]
 
 
 class Attempt(Base):
@@ -219,8 +201,6 @@ class Attempt(Base):
     Null if the row does not say so: it was written by an older process, or is the attempt of another step.
     """
 
-    __table_args__ = (index("attempts_of_target", "target_id", "id"),)
-
 
 class AuditEvent(Base):
     """An entry of the audit trail: who did what to a post. Outlives the post (`store.audit`)."""
@@ -243,12 +223,6 @@ class AuditEvent(Base):
     details: Mapped[dict[str, Any]] = mapped_column(server_default=text("'{}'::jsonb"))
     """Details by the names of domain.audit, bounded and without content or secrets."""
 
-    __table_args__ = (
-        index("audit_events_of_post", "post_id", "at", "id"),
-        index("audit_events_of_workspace", "workspace_id", "id"),
-        index("audit_events_deletions", "workspace_id", "id", where="action = 'deleted'"),
-    )
-
 
 class AccountEvent(Base):
     """A line of the audit trail of accounts: who connected or removed one. Outlives the account."""
@@ -269,8 +243,6 @@ class AccountEvent(Base):
     details: Mapped[dict[str, Any]] = mapped_column(server_default=text("'{}'::jsonb"))
     """The account's name at the platform, and the state of its access there; no secrets."""
 
-    __table_args__ = (index("account_events_of_account", "workspace_id", "account_id", "id"),)
-
 
 class Revision(Base):
     """An edit that the API passes to a post's workflow by id, because no content may be in a payload."""
@@ -278,7 +250,7 @@ class Revision(Base):
     __tablename__ = "revisions"
 
     id: Mapped[str] = mapped_column(Id, primary_key=True)
-    post_id: Mapped[str] = mapped_column(Id, ForeignKey("posts.id", ondelete="CASCADE"), index=True)
+    post_id: Mapped[str] = mapped_column(Id, ForeignKey("posts.id", ondelete="CASCADE"))
     body: Mapped[dict[str, Any]]
     state: Mapped[str]
     """waiting, applied or refused."""
@@ -286,8 +258,6 @@ class Revision(Base):
     error: Mapped[str | None]
     error_code: Mapped[str | None]
     param: Mapped[str | None]
-
-    __table_args__ = (index("revisions_waiting", "post_id", where="state = 'waiting'"),)
 
 
 class IdempotencyKey(Base):
@@ -312,7 +282,5 @@ class IdempotencyKey(Base):
     """Infinite for an operation: its key expires when the operation is deleted."""
     response_status: Mapped[int | None]
     response_body: Mapped[bytes | None] = mapped_column(LargeBinary)
-    check_at: Mapped[datetime] = mapped_column(server_default=text("now() + interval '24 hours'"), index=True)
+    check_at: Mapped[datetime] = mapped_column(server_default=text("now() + interval '24 hours'"))
     """When it is checked next whether the response, or the whole row, can be deleted."""
-
-    __table_args__ = (index("idempotency_keys_of_operations", "post_id", where="expires_at = 'infinity'"),)

@@ -13,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from domain.ids import workflow_id
 from store.database import Database, Pool, row_within
-from store.models import EXTERNAL_ID, Campaign, ConnectedAccount, Post, Target
+from store.models import Campaign, ConnectedAccount, Post, Target
 from store.posts.contents import NewPost
 from store.posts.idempotency import LIFETIME, KeyedRequest
 from store.rows import Reader, argument, columns, written
@@ -34,6 +34,8 @@ _READ = written(_POST)
 
 _POST_COLUMNS, _TARGET_COLUMNS = columns(Post), columns(Target)
 
+_EXTERNAL_ID = "posts_by_external_id"
+"""The index that lets a workspace have one post of an external id."""
 _CAMPAIGN = "campaign_of_post"
 """The name of the constraint by which `create_post_v1` refuses a post without its campaign."""
 _CREATE = "SELECT create_post_v1($1, $2, $3, $4, $5, $6, $7, $8)"
@@ -77,7 +79,7 @@ async def create_post(
             *(key, digest, now, now + LIFETIME, *(response or (None, None))),
         )
     except asyncpg.UniqueViolationError as error:
-        if error.constraint_name == EXTERNAL_ID:
+        if error.constraint_name == _EXTERNAL_ID:
             raise ExternalIdTakenError from error
         raise
     except asyncpg.ForeignKeyViolationError as error:
@@ -128,7 +130,7 @@ async def create_posts(session: AsyncSession, posts: Sequence[NewPost]) -> None:
             await insert_rows(session, "posts", [post.columns for post in batch], next_delivery_at=_NEXT_DELIVERY)
         except IntegrityError as error:
             cause = error.orig.__cause__ if error.orig else None
-            if isinstance(cause, asyncpg.UniqueViolationError) and cause.constraint_name == EXTERNAL_ID:
+            if isinstance(cause, asyncpg.UniqueViolationError) and cause.constraint_name == _EXTERNAL_ID:
                 raise ExternalIdTakenError from error
             raise
         await insert_rows(session, "targets", [target for post in batch for target in post.targets])

@@ -53,7 +53,7 @@ BEHIND, IN_TURN = Due("posts", IS_BEHIND), Due("posts", f"{IS_BEHIND} AND {WAITS
 
 
 def _claim(condition: str) -> TextClause:
-    """Return the statement that claims up to `most` posts that are behind, the soonest due first."""
+    """Return the statement that claims up to `most` posts that are behind: open ones first, the soonest due first."""
     return text(f"""
 UPDATE posts
 SET delivery_attempts = delivery_attempts + 1,

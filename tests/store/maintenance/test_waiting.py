@@ -9,8 +9,8 @@ from domain.ids import new_id
 from domain.plan import WaitsFor
 from domain.post import PostStatus
 from store.database import Database
-from store.maintenance.waiting import WaitingCount, count_waiting
-from store.models import WAITING, Target
+from store.maintenance.waiting import DUE_TARGETS, WaitingCount, count_waiting
+from store.models import Target
 from store.posts.contents import new_columns
 from store.posts.creating import create_post
 from store.workspaces.keys import create_workspace
@@ -55,5 +55,5 @@ async def test_waiting_targets_are_counted_by_platform_and_reason(database: Data
 async def test_counting_reads_only_the_index_of_waiting_targets(database: Database) -> None:
     async with database.transaction() as session:
         await session.execute(text("SET LOCAL enable_seqscan = off"))
-        plan = await session.execute(text(f"EXPLAIN SELECT count(*) FROM targets WHERE {WAITING}"))
+        plan = await session.execute(text(f"EXPLAIN SELECT count(*) FROM targets WHERE {DUE_TARGETS.sql()}"))
         assert any("targets_waiting" in line for (line,) in plan)
