@@ -246,12 +246,7 @@ def main() -> None:
     parser.add_argument("--together", type=int, default=_TOGETHER, help="posts in flight together")
     parser.add_argument("--stacks", type=int, default=0, help="stacks side by side; 3, or 4 if --short")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the outcome of every post")
-    parser.add_argument(
-        "--markdown",
-        type=Path,
-        metavar="FILE",
-        help=f"write the tables as Markdown; into FILE between {report.BEGIN} and {report.END}, where it has these",
-    )
+    parser.add_argument("--markdown", type=Path, metavar="FILE", help="write the tables as a page")
     arguments = parser.parse_args()
     platforms = [name for name in arguments.platforms.split(",") if name]
     if unknown := set(platforms) - set(PLATFORMS):
@@ -275,9 +270,8 @@ def main() -> None:
     if arguments.json:
         arguments.json.write_text(json.dumps(report.rows(posts), indent=1))
     if arguments.markdown:
-        written = report.markdown(posts, disagreements, took, _chosen_by(arguments), ended.sections, f"{ended.events}")
-        document = arguments.markdown.read_text() if arguments.markdown.exists() else ""
-        arguments.markdown.write_text(report.put_into(document, written))
+        page = report.markdown(posts, disagreements, took, _chosen_by(arguments), ended.sections, f"{ended.events}")
+        arguments.markdown.write_text(page)
     _print(ended, took)
     gc.collect()
     raise SystemExit(0 if ended.is_right else 1)

@@ -24,7 +24,19 @@ from benchmarks.proof.posts import Post
 from benchmarks.proof.renewals import CANNOT_BE_KEPT, Interruption, Point, Renewal
 from benchmarks.proof.verdict import VerdictKind
 
-BEGIN, END = "<!-- proof: what follows is written by the proof itself -->", "<!-- /proof -->"
+_PAGE = """# Tables of the proof
+
+*For people who judge the service.*
+
+See how every combination of the latest run ended; [The proof](proof.md) explains the rows, columns and letters. The
+proof writes this page: do not edit it.
+
+{run}
+
+## Next
+
+- [The proof](proof.md): what is struck, and when a post ended right
+"""
 
 _MARKS = {
     VerdictKind.DOUBLE: "D",
@@ -212,10 +224,10 @@ def markdown(
     sections: Sequence[Section] = (),
     events: str = "",
 ) -> str:
-    """Return the run as Markdown; `events` is what is said of the events."""
+    """Return the page of a run; `events` is what is said of the events."""
     command = f"uv run python -m benchmarks.proof {arguments}".strip()
     day = f"{datetime.now(UTC):%Y-%m-%d}"
-    return "\n\n".join(
+    run = "\n\n".join(
         [
             f"`{command}`, {day}, {took / 60:.0f} minutes on {os.cpu_count()} cores:",
             ends(posts),
@@ -225,13 +237,7 @@ def markdown(
             "\n".join(line if line.endswith(".") else f"{line}." for line in totals(posts, disagreements).splitlines()),
         ]
     )
-
-
-def put_into(document: str, attempt: str) -> str:
-    """Return a document with the text between two marks replaced; without marks it is replaced as a whole."""
-    before, begin, rest = document.partition(BEGIN)
-    _, end, after = rest.partition(END)
-    return f"{before}{begin}\n\n{attempt}\n\n{end}{after}" if begin and end else f"{attempt}\n"
+    return _PAGE.format(run=run)
 
 
 def _renewals_entry(renewals: Sequence[Renewal]) -> str:

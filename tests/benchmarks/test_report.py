@@ -1,4 +1,4 @@
-"""The proof's tables, and how they are inserted into a document."""
+"""The proof's tables and their page."""
 
 from dataclasses import replace
 
@@ -7,14 +7,11 @@ from benchmarks.proof.plans import PlansOutcome, PlanStrike
 from benchmarks.proof.posts import Post
 from benchmarks.proof.renewals import Interruption, Point, Renewal
 from benchmarks.proof.report import (
-    BEGIN,
-    END,
     ends,
     failures,
     is_rightly_found,
     markdown,
     plans_section,
-    put_into,
     renewals_section,
     right,
     table,
@@ -95,12 +92,12 @@ def test_renewals_are_counted_by_point_and_losses_named() -> None:
     assert "connections lost 1" in markdown(POSTS[:2], [], 600, "", [section])
 
 
-def test_tables_replace_the_text_between_the_marks() -> None:
-    report = markdown(POSTS[:2], [], 600, "")
-    assert "10 minutes" in report
-    document = f"before\n{BEGIN}\nold\n{END}\nafter"
-    assert put_into(document, "new") == f"before\n{BEGIN}\n\nnew\n\n{END}\nafter"
-    assert put_into("anything", "new") == "new\n"
+def test_page_of_a_run_has_its_time_and_verdict() -> None:
+    page = markdown(POSTS[:2], [], 600, "--short")
+    assert page.startswith("# Tables of the proof\n\n*For people who judge the service.*\n")
+    assert "benchmarks.proof --short`" in page
+    assert "10 minutes" in page
+    assert "Never twice, never lost: proven.\n" in page
 
 
 def test_plans_are_counted_by_what_was_struck() -> None:
