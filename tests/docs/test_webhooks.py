@@ -117,5 +117,5 @@ def test_the_numbers_of_the_pages_are_those_of_the_code() -> None:
     assert "5 seconds, 5 minutes, 30 minutes, 2, 5, 10, 14, 20 and 24 hours" in PAGE
     assert f"has failed for {OFF_AFTER.days} days" in PAGE
     assert OPENS_AFTER == 5
-    assert f"| webhooks of a workspace | {MOST_ENDPOINTS} |" in limits
+    assert f"| webhooks | {MOST_ENDPOINTS} |" in limits
     assert f"| events that wait for one webhook | {MOST_WAITING:,} |" in limits
