@@ -9,16 +9,15 @@ from litestar.di import Provide
 from litestar.exceptions import HTTPException
 
 from api.auth import API_KEYS, CALENDAR_VIEWS, TokenCache, find_flood
-from api.calendar.feed import CalendarFeed
+from api.calendar.calendar_views import CalendarFeed
 from api.connect.hosted import HostedConnectEndpoints
 from api.dependencies import Dependencies
 from api.errors import on_framework_error, on_posts_error, on_unexpected_error
 from api.http.body import MAX_BYTES
 from api.http.headers import HttpRequest
 from api.http.middleware import ApiApp, HostNames
-from api.media.public import ConvertedFileEndpoints, PublicUploadEndpoints, ThumbnailEndpoints
-from api.media.uploading import UploadingEndpoints
-from api.openapi.operations import CONTROLLERS
+from api.media.public import ConvertedFileEndpoints, PublicUploadEndpoints, ThumbnailEndpoints, UploadingEndpoints
+from api.openapi.components import CONTROLLERS
 from api.pages import AppDocuments, HealthEndpoints, PageEndpoints
 from domain.errors import PostsError
 

@@ -17,7 +17,7 @@ from api.dependencies import Dependencies, Deps
 from api.errors import Forbidden, Unauthorized
 from api.http.headers import HttpRequest, first_header
 from api.http.operation import served_operation
-from api.shared.strangers import StrangerLookups
+from api.shared.caches import StrangerLookups
 from domain.api_keys import Scope, is_key_text
 from domain.audit import Actor, api_key
 from domain.errors import Problem, TooManyRequests

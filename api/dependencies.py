@@ -1,4 +1,4 @@
-"""The dependencies of the API, made by the process or test that starts it."""
+"""The dependencies of the API, made by the process or test that starts it, and the API's own addresses."""
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
@@ -7,13 +7,10 @@ from datetime import timedelta
 from litestar.di import NamedDependency
 from litestar.params import SkipValidation
 
-from api.shared.campaign_progress import CampaignProgress
-from api.shared.closed_gates import ClosedGates
+from api.http.headers import HttpRequest
+from api.shared.caches import CampaignProgress, ClosedGates, Restoring, StrangerLookups
 from api.shared.delivery import Delivery
-from api.shared.repeats import Repeats
 from api.shared.request_limits import RequestLimits
-from api.shared.restoring import Restoring
-from api.shared.strangers import StrangerLookups
 from api.shared.waiting import (
     MOST_CHECKS,
     MOST_CHECKS_OF_ONE,
@@ -28,6 +25,7 @@ from api.shared.waiting import (
     TOO_MANY_IMPORTS,
     TOO_MANY_WRITERS,
     ConcurrentRequests,
+    Repeats,
     WaitingRequests,
 )
 from api.shared.workspace_usage import WorkspaceLimits, WorkspaceUsage
@@ -154,3 +152,17 @@ class Dependencies:
 
 Deps = NamedDependency[SkipValidation[Dependencies]]
 """How a handler asks for them."""
+
+
+THUMBNAIL_PATH = "/media/t/"
+"""The path of thumbnails, before the token."""
+
+
+def api_base(deps: Dependencies, request: HttpRequest) -> str:
+    """Return the address of this API, without a slash at the end: the configured one, else that of the request."""
+    return deps.public_url or str(request.base_url).rstrip("/")
+
+
+def thumbnail_url(deps: Dependencies, request: HttpRequest, token: str) -> str:
+    """Return the address of a thumbnail at this API itself, whose pages show no other pictures."""
+    return f"{api_base(deps, request)}{THUMBNAIL_PATH}{token}.jpg"

@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from temporalio.service import RPCError
 
 from api.posts.bodies.schemas import ResolveBody
-from api.posts.changes.resolve import id_and_address, read_resolution, settle_target
+from api.posts.changes.post_change import id_and_address, read_resolution, settle_target
 from cli.current_operator import current_operator
 from cli.decisions import BadLines, Decision
 from cli.environment import Environment, find_environment, open_database

@@ -4,8 +4,17 @@ from datetime import UTC, datetime
 
 from litestar import Controller
 
-from api.accounts.actions import AccountName, account_history, check_account, remove_account, require_account
-from api.accounts.choices import MOST_LISTS, list_choices, read_choices_query, settings_listed
+from api.accounts.actions import (
+    MOST_LISTS,
+    AccountName,
+    account_history,
+    check_account,
+    list_choices,
+    read_choices_query,
+    remove_account,
+    require_account,
+    settings_listed,
+)
 from api.accounts.schemas import (
     AccountBody,
     AccountHealthPageView,
@@ -23,11 +32,10 @@ from api.accounts.schemas import (
 from api.auth import AUTHENTICATED, request_actor
 from api.dependencies import Dependencies
 from api.endpoint import Endpoint
-from api.http.cursors import cut_page, encode_cursor
 from api.http.headers import HttpRequest
 from api.http.operation import WITH_BODY
 from api.http.parameters import PLATFORM_REF, page, query, required
-from api.http.query import Query
+from api.http.query import Query, cut_page, encode_cursor
 from domain.account_health import Health
 from domain.attempts import WhenUnreadable
 from platforms.registry import platforms

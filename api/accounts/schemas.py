@@ -8,7 +8,7 @@ from pydantic import ConfigDict, Field
 from typing_extensions import TypedDict
 
 from accounts.facts import AnyAccount, token_facts
-from api.posts.answers.actors import ActorView
+from api.posts.answers.views import ActorView
 from api.posts.bodies.schemas import RequestModel
 from api.views import HasMore, Moment, NextCursor, PlatformName, described, view
 from domain.account_health import Health, HealthReason, HealthReport, TokenFacts, report_on

@@ -12,8 +12,7 @@ from api.http.body_validation import read_valid
 from api.http.headers import KEY_PATTERN, KEY_RULE, LONGEST_KEY, is_idempotency_key
 from api.posts.bodies.parse_patch import find_change_problems
 from api.posts.bodies.schemas import LONGEST_NAME, Name, PatchBody, PlatformName, PostBody, RequestModel, body_config
-from api.posts.filters import LONGEST_ADDRESS, MOMENT, TARGET_STATUSES, ZONE, read_filter
-from api.posts.listing import read_cursor
+from api.posts.listing import LONGEST_ADDRESS, MOMENT, TARGET_STATUSES, ZONE, read_cursor, read_filter
 from api.views import Moment, described, view
 from domain.codes import ProblemCode
 from domain.errors import InvalidRequest, Problem

@@ -6,6 +6,7 @@ from litestar import Controller, Response
 from pydantic import BaseModel
 
 from api.auth import AUTHENTICATED, WorkspaceId
+from api.bulk.actions import ManyPosts, validate_many
 from api.bulk.bodies import (
     MOST_POSTS,
     BulkResultView,
@@ -18,15 +19,13 @@ from api.bulk.bodies import (
     read_select_many,
     read_update_many,
 )
-from api.bulk.requests import ManyPosts
-from api.bulk.validate import validate_many
 from api.dependencies import Dependencies, Deps
 from api.http.body import JsonObject
 from api.http.headers import HttpRequest, preferred_wait
 from api.http.operation import Operation
 from api.http.parameters import KEY_OF_MANY, PREFER, required
 from api.http.request import BodyCheck, read_keyed_request, read_request
-from api.posts.answers.answer import Answer, respond
+from api.posts.answers.rendering import Answer, respond
 
 _MANY = (
     f"At most {MOST_POSTS} posts a request: if more match, `hasMore` is true and `cursor` leads to the next. A "

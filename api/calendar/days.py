@@ -1,30 +1,37 @@
-"""The posts of some days, as much of them as a calendar view shows, and again as soon as they have changed."""
+"""The posts of some days, as much of them as a calendar view shows, and the timeline of a campaign."""
 
 import asyncio
 import random
 from collections.abc import Collection
 from contextlib import suppress
 from dataclasses import replace
+from datetime import timedelta
 from functools import partial
-from typing import cast
+from typing import Annotated, cast
+
+from typing_extensions import TypedDict
 
 from api.auth import readmit, request_viewer
 from api.calendar.plans import PLANS, CalendarQuery, read_plans
 from api.calendar.views import CalendarPauseView, CalendarPostView, CalendarView, render_calendar
-from api.dependencies import Dependencies
+from api.dependencies import Dependencies, thumbnail_url
 from api.events.feed import listen
 from api.http.body import JsonObject
 from api.http.headers import HttpRequest, entity_tag, has_current
-from api.posts.addresses import thumbnail_url
 from api.posts.counts import MOST_COUNTED
+from api.posts.listing import parse_zone
 from api.shared.waiting import Deadline
-from api.views import write_json
-from domain.errors import InvalidRequest, Problem, TooManyRequests, Unavailable
+from api.views import described, view, write_json
+from domain.errors import InvalidRequest, NotFound, Problem, TooManyRequests, Unavailable
 from domain.pauses import PauseScope
+from domain.schedule import day_beginning
 from domain.workspaces import ViewDetail
+from store.campaigns.progress import count_days, read_period
+from store.models import Campaign
 from store.pauses.pauses import list_pauses_under_way
 from store.posts.calendar import read_calendar
 from store.posts.list_filters import Filter
+from store.rows import find_row
 from store.workspaces.calendar_views import Viewer
 
 _SHOWN = {ViewDetail.TITLE: {"dueAt", "waitsFor", "moreTargets"}, ViewDetail.BUSY: {"dueAt"}}
@@ -182,3 +189,75 @@ async def read_changed_days(
 async def _pause(deadline: Deadline) -> None:
     # Not all at the same moment.
     await asyncio.sleep(min(random.uniform(0.5, 1.5) * _APART_S, deadline.seconds_left))  # noqa: S311 no secret
+
+
+MOST_TIMELINE_DAYS = 4_000
+"""Days of a timeline: posts are kept for years, and may be scheduled five years ahead."""
+_NO_CAMPAIGN = Problem("This workspace has no such campaign", "not_found")
+_TOO_MANY_OF_CAMPAIGN = Problem(
+    f"The campaign has more than {MOST_COUNTED:,} posts, or too many days", "invalid_field_value"
+)
+
+
+@view("TimelineDay")
+class TimelineDayView(TypedDict):
+    """The posts of a campaign on one day."""
+
+    date: Annotated[str, described("The day, in the timeline's `timezone`.", "2030-12-03")]
+    total: Annotated[int, described("How many posts it has.", 12)]
+    statuses: Annotated[dict[str, int], described("How many of each status.", {"scheduled": 11, "draft": 1})]
+    platforms: Annotated[
+        dict[str, int], described("How many for each platform; a post to several counts for each.", {"twitter": 12})
+    ]
+
+
+@view("Timeline")
+class TimelineView(TypedDict):
+    """The days of a campaign."""
+
+    timezone: Annotated[str, described("The time zone in which the days begin and end.", "Europe/Berlin")]
+    days: Annotated[list[TimelineDayView], described("Those with posts, the first one first.")]
+    withoutTime: Annotated[int, described("How many drafts have no time, and so no day.", 3)]
+
+
+async def read_timeline(
+    deps: Dependencies, workspace_id: str, viewer: Viewer | None, campaign_id: str, zone: str | None
+) -> TimelineView:
+    """Return the timeline of a campaign, by default in its own zone. Raises NotFound, InvalidRequest."""
+    if not campaign_id.isprintable() or (viewer and not _shows(viewer, campaign_id)):
+        raise NotFound(_NO_CAMPAIGN)
+    async with deps.database.reading() as session:
+        campaign = await find_row(session, Campaign, workspace_id, campaign_id)
+    if campaign is None:
+        raise NotFound(_NO_CAMPAIGN)
+    zone = zone or campaign.timezone
+    with deps.counts.take(f"views.{workspace_id}" if viewer else workspace_id):
+        period = await read_period(deps.database, workspace_id, campaign_id, MOST_COUNTED)
+        answer = TimelineView(timezone=zone, days=[], withoutTime=period.timeless)
+        if period.first is None or period.last is None:
+            return answer
+        clock = parse_zone(zone)
+        first, last = (moment.astimezone(clock).date() for moment in (period.first, period.last))
+        if period.total > MOST_COUNTED or (last - first).days >= MOST_TIMELINE_DAYS:
+            raise InvalidRequest(_TOO_MANY_OF_CAMPAIGN)
+        dates = [first + timedelta(days=number) for number in range((last - first).days + 1)]
+        beginnings = [day_beginning(date, clock) for date in dates]
+        counts = await count_days(deps.database, workspace_id, campaign_id, beginnings, MOST_COUNTED)
+    days: dict[int, TimelineDayView] = {}
+    for count in counts:
+        day = days.setdefault(
+            count.day, {"date": dates[count.day].isoformat(), "total": 0, "statuses": {}, "platforms": {}}
+        )
+        if count.status is not None:
+            day["statuses"][count.status] = count.posts
+            day["total"] += count.posts
+        elif count.platform is not None and not (viewer and viewer.detail is ViewDetail.BUSY):
+            day["platforms"][count.platform] = count.posts
+    answer["days"] = list(days.values())
+    return answer
+
+
+def _shows(viewer: Viewer, campaign_id: str) -> bool:
+    """Return whether a view shows all posts of a campaign, and that they belong to it."""
+    any_campaign = viewer.campaign_id is None and viewer.detail is not ViewDetail.BUSY
+    return viewer.account_id is None and (any_campaign or viewer.campaign_id == campaign_id)

@@ -16,8 +16,7 @@ from api.calendar.views import CalendarBlackoutView, CalendarOccurrenceView, Cal
 from api.dependencies import Dependencies
 from api.http.headers import HttpRequest
 from api.http.query import convert_parameter, parse_flag, parse_lists
-from api.posts.filters import ZONE, parse_zone, read_filter
-from api.posts.listing import split_statuses
+from api.posts.listing import ZONE, parse_zone, read_filter, split_statuses
 from domain.campaigns import Blackout, CampaignStatus
 from domain.errors import InvalidRequest, Problem
 from domain.loop_share import HEAVY, loop_share

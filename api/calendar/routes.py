@@ -10,9 +10,8 @@ from api.calendar.calendar_views import (
     CalendarViewsView,
     DeletedCalendarViewView,
 )
-from api.calendar.days import MOST_FOLLOWERS, read_changed_days
+from api.calendar.days import MOST_FOLLOWERS, TimelineView, read_changed_days, read_timeline
 from api.calendar.plans import FULL, MOST_DAYS, PLANS, read_calendar_query, read_zone
-from api.calendar.timeline import TimelineView, read_timeline
 from api.calendar.views import CalendarView
 from api.dependencies import Dependencies
 from api.endpoint import Endpoint

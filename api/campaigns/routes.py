@@ -8,13 +8,15 @@ from litestar import Controller, Response
 from litestar.params import FromPath
 
 from api.auth import AUTHENTICATED, WorkspaceId, request_actor
-from api.campaigns.changing import change, delete, end, read_change
-from api.campaigns.creating import create_campaign, read_campaign_to_create, start
-from api.campaigns.pausing import pause, resume, shift
+from api.campaigns.actions import create_campaign, pause, read_campaign_to_create, resume, shift, start
 from api.campaigns.requests import (
     CampaignRequest,
+    change,
+    delete,
+    end,
     list_page,
     operations_page,
+    read_change,
     require_campaign,
     shown_campaigns,
 )
@@ -31,16 +33,15 @@ from api.campaigns.schemas import (
 )
 from api.dependencies import Dependencies, Deps
 from api.endpoint import Endpoint
-from api.http.body import MAX_BYTES
+from api.http.body import LARGE_BYTES, MAX_BYTES, read_large_body
 from api.http.body_validation import read_valid
 from api.http.headers import HttpRequest, idempotency_key, required_key
-from api.http.large_body import LARGE_BYTES, read_large_body
 from api.http.operation import Operation
 from api.http.parameters import KEY, KEY_OF_OPERATION, PREFER_PAUSED, page, query, required
 from api.http.query import Query
 from api.http.request import read_head
 from api.pauses.routes import pause_wait
-from api.posts.answers.answer import respond
+from api.posts.answers.rendering import respond
 from api.posts.once import key_of_request, read_once
 from domain.campaigns import CampaignStatus, UnsentPosts
 from domain.errors import InvalidRequest

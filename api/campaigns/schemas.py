@@ -8,11 +8,11 @@ from pydantic import AfterValidator, ConfigDict, Field, WithJsonSchema
 from typing_extensions import TypedDict
 
 from api.pauses.schemas import PauseView, ResumeBody
-from api.posts.answers.actors import ActorView, actor_view
+from api.posts.answers.views import ActorView, actor_view
 from api.posts.bodies.blackouts import BlackoutBody, BlackoutView, blackout_view
 from api.posts.bodies.schemas import Name, RequestModel, Zone, check_duration
 from api.posts.many.checking import MOST_ROWS
-from api.shared.campaign_progress import CountedProgress
+from api.shared.caches import CountedProgress
 from api.views import HasMore, Moment, NextCursor, described, view
 from domain.campaigns import MOST_BLACKOUTS, CampaignStatus, OperationKind
 from domain.pauses import REASON_LENGTH

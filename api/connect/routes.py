@@ -11,9 +11,8 @@ from functools import partial
 from litestar import Controller, Response
 
 from api.auth import AUTHENTICATED, request_actor
-from api.connect.begin import begin
+from api.connect.begin import begin, connect, read_connect
 from api.connect.hosted_pages import replace_page, show_page
-from api.connect.receive import connect, read_connect
 from api.connect.schemas import (
     ConnectBody,
     ConnectedView,
@@ -23,9 +22,11 @@ from api.connect.schemas import (
     ProgressView,
     SelectBody,
     SelectedView,
+    connected_view,
+    progress_view,
+    selection_view,
 )
 from api.connect.steps import connect_selected, connected_accounts, selection_options
-from api.connect.views import connected_view, progress_view, selection_view
 from api.dependencies import Dependencies
 from api.endpoint import Endpoint
 from api.http.headers import HttpRequest

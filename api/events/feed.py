@@ -7,8 +7,7 @@ from typing import Literal
 
 from api.dependencies import Dependencies
 from api.events.schemas import EventView, FeedView
-from api.http.cursors import NO_CURSOR, decode_cursor, encode_cursor
-from api.http.query import Query
+from api.http.query import NO_CURSOR, Query, decode_cursor, encode_cursor
 from api.shared.waiting import Deadline
 from domain.errors import Gone, Problem, Unavailable
 from domain.schedule import rfc3339

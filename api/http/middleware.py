@@ -1,8 +1,12 @@
-"""The surroundings of every request: its id, the context of its log lines, and one line about its outcome."""
+"""The surroundings of every request: its id, its log line, its headers, and the treatment of files by their paths.
+
+Bodies of files may be larger and take longer than others. They are recognized before anything of the body is read.
+"""
 
 import asyncio
+import re
 import time
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Iterator
 from datetime import UTC, datetime
 from http import HTTPStatus
 from typing import Any, cast
@@ -15,12 +19,41 @@ from litestar.types import HTTPScope, Message, Send
 from structlog.contextvars import bind_contextvars, reset_contextvars, unbind_contextvars
 
 from api.errors import error_response, error_type
-from api.http.answer_transport import AnswerTransport
-from api.http.headers import first_header, valid_request_id
-from api.http.limit_headers import Header, ToldLimits
-from api.http.sockets import Unread
-from api.http.uploads import media_headers
+from api.http.headers import Header, ToldLimits, first_header, valid_request_id
+from api.http.sockets import AnswerTransport, Unread
 from domain.errors import Problem, TooManyRequests
+
+SLOWEST_UPLOAD = 64 * 1024
+"""Bytes a second that a client must send, over a minute; our choice."""
+_PATHS = re.compile(rb"PUT /media/upload/[^/?]+|PUT /v1/media/multipart/[^/?]+/parts/[^/?]+|POST /v1/media")
+_FOR_ALL_SITES = ("/media/u/", "/media/upload/")
+"""Paths that pages of any site may use: the secret or token in them is what permits it, and no cookie is read."""
+_ANY_SITE = (
+    (b"access-control-allow-origin", b"*"),
+    (b"access-control-expose-headers", b"accept-ranges, content-length, content-range, etag, x-request-id"),
+)
+_PREFLIGHT = (
+    (b"access-control-allow-methods", b"GET, HEAD, PUT"),
+    (b"access-control-allow-headers", b"content-type, range, if-range, if-none-match"),
+    (b"access-control-max-age", b"86400"),
+)
+
+
+def is_upload(method: str, path: bytes) -> bool:
+    """Return whether a request brings a file. `path` is as it came, before it was decoded."""
+    return _PATHS.fullmatch(method.encode("latin-1") + b" " + path) is not None
+
+
+def media_headers(scope: HTTPScope, status: int) -> Iterator[tuple[bytes, bytes]]:
+    """Yield headers of an answer that its path demands."""
+    if status >= 400 and is_upload(scope["method"], scope["raw_path"]):
+        # The client may still send the file, and no one reads it.
+        yield b"connection", b"close"
+    if scope["path"].startswith(_FOR_ALL_SITES):
+        yield from _ANY_SITE
+        if scope["method"] == "OPTIONS":
+            yield from _PREFLIGHT
+
 
 MISDIRECTED = 421
 """The status of a request for a host that this server is not (RFC 9110, 15.5.20)."""

@@ -1,6 +1,6 @@
-"""The reader of times in requests. Without an offset they are in the zone of the object that they are about."""
+"""The reader of times in requests, and the time as rows hold it. Without an offset a time is in its object's zone."""
 
-from datetime import datetime
+from datetime import UTC, datetime
 
 from domain.errors import InvalidRequest, Problem
 from domain.schedule import DATE, NoSuchTime, ScheduledTime, UnknownZone, parse_bound, resolve, zone_named
@@ -41,3 +41,9 @@ def require_moment(param: str, text: str, zone: str, *, end: bool | None = None)
     if time is None:
         raise InvalidRequest(problems)
     return time.instant
+
+
+def now_ms() -> datetime:
+    """Return the time to the millisecond, which is what answers show: a filter by what was read must find the post."""
+    now = datetime.now(UTC)
+    return now.replace(microsecond=now.microsecond // 1000 * 1000)

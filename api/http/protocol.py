@@ -12,10 +12,8 @@ import uuid_utils
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from api.errors import error_response, error_type
-from api.http.answer_transport import AnswerTransport
-from api.http.middleware import refuse
-from api.http.sockets import Admission, OpenSockets, Unread, arrival_time
-from api.http.uploads import SLOWEST_UPLOAD, is_upload
+from api.http.middleware import SLOWEST_UPLOAD, is_upload, refuse
+from api.http.sockets import Admission, AnswerTransport, OpenSockets, Unread, arrival_time
 from domain.errors import Problem
 
 KEEP_ALIVE_S = 75

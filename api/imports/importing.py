@@ -12,20 +12,25 @@ import structlog
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from api.dependencies import Dependencies
-from api.http.body import JsonObject
+from api.http.body import JsonObject, LargeBody, split_body
 from api.http.body_validation import read_valid
-from api.http.large_body import LargeBody, split_body
-from api.imports.answers import PAGE, ImportQuery, RowResults, import_view
-from api.imports.cells import Cells, Digests
-from api.imports.comparing import CHANGED, ComparedRows, compare
-from api.imports.csv_rows import csv_rows
-from api.imports.json_rows import line_rows, list_rows
+from api.http.moments import now_ms
+from api.imports.comparing import CHANGED, Cells, ComparedRows, Digests, compare
+from api.imports.rows import csv_rows, line_rows, list_rows
 from api.imports.updating import PostUpdater, UpdatedRows
-from api.imports.views import CellChangeView, ImportBody, ImportRowView
-from api.posts.answers.answer import Answer, answer_view
-from api.posts.campaign_rules import UNKNOWN_CAMPAIGN
-from api.posts.clock import now_ms
-from api.posts.many.building import build_posts, deliver_due, link_rows, take_slots, total_bytes, write_links
+from api.imports.views import PAGE, CellChangeView, ImportBody, ImportQuery, ImportRowView, RowResults, import_view
+from api.posts.answers.rendering import Answer, answer_view
+from api.posts.many.building import (
+    PlanWarningView,
+    build_posts,
+    deliver_due,
+    link_rows,
+    plan_warnings,
+    rows_warning,
+    take_slots,
+    total_bytes,
+    write_links,
+)
 from api.posts.many.checking import (
     MOST_ROW_PROBLEMS,
     MOST_ROWS,
@@ -36,8 +41,8 @@ from api.posts.many.checking import (
     Row,
     check_rows,
 )
-from api.posts.many.warnings import PlanWarningView, plan_warnings, rows_warning
 from api.posts.once import complete, once, take_key
+from api.posts.times import UNKNOWN_CAMPAIGN
 from domain.audit import api_key
 from domain.campaigns import OperationKind
 from domain.errors import InvalidRequest, Problem, Unavailable, Unprocessable

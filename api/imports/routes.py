@@ -9,17 +9,27 @@ from litestar import Controller, Response
 from api.auth import AUTHENTICATED, WorkspaceId, request_actor
 from api.dependencies import Dependencies, Deps
 from api.endpoint import Endpoint
-from api.http.cursors import NO_CURSOR, decode_cursor
+from api.http.body import LARGE_BYTES, read_large_body
 from api.http.headers import HttpRequest, idempotency_key, required_key
-from api.http.large_body import LARGE_BYTES, read_large_body
 from api.http.operation import Operation, served_operation
 from api.http.parameters import KEY, cursor, page, query, required
-from api.http.query import Query
-from api.imports.answers import NO_IMPORT, PAGE, PARAMETERS, ImportQuery, import_list, import_view, read_import_query
+from api.http.query import NO_CURSOR, Query, decode_cursor
 from api.imports.importing import CSV, JSON, LINES, ImportRequest
 from api.imports.undoing import ImportUndo
-from api.imports.views import ImportBody, ImportListView, ImportUndoView, ImportView
-from api.posts.answers.answer import answer_view, respond
+from api.imports.views import (
+    NO_IMPORT,
+    PAGE,
+    PARAMETERS,
+    ImportBody,
+    ImportListView,
+    ImportQuery,
+    ImportUndoView,
+    ImportView,
+    import_list,
+    import_view,
+    read_import_query,
+)
+from api.posts.answers.rendering import answer_view, respond
 from api.posts.many.checking import MOST_ROWS
 from api.posts.once import keyed_request
 from domain.errors import InvalidRequest, NotFound

@@ -10,11 +10,10 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from api.dependencies import Dependencies
 from api.errors import problem_view
-from api.imports.answers import NO_IMPORT, PAGE
-from api.imports.cells import Cells, Digests, differing
+from api.imports.comparing import Cells, Digests, differing
 from api.imports.updating import PostUpdater
-from api.imports.views import ImportUndoView, UndonePostView
-from api.posts.answers.answer import Answer, answer_view
+from api.imports.views import NO_IMPORT, PAGE, ImportUndoView, UndonePostView
+from api.posts.answers.rendering import Answer, answer_view
 from api.posts.once import complete, once, take_key
 from domain.audit import Actor
 from domain.errors import NotFound, Problem

@@ -9,16 +9,24 @@ from typing import Any
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from api.dependencies import Dependencies
-from api.imports.answers import RowResults
-from api.imports.cells import FIELDS, FOR_PLATFORMS, Cells, Digests, differing
-from api.imports.comparing import ExistingRow, conflict, refused_row, split_changes
-from api.imports.views import CellChangeView
+from api.http.moments import now_ms
+from api.imports.comparing import (
+    FIELDS,
+    FOR_PLATFORMS,
+    Cells,
+    Digests,
+    ExistingRow,
+    conflict,
+    differing,
+    refused_row,
+    split_changes,
+)
+from api.imports.views import CellChangeView, RowResults
 from api.posts.bodies.parse_post import ParsedPost, decide_status, missing_fields, time_problems, to_body
 from api.posts.bodies.platform_rules import collect_platform_problems
-from api.posts.campaign_rules import find_campaign_problem
-from api.posts.clock import now_ms
 from api.posts.many.checking import CheckedPost, RefusedRow
 from api.posts.media_checks import targets_with_warned_media, warn_of_media
+from api.posts.times import find_campaign_problem
 from domain.audit import Actor
 from domain.campaigns import CampaignRules
 from domain.content import PostContent, answer_bytes

@@ -8,10 +8,9 @@ from litestar import Controller
 from api.auth import AUTHENTICATED, request_caller, request_key
 from api.dependencies import Dependencies
 from api.endpoint import Endpoint
-from api.http.cursors import cut_page
 from api.http.headers import HttpRequest
 from api.http.parameters import page
-from api.http.query import Query
+from api.http.query import Query, cut_page
 from api.keys.actions import Issuer, create, key_view, moment_or_none, require_key, revoke, rotate
 from api.keys.schemas import (
     CallerKeyView,

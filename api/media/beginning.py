@@ -1,21 +1,39 @@
-"""Begin uploads: in one piece, by an address, or in parts."""
+"""Begin uploads: in one piece, by an address, in parts, or from an address that a worker fetches."""
 
+import mimetypes
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
+from pathlib import PurePosixPath
+from urllib.parse import unquote, urlsplit
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from api.dependencies import Dependencies
-from api.media.errors import NO_MEDIA_TYPE, TOO_LARGE, TOO_MANY, quota_exceeded, require_storage, storage_errors
-from api.media.schemas import MultipartBody, PresignBody
-from api.posts.answers.answer import Answer
-from api.posts.once import once, take_key
-from domain.errors import Conflict, Problem
-from domain.uploads import LARGEST_UPLOAD, PARTS_WITHIN, UPLOAD_WITHIN
+from api.http.headers import HttpRequest, idempotency_key
+from api.http.operation import served_operation
+from api.media.schemas import (
+    LONGEST_FILENAME,
+    NO_MEDIA_TYPE,
+    TOO_LARGE,
+    TOO_MANY,
+    FetchBody,
+    MultipartBody,
+    PresignBody,
+    quota_exceeded,
+    require_storage,
+    storage_errors,
+    upload_views,
+)
+from api.posts.answers.rendering import Answer
+from api.posts.once import complete, keyed_request, once, take_key
+from api.views import write_json
+from domain.errors import Conflict, InvalidRequest, Problem, TooManyRequests
+from domain.uploads import LARGEST_UPLOAD, MOST_WAITING_FETCHES, PARTS_WITHIN, UNUSED_FOR, UPLOAD_WITHIN
 from media.sniff import may_be_accepted
 from storage.base import PartPlan, SignedRequest, new_key
 from store.models import IdempotencyKey, Upload
 from store.posts.idempotency import KeyedRequest
+from store.uploads.claims import count_fetches
 from store.uploads.rows import NewUpload, TooManyUploads, begin_upload, find_upload, lock_quota
 
 _DELETED = Problem("The upload of this Idempotency-Key was deleted; a new one needs a new key", "conflict")
@@ -136,3 +154,57 @@ async def begin_parts(
         with storage_errors():
             await storage.abort_multipart(key, multipart_id)
         raise
+
+
+_ANY_TYPE = "application/octet-stream"
+_TOO_MANY = TooManyRequests(
+    Problem(f"{MOST_WAITING_FETCHES} files of this workspace are still to be fetched; please wait", "rate_limited"),
+    retry_after=10,
+)
+
+
+async def begin_fetch(
+    deps: Dependencies, request: HttpRequest, workspace_id: str, body: FetchBody, created_by: str
+) -> Answer:
+    """Let a worker fetch a file, once for each key, and answer with its upload. Raises PostsError."""
+    require_storage(deps)
+    payload = body.model_dump(mode="json", by_alias=True, exclude_unset=True)
+    keyed = keyed_request(workspace_id, idempotency_key(request), payload, served_operation(request).route)
+
+    async def work() -> Answer:
+        _refuse_local(deps, body.url)
+        filename = body.filename or _filename(body.url)
+        upload = NewUpload(
+            workspace_id=workspace_id,
+            key=new_key(),
+            filename=filename,
+            content_type=mimetypes.guess_type(filename)[0] or _ANY_TYPE,
+            size=None,
+            sha256=None,
+            reserved=0,
+            expires_at=datetime.now(UTC) + UNUSED_FOR,
+            created_by=created_by,
+            source_url=body.url,
+        )
+        async with deps.database.transaction() as session:
+            # Its lock holds up other uploads of the workspace, so the number below is exact.
+            begun = await add_upload(deps, session, upload)
+            if await count_fetches(session, workspace_id) > MOST_WAITING_FETCHES:
+                raise _TOO_MANY
+            await take_key(session, keyed, begun.id)
+            (view,) = await upload_views(deps, request, session, [begun])
+            return await complete(session, keyed, Answer(202, write_json(view)))
+
+    return await once(deps, keyed, "", work, is_costly=True)
+
+
+def _refuse_local(deps: Dependencies, url: str) -> None:
+    """Raise InvalidRequest for an address that no worker will fetch, as its host alone shows."""
+    if (host := deps.local_hosts.refused_host(url)) is not None:
+        raise InvalidRequest(Problem(f"{host} is not on the public internet", "invalid_field_value", "url"))
+
+
+def _filename(url: str) -> str:
+    """Return the name at the end of an address, or one that tells nothing."""
+    name = PurePosixPath(unquote(urlsplit(url).path)).name
+    return name[-LONGEST_FILENAME:] if name.isprintable() and name else "file"

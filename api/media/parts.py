@@ -1,4 +1,4 @@
-"""Uploads in parts: which have come, one more of them, and the file that they make."""
+"""Uploads in parts, and the files of a workspace: looked at, completed, listed and deleted."""
 
 import asyncio
 import hashlib
@@ -9,18 +9,36 @@ from typing import Self
 
 from api.dependencies import Dependencies
 from api.http.headers import HttpRequest
-from api.media.errors import OVER, MediaRejected, differs, require_storage, storage_errors
-from api.media.schemas import MultipartView, PartView, ReceivedPartView
-from api.media.views import signed_secret, signing_keys, upload_public_url, upload_url
+from api.http.query import Query, cut_page
+from api.media.schemas import (
+    NO_UPLOAD,
+    NOT_UPLOADED,
+    OVER,
+    DeletedUploadView,
+    MediaRejected,
+    MultipartView,
+    PartView,
+    ReceivedPartView,
+    UploadListView,
+    UploadView,
+    differs,
+    require_storage,
+    signed_secret,
+    signing_keys,
+    storage_errors,
+    upload_public_url,
+    upload_url,
+    upload_views,
+)
 from domain.errors import Conflict, NotFound, Problem, Unprocessable
 from domain.schedule import rfc3339
-from domain.uploads import PARTS_WITHIN, UploadState
+from domain.uploads import PARTS_WITHIN, ShownState, UploadState
 from media.sniff import recognize
-from media.upload_arrivals import record_arrival
+from media.upload_arrivals import look_for_arrival, record_arrival
 from storage.base import PartBusy, PartPlan, PartsMissing, Storage, TooLong, TooShort
 from store.models import Upload
 from store.uploads.claims import extend_parts, lock_open
-from store.uploads.rows import find_upload, mark_deleted
+from store.uploads.rows import find_upload, list_uploads, lock_upload, mark_deleted, read_uses
 
 _NO_PARTS = NotFound(Problem("This workspace has no such upload in parts, or it is complete", "not_found"))
 _NO_PART = NotFound(Problem("The upload has no part of this number", "not_found"))
@@ -139,3 +157,75 @@ class OpenParts:
             await mark_deleted(session, self.upload.id, datetime.now(UTC))
         with storage_errors():
             await self._storage.delete(self.upload.key)
+
+
+_IN_USE = Conflict(
+    Problem(
+        "A draft, a post that is not published yet or a series uses this file; change or delete that first",
+        "media_in_use",
+    )
+)
+
+
+async def require_upload(deps: Dependencies, workspace_id: str, upload_id: str) -> Upload:
+    """Return a file of a workspace. Raises NotFound."""
+    async with deps.database.reading() as session:
+        upload = await find_upload(session, workspace_id, upload_id) if upload_id.isprintable() else None
+    if upload is None:
+        raise NO_UPLOAD
+    return upload
+
+
+async def upload_view(deps: Dependencies, request: HttpRequest, workspace_id: str, upload_id: str) -> UploadView:
+    """Return a file as it is now. Raises NotFound."""
+    upload = await require_upload(deps, workspace_id, upload_id)
+    async with deps.database.reading() as session:
+        (shown,) = await upload_views(deps, request, session, [upload])
+    return shown
+
+
+async def complete(deps: Dependencies, request: HttpRequest, workspace_id: str, upload_id: str) -> UploadView:
+    """Return a file whose bytes have come; makes it of its parts if it came in parts. Raises PostsError."""
+    upload = await require_upload(deps, workspace_id, upload_id)
+    if upload.multipart_id is not None:
+        await OpenParts(deps, upload).complete()
+        state = UploadState.READY
+    else:
+        with storage_errors():
+            state = await look_for_arrival(deps.database, require_storage(deps), upload)
+    if state is UploadState.REJECTED:
+        current = await require_upload(deps, workspace_id, upload_id)
+        raise MediaRejected(current.sniffed_type, current.error)
+    if state is not UploadState.READY:
+        raise NOT_UPLOADED
+    return await upload_view(deps, request, workspace_id, upload_id)
+
+
+async def delete(deps: Dependencies, workspace_id: str, upload_id: str) -> DeletedUploadView:
+    """Delete a file that nothing needs any more. Raises NotFound, Conflict."""
+    upload = await require_upload(deps, workspace_id, upload_id)
+    async with deps.database.transaction() as session:
+        # Posts and series that begin to name it wait for this lock, and then do not find it.
+        if not await lock_upload(session, upload.id):
+            raise NO_UPLOAD
+        if (await read_uses(session, [upload.id]))[upload.id].is_held:
+            raise _IN_USE
+        await mark_deleted(session, upload.id, datetime.now(UTC))
+    return DeletedUploadView(id=upload.id, deleted=True)
+
+
+async def list_page(deps: Dependencies, request: HttpRequest, workspace_id: str, query: Query) -> UploadListView:
+    """Return one page of files."""
+    state: ShownState | None = query["state"]
+    async with deps.database.reading() as session:
+        uploads = await list_uploads(
+            session,
+            workspace_id,
+            before=query["cursor"],
+            most=query["limit"] + 1,
+            states=state.states if state else (),
+            type_prefix=f"{query['type']}/" if query["type"] else None,
+        )
+        page, cursor = cut_page(uploads, query["limit"])
+        shown = await upload_views(deps, request, session, page)
+    return UploadListView(media=shown, cursor=cursor, hasMore=cursor is not None)

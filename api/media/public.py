@@ -1,5 +1,6 @@
-"""Serve uploads at their public addresses. Platforms that fetch them have no API key; tokens cannot be guessed."""
+"""Serve and take uploads at addresses that need no API key; tokens and secrets cannot be guessed."""
 
+import hmac
 import re
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing, suppress
@@ -9,21 +10,35 @@ from functools import partial
 from typing import cast
 
 from litestar import Controller, Response, get
+from litestar.handlers import HTTPRouteHandler
 from litestar.params import FromPath
 from litestar.response import Stream
 
-from api.dependencies import Dependencies, Deps
+from api.dependencies import THUMBNAIL_PATH, Dependencies, Deps
+from api.errors import UnsupportedMediaType
+from api.http.body import content_type
 from api.http.headers import HttpRequest, has_current, respond_tagged
 from api.http.middleware import HEAD_ONLY
 from api.http.sockets import PIECE
-from api.media.errors import require_storage, storage_errors
-from api.posts.addresses import THUMBNAIL_PATH
+from api.media.parts import OpenParts
+from api.media.receiving import body_pieces, receive
+from api.media.schemas import (
+    NO_ADDRESS,
+    UPLOAD_PATH,
+    require_storage,
+    signed_secret,
+    signing_keys,
+    storage_errors,
+    upload_views,
+)
+from api.views import respond_privately
 from domain.errors import NotFound, Problem
 from domain.uploads import PUBLIC_PATH, safe_name
 from media.sniff import is_shown_inline
 from storage.base import StorageError
 from store.media import FilePiece, open_file, read_piece
-from store.uploads.rows import PublicUpload, find_public
+from store.models import Upload
+from store.uploads.rows import PublicUpload, find_by_id, find_public
 from store.uploads.thumbnails import find_thumbnail
 
 _ONE_RANGE = re.compile(r"bytes[ \t]*=[ \t]*(?:(\d{1,18})-(\d{0,18})|-(\d{1,18}))[ \t]*", re.IGNORECASE | re.ASCII)
@@ -140,7 +155,7 @@ class PublicUploadEndpoints(Controller):
         self, request: HttpRequest, token: FromPath[str], name: FromPath[str], deps: Deps
     ) -> Response[bytes] | Stream:
         """Return a file, or the part of it that is asked for. The name is for platforms and people; any will do."""
-        file = await _find(deps, token)
+        file = await _find_file(deps, token)
         request.state.unread_of = f"files of {file.workspace_id}"
         tag = _tag(file)
         headers = _headers(file, tag)
@@ -161,7 +176,7 @@ class PublicUploadEndpoints(Controller):
         return Stream(pieces, media_type=file.content_type, headers=headers, status_code=status)
 
 
-async def _find(deps: Dependencies, token: str) -> PublicUpload:
+async def _find_file(deps: Dependencies, token: str) -> PublicUpload:
     if len(token) != _TOKEN_LENGTH or not token.isascii() or not token.isprintable():
         raise _MISSING
     file = await deps.strangers.find(token, partial(find_public, deps.database, token))
@@ -207,3 +222,60 @@ async def _begin(deps: Dependencies, file: PublicUpload, part: ByteRange) -> Asy
                     yield piece
 
     return continued()
+
+
+_LONGEST_SECRET = 128
+
+
+class UploadingEndpoints(Controller):
+    """The endpoint of uploads in one piece, and of parts."""
+
+    @HTTPRouteHandler(f"{UPLOAD_PATH}{{secret:str}}", http_method=["PUT"], status_code=200, request_max_body_size=None)
+    async def upload(self, request: HttpRequest, secret: FromPath[str], deps: Deps) -> Response[bytes]:
+        """Store the bytes of a file, or of a part of one."""
+        await deps.restoring.require_finished()
+        upload, number = await _find_upload(deps, secret)
+        request.state.unread_of = f"files of {upload.workspace_id}"
+        if number:
+            parts = OpenParts(deps, upload)
+            with deps.uploads.take(upload.workspace_id):
+                part = await parts.receive(str(number), body_pieces(request), request.content_length)
+            return respond_privately(part)
+        _check_type(request, upload)
+        with deps.uploads.take(upload.workspace_id):
+            row = await receive(deps, upload, body_pieces(request), request.content_length)
+        async with deps.database.reading() as session:
+            (shown,) = await upload_views(deps, request, session, [row])
+        return respond_privately(shown)
+
+
+async def _find_upload(deps: Dependencies, secret: str) -> tuple[Upload, int]:
+    """Return an upload and the number of its part that an address takes, 0 for the whole file. Raises NotFound."""
+    upload_id, _, signed = secret.partition(".")
+    text = signed.partition(".")[0][:6]
+    number = int(text) if text.isdecimal() else 0
+
+    async def look_up() -> Upload | None:
+        async with deps.database.reading() as session:
+            return await find_by_id(session, upload_id)
+
+    if len(secret) > _LONGEST_SECRET or not (secret.isascii() and secret.isprintable()):
+        raise NO_ADDRESS
+    upload = await deps.strangers.find(secret, look_up)
+    if upload is None or (upload.part_size is not None) is not (number > 0):
+        raise NO_ADDRESS
+    # Addresses that an earlier key has signed hold until their uploads end.
+    if not any(hmac.compare_digest(signed_secret(key, upload, number), secret) for key in await signing_keys(deps)):
+        raise NO_ADDRESS
+    return upload, number
+
+
+def _check_type(request: HttpRequest, upload: Upload) -> None:
+    """Raise UnsupportedMediaType unless the bytes come with the type for which the address was made."""
+    kind = content_type(request)
+    if kind != upload.content_type:
+        sentence = (
+            f"This address takes {upload.content_type}, and the request's Content-Type is {kind or 'missing'}: send "
+            "the headers that came with the address"
+        )
+        raise UnsupportedMediaType(Problem(sentence, "unsupported_media_type"))

@@ -12,13 +12,9 @@ from api.http.headers import HttpRequest, idempotency_key
 from api.http.operation import WITH_BODY, Json, served_operation
 from api.http.parameters import KEY, page, query
 from api.http.query import Query
-from api.media.beginning import begin, begin_once, begin_parts, sign
-from api.media.direct import FIELD, FRAMING, LARGEST_FORM_FILE, upload_form
-from api.media.errors import require_storage
-from api.media.fetching import begin_fetch
-from api.media.library import complete, delete, list_page, upload_view
-from api.media.parts import OpenParts
-from api.media.receiving import body_pieces
+from api.media.beginning import begin, begin_fetch, begin_once, begin_parts, sign
+from api.media.parts import OpenParts, complete, delete, list_page, upload_view
+from api.media.receiving import FIELD, FRAMING, LARGEST_FORM_FILE, body_pieces, upload_form
 from api.media.schemas import (
     DeletedUploadView,
     FetchBody,
@@ -29,9 +25,13 @@ from api.media.schemas import (
     ReceivedPartView,
     UploadListView,
     UploadView,
+    require_storage,
+    signed_secret,
+    signing_keys,
+    upload_public_url,
+    upload_url,
 )
-from api.media.views import signed_secret, signing_keys, upload_public_url, upload_url
-from api.posts.answers.answer import respond
+from api.posts.answers.rendering import respond
 from api.posts.once import keyed_request
 from api.views import respond_privately
 from domain.uploads import UPLOAD_WITHIN, FileKind, ShownState

@@ -1,14 +1,93 @@
-"""The bodies and answers of media."""
+"""The bodies, answers and refusals of media, and the addresses of files."""
 
-from typing import Annotated, Literal
+import hmac
+from base64 import urlsafe_b64encode
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from typing import Annotated, Literal, cast
 
 from pydantic import ConfigDict, Field
+from sqlalchemy.ext.asyncio import AsyncSession
 from typing_extensions import TypedDict
 
+from api.dependencies import Dependencies, api_base, thumbnail_url
+from api.errors import PayloadTooLarge
+from api.http.headers import HttpRequest
 from api.posts.bodies.schemas import RequestModel, WebAddress
 from api.views import THUMBNAIL_URL, HasMore, Moment, NextCursor, described, view
 from domain.codes import UploadErrorCode
+from domain.errors import Conflict, InvalidRequest, NotFound, Problem, Unavailable, Unprocessable
+from domain.schedule import rfc3339
+from domain.uploads import LARGEST_UPLOAD, MOST_UPLOADS, UploadState, public_url
 from platforms.texts.patterns import TextPattern
+from storage.base import ObjectMissing, Storage, StorageFull, StorageUnavailable
+from store.models import Upload
+from store.uploads.rows import UploadUses, posts_naming, read_uses
+from store.uploads.thumbnails import thumbnail_tokens
+
+NO_UPLOAD = NotFound(Problem("This workspace has no such file", "not_found"))
+NO_ADDRESS = NotFound(
+    Problem("There is no such address for an upload, or its time is over: ask for a new one", "not_found")
+)
+BUSY = Conflict(Problem("Another request is sending this file", "conflict"))
+OVER = Conflict(Problem("The upload was deleted, or another request has sent the file meanwhile", "conflict"))
+TOO_MANY = Unprocessable(
+    Problem(f"This workspace has {MOST_UPLOADS:,} files, as many as it may have; delete some", "too_many_uploads")
+)
+NOT_UPLOADED = Unprocessable(Problem("The file has not been uploaded yet", "media_not_uploaded"))
+EMPTY = InvalidRequest(Problem("The request has no bytes of a file", "missing_required_field"))
+BROKEN_OFF = InvalidRequest(Problem("The body ended early", "invalid_request"))
+TOO_LARGE = PayloadTooLarge(Problem(f"A file may have at most {LARGEST_UPLOAD:,} bytes", "payload_too_large", "size"))
+NO_MEDIA_TYPE = Unprocessable(
+    Problem("Files of this type are not taken: web pages, SVG and programs", "media_rejected", "contentType")
+)
+_NO_STORAGE = Unprocessable(
+    Problem("The operator of this service has not set up a place for uploads", "uploads_not_configured")
+)
+_FULL = Problem("The storage of this service is full; please try again later", "unavailable")
+_AWAY = Problem("The storage of this service is not available right now; please try again", "unavailable")
+
+
+class MediaRejected(Unprocessable):
+    """The first bytes of a file show that it is no media file, or it could not be fetched, for a `reason`."""
+
+    def __init__(self, sniffed_type: str | None, reason: str | None = None) -> None:
+        shown = f"they are {sniffed_type}" if sniffed_type else "their type is not known"
+        sentence = f"The bytes are no picture, video, document or subtitles: {shown}"
+        super().__init__(Problem(reason or sentence, "media_rejected"))
+
+
+def differs(name: str, announced: object, actual: object) -> Unprocessable:
+    """Return the refusal of a file that is not the one that was announced."""
+    return Unprocessable(Problem(f"{name} is {actual}, and {announced} was announced", "upload_differs", name))
+
+
+def quota_exceeded(available: int) -> Unprocessable:
+    """Return the refusal of a file for which its workspace has no room."""
+    sentence = f"This workspace's files have room for {available:,} bytes more; delete some first"
+    return Unprocessable(Problem(sentence, "storage_quota_exceeded"))
+
+
+def require_storage(deps: Dependencies) -> Storage:
+    """Return the storage. Raises Unprocessable if there is none."""
+    if deps.storage is None:
+        raise _NO_STORAGE
+    return deps.storage
+
+
+@contextmanager
+def storage_errors() -> Iterator[None]:
+    """Raise errors of the storage as Unavailable, and NotFound for bytes that are not there."""
+    try:
+        yield
+    except StorageFull as error:
+        raise Unavailable(_FULL, retry_after=60) from error
+    except ObjectMissing as error:
+        raise NO_UPLOAD from error
+    except StorageUnavailable as error:
+        raise Unavailable(_AWAY) from error
+
 
 LONGEST_FILENAME = 255
 """Characters; file systems take as many bytes."""
@@ -174,3 +253,89 @@ class ReceivedPartView(TypedDict):
 
     number: Annotated[int, described("Its number.", 1)]
     size: Annotated[int, described("Its bytes.", 16_777_216)]
+
+
+UPLOAD_PATH = "/media/upload/"
+"""The path of addresses to which files are sent, before the secret."""
+
+
+async def signing_keys(deps: Dependencies) -> Sequence[bytes]:
+    """Return the keys of `signed_secret`, the one that signs first. Raises Unavailable."""
+    with storage_errors():
+        return await deps.readiness.signing_keys()
+
+
+def signed_secret(key: bytes, upload: Upload, number: int = 0) -> str:
+    """Return the secret in the address of a part, or of the whole file.
+
+    The key is in the storage, and the row has a nonce: who reads only the database can make no address.
+    """
+    signed = f"{upload.id}.{number}"
+    signature = hmac.digest(key, signed.encode() + b"." + upload.address_nonce, "sha256")
+    return f"{signed}.{urlsafe_b64encode(signature).decode().rstrip('=')}"
+
+
+def upload_url(deps: Dependencies, request: HttpRequest, secret: str) -> str:
+    """Return the address to which the bytes of an upload are sent."""
+    return f"{api_base(deps, request)}{UPLOAD_PATH}{secret}"
+
+
+def upload_public_url(deps: Dependencies, request: HttpRequest, upload: Upload) -> str:
+    """Return the public address of an upload."""
+    base = deps.media_url or api_base(deps, request)
+    return public_url(base, upload.token, upload.filename, upload.content_type)
+
+
+async def upload_views(
+    deps: Dependencies, request: HttpRequest, session: AsyncSession, uploads: Sequence[Upload]
+) -> list[UploadView]:
+    """Return files as answers show them."""
+    ids = [upload.id for upload in uploads]
+    posts = await posts_naming(session, ids)
+    uses = await read_uses(session, ids)
+    tokens = await thumbnail_tokens(session, ids)
+    now = datetime.now(UTC)
+
+    return [
+        _view(deps, request, upload, uses[upload.id], now, posts[upload.id], tokens.get(upload.id))
+        for upload in uploads
+    ]
+
+
+def _view(
+    deps: Dependencies,
+    request: HttpRequest,
+    upload: Upload,
+    uses: UploadUses,
+    now: datetime,
+    posts: list[str],
+    thumbnail_token: str | None,
+) -> UploadView:
+    state, expires_at = upload.state_at(now), _expires_at(deps, upload, uses)
+    code, error = upload.error_code, upload.error
+    if state is UploadState.REJECTED and code is None:
+        (problem,) = MediaRejected(upload.sniffed_type).problems
+        code, error = problem.code, problem.error
+    is_fetched = state.is_open and upload.fetch_at is not None
+    return UploadView(
+        id=upload.id,
+        publicUrl=upload_public_url(deps, request, upload),
+        filename=upload.filename,
+        state="fetching" if is_fetched else cast("UploadStateName", state.value),
+        contentType=upload.sniffed_type or upload.content_type,
+        size=upload.size,
+        sha256=upload.sha256.hex() if upload.sha256 else None,
+        usedBy=posts,
+        expiresAt=rfc3339(expires_at) if expires_at else None,
+        createdAt=rfc3339(upload.created_at),
+        errorCode=cast("UploadErrorCode | None", code),
+        error=error,
+        thumbnailUrl=thumbnail_url(deps, request, thumbnail_token) if thumbnail_token else None,
+    )
+
+
+def _expires_at(deps: Dependencies, upload: Upload, uses: UploadUses) -> datetime | None:
+    if uses.is_held:
+        return None
+    times = [upload.expires_at, uses.rested_at + deps.media_kept if uses.rested_at else None]
+    return max((time for time in times if time), default=None)

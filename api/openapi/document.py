@@ -13,12 +13,10 @@ from pydantic.alias_generators import to_camel
 from api.auth import required_scope
 from api.errors import ErrorView
 from api.events.schemas import EVENTS
-from api.http.limit_headers import HEADER_NAMES
+from api.http.headers import HEADER_NAMES
 from api.http.operation import Json, Operation
 from api.http.parameters import PATH_PARAMETERS
-from api.openapi.components import ref, schema_name, schemas
-from api.openapi.examples import ERRORS, example
-from api.openapi.operations import OPERATIONS
+from api.openapi.components import ERRORS, OPERATIONS, example, ref, schema_name, schemas
 from domain.webhooks import EventType
 
 _REQUEST_ID = {

@@ -1,4 +1,4 @@
-"""Begin and end pauses, and answer with them."""
+"""Begin and end pauses, and answer with them, or with the error of a move that is refused."""
 
 import asyncio
 from collections.abc import Mapping, Sequence
@@ -8,11 +8,11 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from api.dependencies import Dependencies
 from api.pauses.schemas import PauseBody, PauseView, PostInFlightView, ResumeBody, ResumedView
-from api.posts.answers.actors import actor_view
-from api.shared.moves import move_refusal
+from api.posts.answers.views import actor_view
 from domain.audit import Actor
-from domain.errors import InvalidRequest, NotFound, Problem, Unprocessable
-from domain.moves import MoveRefused
+from domain.codes import ProblemCode
+from domain.errors import Conflict, InvalidRequest, NotFound, PostsError, Problem, Unprocessable
+from domain.moves import MoveRefused, Obstacle
 from domain.pauses import WORKSPACE_GATE, Gate, MissedPolicy, PauseScope, PauseStatus, Resumed, account_gate
 from domain.schedule import rfc3339
 from platforms.registry import platforms
@@ -25,6 +25,20 @@ from store.models import Pause
 from store.pauses.gates import PostInFlight, posts_in_flight
 from store.pauses.pauses import begin_pause, gate_of_pause, preview_end
 from store.rows import find_row
+
+_MOST_NAMED = 100
+_OF_CAMPAIGN: Mapping[Obstacle, ProblemCode] = {
+    Obstacle.OUTSIDE_WINDOW: "outside_window",
+    Obstacle.IN_BLACKOUT: "in_blackout",
+}
+
+
+def move_refusal(refused: MoveRefused, param: str) -> PostsError:
+    """Return the error of a request whose field `param` would move posts so. It names the first 100 of them."""
+    code = _OF_CAMPAIGN.get(refused.obstacle, "invalid_field_value")
+    problems = [Problem(str(refused), code, param, post_id=post_id) for post_id in refused.post_ids[:_MOST_NAMED]]
+    return (Conflict if refused.obstacle in _OF_CAMPAIGN else InvalidRequest)(problems)
+
 
 _UNKNOWN = Problem("This workspace has no such pause", "not_found")
 _ASK_EVERY_S = 0.25

@@ -5,10 +5,9 @@ from litestar import Controller, Response
 from api.auth import AUTHENTICATED, request_actor
 from api.dependencies import Dependencies
 from api.endpoint import Endpoint
-from api.http.cursors import cut_page
 from api.http.headers import HttpRequest, preferred_wait
 from api.http.parameters import PREFER_PAUSED, page
-from api.http.query import Query
+from api.http.query import Query, cut_page
 from api.pauses.actions import pause, pause_view, read_gate, require_pause, resume
 from api.pauses.schemas import PauseBody, PausePageView, PauseView, ResumeBody
 from api.views import respond_privately

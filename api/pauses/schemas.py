@@ -5,7 +5,7 @@ from typing import Annotated, Literal, NotRequired
 from pydantic import ConfigDict, Field
 from typing_extensions import TypedDict
 
-from api.posts.answers.actors import ActorView
+from api.posts.answers.views import ActorView
 from api.posts.bodies.schemas import Name, RequestModel
 from api.views import HasMore, Moment, NextCursor, PlatformName, described, view
 from domain.pauses import LONGEST_SPACING_S, REASON_LENGTH, MissedPolicy, PauseScope, PauseStatus

@@ -10,8 +10,7 @@ from typing_extensions import TypedDict
 from api.dependencies import Dependencies
 from api.http.headers import HttpRequest
 from api.http.query import parse_choice, parse_lists
-from api.posts.filters import ZONE, parse_zone, read_filter
-from api.posts.listing import split_statuses
+from api.posts.listing import ZONE, parse_zone, read_filter, split_statuses
 from api.views import PlatformName, described, view
 from domain.errors import InvalidRequest, Problem
 from domain.post import PostStatus

@@ -6,7 +6,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from structlog.contextvars import bind_contextvars, get_contextvars
 
 from api.dependencies import Dependencies
-from api.posts.answers.answer import Answer, answer_post
+from api.posts.answers.rendering import Answer, answer_post
 from api.shared.waiting import Deadline
 from domain.errors import NotFound, Problem, Unprocessable
 from domain.ids import is_post_id

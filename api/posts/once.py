@@ -17,7 +17,7 @@ from api.dependencies import Dependencies
 from api.http.body import JsonObject
 from api.http.headers import HttpRequest
 from api.http.request import read_keyed_request
-from api.posts.answers.answer import Answer
+from api.posts.answers.rendering import Answer
 from domain.errors import (
     Conflict,
     IdempotencyKeyReused,

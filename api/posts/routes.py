@@ -7,19 +7,19 @@ from api.auth import AUTHENTICATED, WorkspaceId, request_actor
 from api.dependencies import Dependencies, Deps
 from api.endpoint import Endpoint
 from api.http.headers import HttpRequest, idempotency_key, preferred_wait
+from api.http.moments import now_ms
 from api.http.operation import WITH_BODY, Operation, served_operation
 from api.http.parameters import KEY, PREFER, page
 from api.http.query import Query
 from api.http.request import BodyCheck, read_keyed_request, read_request
-from api.posts.answers.answer import answer_post, answer_posts, answer_view, respond
-from api.posts.answers.rendering import render_attempts
+from api.posts.answers.rendering import answer_post, answer_posts, answer_view, render_attempts, respond
 from api.posts.answers.views import AttemptsView, DeletedView, PageView, PostView, VerdictView
 from api.posts.bodies.parse_patch import check_change
 from api.posts.bodies.parse_post import read_create
 from api.posts.bodies.schemas import EditBody, PatchBody, PostBody, ResolveBody, RetryBody, ValidateBody
-from api.posts.changes import create, delete_post, edit, resolve, retry, update
-from api.posts.changes.post_change import PostChange
-from api.posts.clock import now_ms
+from api.posts.changes.create import create
+from api.posts.changes.post_change import PostChange, delete, read_resolution, read_retry, resolve, retry
+from api.posts.changes.update import edit, read_edit, update_post
 from api.posts.counts import MOST_COUNTED, MOST_DAYS, CountsView, count, read_counts_query
 from api.posts.history import DeletionsView, HistoryView, history, list_deleted
 from api.posts.listing import COUNTS, LIST, cursor_after, read_history_cursor, read_list_query, read_number
@@ -62,7 +62,7 @@ class PostEndpoints(Controller):
         """
         payload, key = await read_keyed_request(request, lambda body: read_create(body, now_ms()))
         with deps.waiting.deadline(workspace_id, preferred_wait(request)) as deadline:
-            answer = await create.create(deps, workspace_id, request_actor(request), payload, key, deadline)
+            answer = await create(deps, workspace_id, request_actor(request), payload, key, deadline)
         return respond(answer, deadline)
 
     @Endpoint(route="GET /v1/posts", answer=PageView, errors=("wrongQuery",), parameters=LIST, reads_query=False)
@@ -154,7 +154,7 @@ class PostEndpoints(Controller):
         """
         change = await _read_change(request, post_id, workspace_id, deps, check_change)
         with deps.waiting.deadline(workspace_id, preferred_wait(request)) as deadline:
-            answer = await update.update_post(change, deadline)
+            answer = await update_post(change, deadline)
         return respond(answer, deadline)
 
     @Endpoint(
@@ -175,7 +175,7 @@ class PostEndpoints(Controller):
         """
         key, route = idempotency_key(request), served_operation(request).route
         change = PostChange.from_route(deps, workspace_id, request_actor(request), post_id, {}, key, route)
-        return respond(await delete_post.delete(change, request.state.received_at))
+        return respond(await delete(change, request.state.received_at))
 
     @Operation(
         route="POST /v1/posts/{postId}/edit",
@@ -202,9 +202,9 @@ class PostEndpoints(Controller):
         Only on X, with X Premium, within 1 hour of being published, at most 5 times, and only the text. An edit gives
         the tweet a new id and keeps its pictures or video; earlier versions stay in `editHistory`.
         """
-        change = await _read_change(request, post_id, workspace_id, deps, edit.read_edit)
+        change = await _read_change(request, post_id, workspace_id, deps, read_edit)
         with deps.waiting.deadline(workspace_id, preferred_wait(request)) as deadline:
-            answer = await edit.edit(change, deadline)
+            answer = await edit(change, deadline)
         return respond(answer, deadline)
 
     @Operation(
@@ -225,9 +225,9 @@ class PostEndpoints(Controller):
         skipped. Unconfirmed ones are looked for on their platform first, and never sent again blindly. If a platform
         refused the content, correct it by PATCH first.
         """
-        change = await _read_change(request, post_id, workspace_id, deps, retry.read_retry)
+        change = await _read_change(request, post_id, workspace_id, deps, read_retry)
         with deps.waiting.deadline(workspace_id, preferred_wait(request)) as deadline:
-            answer = await retry.retry(change, deadline)
+            answer = await retry(change, deadline)
         return respond(answer, deadline)
 
 
@@ -289,8 +289,8 @@ class OutcomeEndpoints(Controller):
         that is `not_published` can be retried. `platformPostId` may be the address of the post's page. A report can be
         corrected in the same way for 7 days, unless the target was retried since.
         """
-        change = await _read_change(request, post_id, workspace_id, deps, resolve.read_resolution)
-        return respond(await resolve.resolve(change))
+        change = await _read_change(request, post_id, workspace_id, deps, read_resolution)
+        return respond(await resolve(change))
 
 
 async def _read_change(

@@ -8,16 +8,14 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from api.dependencies import Dependencies
 from api.errors import problem_view
 from api.http.body import JsonObject, SizedBody, body_size
-from api.posts.answers.answer import Answer, answer_view
+from api.http.moments import now_ms
+from api.posts.answers.rendering import Answer, answer_view
 from api.posts.answers.views import VerdictView
 from api.posts.bodies.parse_post import ParsedPost, read_create
 from api.posts.bodies.platform_rules import find_platform_problems, platform_cautions, refused_accounts
-from api.posts.campaign_rules import find_campaign_problem, read_campaign, warn_of_daily_cap
 from api.posts.changes.create import find_conflict
-from api.posts.changes.times import choose_slot, require_link
-from api.posts.clock import now_ms
-from api.posts.media_checks import check_files, local_media_warnings, unreachable_upload_warnings
-from api.posts.uploads import find_upload_problems
+from api.posts.media_checks import check_files, find_upload_problems, local_media_warnings, unreachable_upload_warnings
+from api.posts.times import choose_slot, find_campaign_problem, read_campaign, require_link, warn_of_daily_cap
 from domain.campaigns import CampaignRules
 from domain.content import PostContent
 from domain.errors import Conflict, InvalidRequest, Problem, Unprocessable

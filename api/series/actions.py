@@ -11,10 +11,10 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from api.dependencies import Dependencies
 from api.http.body import JsonObject, body_size
 from api.http.body_validation import read_valid
-from api.posts.answers.answer import Answer, answer_view
-from api.posts.campaign_rules import UNKNOWN_CAMPAIGN, campaign_refusal
-from api.posts.clock import now_ms
+from api.http.moments import now_ms
+from api.posts.answers.rendering import Answer, answer_view
 from api.posts.once import complete, once, take_key
+from api.posts.times import UNKNOWN_CAMPAIGN, campaign_refusal
 from api.series.bodies import PatchSeriesBody, RulesBody, SeriesBody
 from api.series.reading import (
     change_warnings,

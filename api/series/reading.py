@@ -10,7 +10,7 @@ from api.http.body import MAX_PROBLEMS, JsonObject
 from api.http.moments import read_moment
 from api.posts.bodies.parse_post import read_create
 from api.posts.bodies.platform_rules import collect_platform_problems
-from api.posts.uploads import find_upload_problems_in_posts
+from api.posts.media_checks import find_upload_problems_in_posts
 from api.series.bodies import RecurrenceBody
 from domain.content import PostContent
 from domain.errors import InvalidRequest, Problem, Unprocessable

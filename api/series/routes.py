@@ -10,12 +10,11 @@ from api.auth import AUTHENTICATED, WorkspaceId, request_actor
 from api.dependencies import Dependencies, Deps
 from api.endpoint import Endpoint
 from api.http.body_validation import read_valid
-from api.http.cursors import cut_page
 from api.http.headers import HttpRequest
 from api.http.moments import read_moment
 from api.http.operation import WITH_BODY, Operation
 from api.http.parameters import KEY, PREFER_PAUSED, page, query, required
-from api.http.query import Query
+from api.http.query import Query, cut_page
 from api.http.request import read_keyed_request, read_request
 from api.pauses.actions import pause, resume
 from api.pauses.routes import pause_wait
@@ -23,8 +22,8 @@ from api.pauses.schemas import PauseView, ResumeBody
 from api.posts.once import key_of_request
 from api.series.actions import SeriesRequests, require_series
 from api.series.bodies import PatchSeriesBody, PauseSeriesBody, PreviewBody, SeriesBody
-from api.series.shown import LONGEST_TIME, existing_zones, preview, series_entry, show_occurrences, show_series
 from api.series.views import (
+    LONGEST_TIME,
     DeletedSeriesView,
     OccurrenceListView,
     PreviewView,
@@ -32,6 +31,11 @@ from api.series.views import (
     SeriesListView,
     SeriesView,
     change_view,
+    existing_zones,
+    preview,
+    series_entry,
+    show_occurrences,
+    show_series,
 )
 from api.views import respond_privately
 from domain.errors import Conflict, InvalidRequest, Problem

@@ -9,7 +9,7 @@ from contextvars import Context
 import structlog
 from temporalio.common import MetricMeter
 
-from api.http.limit_headers import template, told_limits
+from api.http.headers import template, told_limits
 from domain.errors import Problem, TooManyRequests
 from domain.request_limits import Allowance, Policy, PolicyName, Rates, Standing, posts_policy, requests_policy
 from store.database import Database

@@ -17,7 +17,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from api.dependencies import Dependencies
 from api.http.body import JsonObject
 from api.http.suggest import did_you_mean
-from api.posts.answers.answer import Answer
+from api.posts.answers.rendering import Answer
 from api.posts.once import complete, once, take_key
 from api.webhooks.schemas import EVENT_NAMES, NewWebhookView, TestView, WebhookBody, WebhookChangeBody, WebhookView
 from domain.errors import Conflict, InvalidRequest, NotFound, Problem, Unavailable, Unprocessable

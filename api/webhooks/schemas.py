@@ -7,8 +7,8 @@ from pydantic import ConfigDict, Field, WithJsonSchema
 from typing_extensions import TypedDict
 
 from api.events.schemas import EventView
-from api.http.cursors import NO_CURSOR, decode_cursor, encode_cursor
 from api.http.moments import read_moment
+from api.http.query import NO_CURSOR, decode_cursor, encode_cursor
 from api.posts.bodies.schemas import RequestModel
 from api.views import HasMore, Moment, NextCursor, ValueOf, described, view
 from domain.errors import InvalidRequest, Problem

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from api.bulk import answers
+from api.bulk import actions
 from api.shared.delivery import Delivery
 from domain.plan import Plan
 from domain.request_limits import Policy, PolicyName
@@ -229,7 +229,7 @@ async def test_repeated_bulk_shift_moves_posts_once(api: Client, stack: Stack) -
 async def test_cursor_reaches_posts_beyond_one_request(
     api: Client, stack: Stack, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("api.bulk.requests.MOST_POSTS", 2)
+    monkeypatch.setattr("api.bulk.actions.MOST_POSTS", 2)
     tag, ids = await make(api, stack, 5)
     body: dict[str, Any] = {"filter": {"tag": [tag]}, "change": {"tags": [tag, "seen"]}}
     seen: list[str] = []
@@ -316,7 +316,7 @@ async def test_a_repeat_finishes_posts_that_the_first_request_left(
 ) -> None:
     _, ids = await make(api, stack, 2)
     with monkeypatch.context() as patched:
-        patched.setattr(answers, "_LONGEST_S", -1.0)
+        patched.setattr(actions, "_LONGEST_S", -1.0)
         first = await bulk(api, "/delete", {"ids": ids}, **(key := new_key()))
     assert {(result["httpStatus"], result["retryAfter"]) for result in first["results"]} == {(503, 1)}
     assert (await bulk(api, "/delete", {"ids": ids}, **key))["succeeded"] == 2

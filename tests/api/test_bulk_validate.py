@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from api.bulk import validate
+from api.bulk import actions
 from domain.request_limits import Policy, PolicyName
 from tests.api.conftest import Client, limited_app, make_client, read_answer
 from tests.api.test_bulk import create_body
@@ -59,7 +59,7 @@ async def test_files_of_each_post_are_checked(api: Client, stack: Stack, monkeyp
     results = await verdicts(api, posts, checkMedia=True)
     assert [[error["code"] for error in item["errors"]] for item in results] == [[], ["media_refused"], []]
     assert [item["valid"] for item in await verdicts(api, posts)] == [True, True, True]
-    monkeypatch.setattr(validate, "FILES_BEGIN_WITHIN_S", -1.0)
+    monkeypatch.setattr(actions, "FILES_BEGIN_WITHIN_S", -1.0)
     late = await verdicts(api, posts, checkMedia=True)
     codes = [[warning["code"] for warning in item["warnings"]] for item in late]
     assert codes == [["media_not_checked"], ["media_not_checked"], []]

@@ -10,9 +10,9 @@ import pytest
 from sqlalchemy import insert
 
 from api.http.body import MAX_BYTES, check_size, parse_object
+from api.http.moments import now_ms
 from api.posts.bodies.parse_post import read_create
 from api.posts.bodies.platform_rules import collect_platform_problems
-from api.posts.clock import now_ms
 from benchmarks.abuse.texts import NAMES, text
 from domain.errors import InvalidRequest
 from domain.loop_share import LoopShare

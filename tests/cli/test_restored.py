@@ -11,7 +11,7 @@ from sqlalchemy import delete, select, text, update
 from temporalio.service import RPCError
 
 from api.auth import required_scope
-from api.openapi.operations import OPERATIONS
+from api.openapi.components import OPERATIONS
 from cli import restored
 from cli.environment import Environment
 from cli.errors import UserError
@@ -170,7 +170,7 @@ async def test_workflows_of_an_older_temporal_are_notified_again(stack: Stack) -
 async def test_api_refuses_writes_and_doctor_reports_an_open_restore(
     stack: Stack, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("api.shared.restoring.FRESH_S", 0.05)
+    monkeypatch.setattr("api.shared.caches.FRESH_S", 0.05)
     post = await stack.save("not now", [stack.accounts["plain"]], due_in=timedelta(hours=1))
     async with stack.database.transaction() as session:
         open_one = await begin_restore(session, datetime.now(UTC), datetime.now(UTC), database=True, temporal=False)

@@ -7,22 +7,21 @@ from pathlib import Path
 import pytest
 
 from api.accounts.actions import MOST_CHECKS as MOST_ACCOUNT_CHECKS
-from api.accounts.choices import MOST_LISTS
-from api.bulk import answers as bulk_answers
+from api.accounts.actions import MOST_LISTS
+from api.bulk import actions as bulk_actions
+from api.bulk.actions import FILES_BEGIN_WITHIN_S
 from api.bulk.bodies import MOST_POSTS as MOST_OF_A_REQUEST
-from api.bulk.validate import FILES_BEGIN_WITHIN_S
 from api.calendar.days import MOST_FOLLOWERS, MOST_OF_DAY
 from api.calendar.plans import MOST_DAYS as CALENDAR_DAYS
 from api.connect.begin import MOST_AN_HOUR
-from api.http.body import _MAX_DEPTH, MAX_BYTES, MAX_PROBLEMS
-from api.http.large_body import LARGE_BYTES, LARGEST_ROW
+from api.http.body import _MAX_DEPTH, LARGE_BYTES, LARGEST_ROW, MAX_BYTES, MAX_PROBLEMS
+from api.http.middleware import SLOWEST_UPLOAD
 from api.http.protocol import KEEP_ALIVE_S, LARGEST_HEAD, LONGEST_ADDRESS, ApiProtocol
 from api.http.sockets import MOST_CONNECTIONS, MOST_PER_ADDRESS, MOST_UNREAD, SILENT_S, SLOWEST, Unread
-from api.http.uploads import SLOWEST_UPLOAD
-from api.media.direct import LARGEST_FORM_FILE
+from api.media.receiving import LARGEST_FORM_FILE
 from api.posts.bodies.schemas import _LONGEST_URL, _MAX_ROOT_SETTINGS, LONGEST_NAME
-from api.posts.changes.edit import MOST_REVISIONS
-from api.posts.changes.retry import MOST_ATTEMPTS
+from api.posts.changes.post_change import MOST_ATTEMPTS
+from api.posts.changes.update import MOST_REVISIONS
 from api.posts.counts import MOST_COUNTED, MOST_DAYS
 from api.posts.many.checking import (
     MOST_PROBLEMS_OF_ROW,
@@ -32,7 +31,6 @@ from api.posts.many.checking import (
     MOST_ROWS,
 )
 from api.posts.media_checks import MOST_FILES as MOST_CHECKED_FILES
-from api.shared.repeats import MOST_REPEATS
 from api.shared.waiting import (
     MOST_CHECKS,
     MOST_CHECKS_OF_ONE,
@@ -40,6 +38,7 @@ from api.shared.waiting import (
     MOST_COUNTS_OF_ONE,
     MOST_IMPORTS,
     MOST_IMPORTS_OF_ONE,
+    MOST_REPEATS,
     MOST_WAITING,
     MOST_WRITERS,
     MOST_WRITERS_OF_ONE,
@@ -109,7 +108,7 @@ NUMBERS = {
     "media of a post": f"{MAX_MEDIA:,}",
     "a post in a response": f"{LARGEST_POST // MIB} MiB",
     "the same with the earlier": f"{LARGEST_ANSWER // MIB} MiB",
-    "problems in a response": f"{MAX_PROBLEMS}; {bulk_answers.MOST_PROBLEMS} of each",
+    "problems in a response": f"{MAX_PROBLEMS}; {bulk_actions.MOST_PROBLEMS} of each",
     "an import (": f"{LARGE_BYTES // MIB} MiB, {MOST_ROWS:,} rows of {LARGEST_ROW // MIB} MiB",
     "values and targets of an import": f"{MOST_ROW_VALUES:,} and {MOST_ROW_TARGETS:,}",
     "problems of an import": f"{MOST_ROW_PROBLEMS:,}; {MOST_PROBLEMS_OF_ROW} of each row",
@@ -117,7 +116,7 @@ NUMBERS = {
     "`imports`": f"the newest {MOST_IMPORTS_KEPT:,} of a workspace; deleted after {IMPORTS_KEPT.days} days",
     "posts of a request for many": f"{MOST_OF_A_REQUEST}",
     "seconds in which its files": f"{FILES_BEGIN_WITHIN_S:g}",
-    "seconds in which its posts": f"{bulk_answers._LONGEST_S:g}",
+    "seconds in which its posts": f"{bulk_actions._LONGEST_S:g}",
     "open connections": f"{MOST_CONNECTIONS:,}",
     "from one address": f"{MOST_PER_ADDRESS:,}",
     "idle between requests": f"{KEEP_ALIVE_S} s",

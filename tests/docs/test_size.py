@@ -5,13 +5,13 @@ Lower a limit when the code gets smaller. Raise one only with a decision in docs
 
 import pytest
 
-from api.openapi.operations import OPERATIONS
+from api.openapi.components import OPERATIONS
 from tests.releases.trees import ROOT
 
 LINES = {
     "accounts": 2_059,
     "activities": 3_918,
-    "api": 25_014,
+    "api": 24_686,
     "benchmarks": 7_159,
     "cli": 8_469,
     "clients": 2_874,
@@ -27,8 +27,8 @@ LINES = {
     "workflows": 2_699,
 }
 """The most lines of Python of each room."""
-MODULES = 836
-LINES_OF_AN_OPERATION = 643.6
+MODULES = 790
+LINES_OF_AN_OPERATION = 640.3
 """The most lines for each operation of the API, of the rooms through which its requests and posts go."""
 SERVING = ("accounts", "activities", "api", "domain", "reconcile", "runtime", "storage", "store", "workflows")
 _GENERATED = "clients/python/socialsyncer_client/generated"

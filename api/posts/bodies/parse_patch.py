@@ -7,6 +7,7 @@ from typing import Any
 
 from api.http.body import JsonObject
 from api.http.body_validation import in_contract_order, name_targets
+from api.http.moments import now_ms
 from api.posts.answers.rendering import render_post
 from api.posts.answers.views import PostView, TargetView
 from api.posts.bodies.parse_post import (
@@ -21,7 +22,6 @@ from api.posts.bodies.parse_post import (
     to_content,
 )
 from api.posts.bodies.schemas import PatchBody, PostBody, TargetBody
-from api.posts.clock import now_ms
 from domain.campaigns import CampaignRules
 from domain.content import PostContent
 from domain.errors import Conflict, InvalidRequest, Problem
@@ -151,7 +151,7 @@ def _read_only(path: str, name: str) -> Problem:
 def read_patch(post: Post, payload: JsonObject, now: datetime, campaign: CampaignRules | None = None) -> ParsedPost:
     """Return the changed post. Raises InvalidRequest with everything that is wrong.
 
-    `campaign` is that of the changed post. Its rules for times are not checked (`api.posts.campaign_rules`).
+    `campaign` is that of the changed post. Its rules for times are not checked (`api.posts.times`).
     """
     patch, merged, problems, at_fault = _read(post, payload)
     timed = bool(patch.publish_now) or patch.scheduled_for is not None or patch.queue is not None

@@ -136,7 +136,7 @@ class ParsedPost:
 def read_create(payload: JsonObject, now: datetime, campaign: CampaignRules | None = None) -> ParsedPost:
     """Read a create body of a campaign, or of none. Raises InvalidRequest with everything that is wrong with its shape.
 
-    The rules of a campaign for times are not checked (`api.posts.campaign_rules`).
+    The rules of a campaign for times are not checked (`api.posts.times`).
     """
     zone = campaign.timezone if campaign else "UTC"
     body, problems, at_fault = read_body(payload, PostBody)

@@ -9,25 +9,25 @@ from structlog.contextvars import bind_contextvars
 
 from api.dependencies import Dependencies
 from api.http.body import MAX_PROBLEMS, JsonObject, body_size, unusable_strings
-from api.posts.answers.answer import Answer, answer_post
+from api.http.moments import now_ms
+from api.posts.answers.rendering import Answer, answer_post
 from api.posts.bodies.parse_post import read_create
 from api.posts.bodies.platform_rules import find_platform_problems
 from api.posts.bodies.schemas import LONGEST_NAME
-from api.posts.campaign_rules import (
+from api.posts.lookup import answer_at_rest, plan_for, post_accounts
+from api.posts.media_checks import find_upload_problems, warn_of_media
+from api.posts.once import DELETED, KeyTakenError, body_digest, keyed_request, once
+from api.posts.times import (
     UNKNOWN_CAMPAIGN,
     campaign_refusal,
+    choose_slot,
     daily_cap_warnings,
     find_campaign_problem,
     read_campaign,
+    require_link,
     warn_of_daily_cap,
 )
-from api.posts.changes.times import choose_slot, require_link
-from api.posts.clock import now_ms
-from api.posts.lookup import answer_at_rest, plan_for, post_accounts
-from api.posts.media_checks import warn_of_media
-from api.posts.once import DELETED, KeyTakenError, body_digest, keyed_request, once
-from api.posts.uploads import find_upload_problems
-from api.shared.closed_gates import require_open, target_accounts
+from api.shared.caches import require_open, target_accounts
 from api.shared.waiting import Deadline
 from domain.audit import Actor
 from domain.errors import (

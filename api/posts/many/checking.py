@@ -10,15 +10,14 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from api.dependencies import Dependencies
 from api.http.body import JsonObject, check_size, unusable_strings
+from api.http.moments import now_ms
 from api.posts.bodies.parse_post import TIME_PASSED, ParsedPost, read_create, to_body
 from api.posts.bodies.platform_rules import collect_platform_problems
 from api.posts.bodies.schemas import LONGEST_NAME
-from api.posts.campaign_rules import campaign_refusal, find_campaign_problem, read_campaign
-from api.posts.changes.times import UNKNOWN_QUEUE, next_queue
-from api.posts.clock import now_ms
 from api.posts.many.problems import ProblemKey, grouped, problem_key, show_value
+from api.posts.media_checks import find_upload_problems_in_posts
 from api.posts.once import body_digest
-from api.posts.uploads import find_upload_problems_in_posts
+from api.posts.times import UNKNOWN_QUEUE, campaign_refusal, find_campaign_problem, next_queue, read_campaign
 from domain.campaigns import CampaignRules
 from domain.errors import Conflict, InvalidRequest, Problem, Unprocessable
 from domain.loop_share import LoopShare, loop_share

@@ -7,7 +7,7 @@ import httpx
 import pytest
 from sqlalchemy import func, select, update
 
-from api.accounts import choices
+from api.accounts import actions
 from platforms.capabilities import MOST_CHOICES, bounded
 from reconcile.expiry import expire
 from store.accounts.connected import change_places
@@ -174,7 +174,7 @@ async def test_requests_are_limited_and_deleted(
     stranger: Client, stack: Stack, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     account = await stack.connect("pinterest", workspace_id=stranger.workspace_id)
-    monkeypatch.setattr(choices, "MOST_LISTS", 2)
+    monkeypatch.setattr(actions, "MOST_LISTS", 2)
     assert [(await ask(stranger, account, "boardId")).status_code for _ in range(3)] == [200, 200, 429]
     rows = select(func.count()).select_from(ChoiceList).where(ChoiceList.workspace_id == stranger.workspace_id)
     async with stack.database.transaction() as session:

@@ -13,7 +13,7 @@ import structlog
 from litestar import Litestar
 
 from api import auth
-from api.openapi.operations import OPERATIONS
+from api.openapi.components import OPERATIONS
 from domain.api_keys import Scope
 from domain.workspaces import MOST_VIEWS, ViewDetail
 from store.workspaces.keys import create_key, revoke_key

@@ -88,7 +88,7 @@ class TestStart:
                 await patch(api, post, scheduledFor=time)
             return checked
 
-        monkeypatch.setattr("api.campaigns.creating.collect_platform_problems", change_then_check)
+        monkeypatch.setattr("api.campaigns.actions.collect_platform_problems", change_then_check)
         await do(api, campaign_id, "start")
         shown = await read(api, post)
         assert (shown["status"], shown["scheduledFor"]) == ("scheduled", f"{YEAR}-06-02T12:00:00Z")

@@ -241,7 +241,7 @@ async def test_operations_say_who_did_what(api: Client) -> None:
 
 async def test_a_workspace_has_a_limited_number_of_campaigns(api: Client, monkeypatch: pytest.MonkeyPatch) -> None:
     count = len((await api.get("/v1/campaigns")).json()["campaigns"])
-    monkeypatch.setattr("api.campaigns.creating.MOST_CAMPAIGNS", count + 1)
+    monkeypatch.setattr("api.campaigns.actions.MOST_CAMPAIGNS", count + 1)
     responses = await asyncio.gather(*(api.post("/v1/campaigns", json={"name": "x"}) for _ in range(4)))
     assert sorted(response.status_code for response in responses) == [201, 429, 429, 429]
     assert {problems(response)[0]["code"] for response in responses if response.is_error} == {"too_many_campaigns"}

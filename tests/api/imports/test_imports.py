@@ -211,7 +211,7 @@ async def test_an_import_that_waits_too_long_is_refused(
 
 
 async def test_results_are_read_in_pages(api: Client, stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("api.imports.answers.PAGE", 2)
+    monkeypatch.setattr("api.imports.views.PAGE", 2)
     monkeypatch.setattr("api.imports.routes.PAGE", 2)
     answer = (await send(api, rows(stack, 5))).json()
     seen, cursor = answer["results"], answer["cursor"]

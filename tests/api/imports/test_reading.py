@@ -12,9 +12,8 @@ from typing import Any
 import httpx
 import pytest
 
-from api.http.large_body import LARGE_BYTES, LARGEST_ROW, split_body
-from api.imports.csv_rows import csv_rows
-from api.imports.json_rows import line_rows, list_rows
+from api.http.body import LARGE_BYTES, LARGEST_ROW, split_body
+from api.imports.rows import csv_rows, line_rows, list_rows
 from api.posts.many.checking import MOST_ROWS, Row
 from domain.errors import InvalidRequest, Problem
 from domain.ids import new_id

@@ -11,7 +11,7 @@ from sqlalchemy import text
 from api.auth import required_scope
 from api.http.operation import operations_served
 from api.keys import actions
-from api.openapi.operations import CONTROLLERS, OPERATIONS
+from api.openapi.components import CONTROLLERS, OPERATIONS
 from domain.api_keys import ALL_SCOPES, Scope
 from domain.request_limits import posts_policy, requests_policy
 from domain.schedule import rfc3339

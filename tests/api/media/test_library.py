@@ -127,7 +127,7 @@ async def test_small_files_are_sent_in_a_form(app: Litestar, stack: Stack, monke
         for name, (request, status, code) in refused.items():
             answer = await client.post("/v1/media", **request)
             assert (answer.status_code, answer.json()["code"]) == (status, code), name
-        monkeypatch.setattr("api.media.direct.LARGEST_FORM_FILE", 4_000)
+        monkeypatch.setattr("api.media.receiving.LARGEST_FORM_FILE", 4_000)
         answer = await client.post("/v1/media", files={"file": ("a.jpg", JPEG, "image/jpeg")})
         assert (answer.status_code, answer.json()["code"]) == (413, "payload_too_large")
         assert len(stored_files(app)) == len(before) + 1

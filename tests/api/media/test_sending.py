@@ -12,8 +12,8 @@ from litestar import Litestar
 from sqlalchemy import text
 
 from api.http import protocol
+from api.http.middleware import is_upload
 from api.http.protocol import ApiProtocol
-from api.http.uploads import is_upload
 from domain.uploads import MOST_WAITING_FETCHES
 from tests.api.conftest import Client, make_client, read_answer
 from tests.api.http.test_protocol import answer

@@ -15,8 +15,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from litestar import Litestar
 
+from api.openapi.components import ERRORS
 from api.openapi.document import document
-from api.openapi.examples import ERRORS
 from platforms.registry import platforms
 from tests.api.conftest import Client, end_pauses
 from tests.api.documented import schema_validator

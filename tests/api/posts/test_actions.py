@@ -127,7 +127,7 @@ class TestRetry:
             mediaItems=[{"type": "image", "url": "https://example.com/often.jpg"}],
         )
         assert post["status"] == "partial"
-        monkeypatch.setattr("api.posts.changes.retry.MOST_ATTEMPTS", 3)
+        monkeypatch.setattr("api.posts.changes.post_change.MOST_ATTEMPTS", 3)
         await fail(stack)
         assert (await api.post(f"/v1/posts/{post['id']}/retry")).status_code == 200
         refused = await api.post(f"/v1/posts/{post['id']}/retry")

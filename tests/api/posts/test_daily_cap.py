@@ -15,7 +15,7 @@ async def test_create_and_validate_warn_of_a_day_that_has_too_many_posts(api: Cl
     def body(time: str) -> dict[str, object]:
         return {"content": f"cap {time}", "platforms": [target], "scheduledFor": time, "timezone": "Europe/Berlin"}
 
-    with mock.patch("api.posts.campaign_rules.day_limit", return_value=RateLimit(2, timedelta(days=1))):
+    with mock.patch("api.posts.times.day_limit", return_value=RateLimit(2, timedelta(days=1))):
         # 00:30 of the day and 23:30 of the day before are an hour apart.
         for time in ("2030-12-03T00:30:00", "2030-12-02T23:30:00", "2030-12-03T12:00:00"):
             created = await api.send_post(body(time))

@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy import update
 
 from api.dependencies import Dependencies
-from api.posts.uploads import named_uploads
+from api.posts.media_checks import named_uploads
 from domain.content import PostContent, TargetContent
 from domain.ids import new_id
 from domain.post import Media, MediaType

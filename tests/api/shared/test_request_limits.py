@@ -13,7 +13,7 @@ import structlog
 from sqlalchemy import text
 
 from api.auth import required_scope
-from api.openapi.operations import OPERATIONS
+from api.openapi.components import OPERATIONS
 from api.shared import request_limits
 from api.shared.request_limits import REFUSALS_AT_ONCE, REFUSALS_PER_S, RequestLimits
 from domain.api_keys import Scope

@@ -88,7 +88,7 @@ async def test_other_platforms_and_accounts_without_premium_are_left_alone(api: 
 
 
 async def test_edits_of_a_post_are_limited(api: Client, stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("api.posts.changes.edit.MOST_REVISIONS", 3)
+    monkeypatch.setattr("api.posts.changes.update.MOST_REVISIONS", 3)
     post = await publish(api, stack, "edited in vain")
     await stack.fault(
         "twitter",

@@ -5,7 +5,7 @@ from uuid import uuid4
 
 import pytest
 
-from api.shared.repeats import Repeats
+from api.shared.waiting import Repeats
 from domain.errors import TooManyRequests
 from store.posts.idempotency import KeyedRequest
 from tests.api.conftest import Client

@@ -6,9 +6,8 @@ from typing import Any
 import pytest
 
 from api.dependencies import Dependencies
-from api.posts.many.building import build_posts
+from api.posts.many.building import PlanWarningView, build_posts, plan_warnings
 from api.posts.many.checking import CheckedRows, Row, check_rows
-from api.posts.many.warnings import PlanWarningView, plan_warnings
 from domain.loop_share import HEAVY
 from store.posts.creating import create_posts
 from tests.stack import Stack

@@ -1,4 +1,4 @@
-"""The rows of an import that is CSV (RFC 4180): columns have the names of a post's fields, cells their values."""
+"""The rows of an import: JSON as a list or by lines, or CSV (RFC 4180) with a post's fields as columns."""
 
 import csv
 import re
@@ -7,8 +7,7 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import Any
 
-from api.http.body import MAX_PROBLEMS, JsonObject, parse_object
-from api.http.large_body import LARGEST_ROW
+from api.http.body import LARGEST_ROW, MAX_PROBLEMS, JsonObject, SplitBody, parse_object
 from api.http.suggest import did_you_mean
 from api.posts.bodies.schemas import PostBody
 from api.posts.many.checking import MOST_ROWS, Row
@@ -17,10 +16,54 @@ from domain.content import parse_named_media
 from domain.errors import InvalidRequest, Problem
 from domain.ids import is_post_id
 
+_ROW = "The row"
+_BLANK = re.compile(rb"[ \t\r\n]*")
+_UTF8_MARK = b"\xef\xbb\xbf"
+
+
+def list_rows(body: SplitBody) -> Iterator[Row]:
+    """Yield the items of a list; their numbers are their places in it."""
+    for number, (begin, end) in enumerate(body.items or ()):
+        yield _json_row(number, body.raw[begin:end])
+
+
+def line_rows(raw: bytearray) -> Iterator[Row]:
+    """Yield the lines of newline-delimited JSON; blank ones are no rows. Lines are counted from 1."""
+    at, number = len(_UTF8_MARK) if raw.startswith(_UTF8_MARK) else 0, 1
+    while True:
+        begin = _skip_blank(raw, at)
+        if begin == len(raw):
+            return
+        number += raw.count(b"\n", at, begin)
+        end = raw.find(b"\n", begin)
+        at = len(raw) if end < 0 else end
+        yield _json_row(number, raw[begin:at]) if at - begin <= LARGEST_ROW else _refused(number, _TOO_LARGE)
+
+
+def _skip_blank(raw: bytearray, at: int) -> int:
+    match = _BLANK.match(raw, at)
+    return match.end() if match else at
+
+
+def _json_row(number: int, text: bytearray) -> Row:
+    try:
+        body: JsonObject = parse_object(text, _ROW)
+    except InvalidRequest as error:
+        return Row(number, {}, error.problems)
+    return Row(number, body)
+
+
+def _refused(number: int, problem: Problem) -> Row:
+    return Row(number, {}, (problem,))
+
+
+_TOO_LARGE = Problem(f"{_ROW} is larger than {LARGEST_ROW // 2**20} MiB", "invalid_json")
+
+
 _LONGEST_HEADER = 64 * 1024
 _DELIMITERS = (",", ";", "\t")
 _SEPARATORS = frozenset(f"sep={delimiter}" for delimiter in _DELIMITERS)
-_UTF8_MARK, _UTF16_MARKS = b"\xef\xbb\xbf", (b"\xff\xfe", b"\xfe\xff")
+_UTF16_MARKS = (b"\xff\xfe", b"\xfe\xff")
 _SAVE_AS = "save it as UTF-8 (in Excel: CSV UTF-8)"
 _DELAY = re.compile(r"P[0-9A-Z]+")
 _FLAGS = {"true": True, "false": False}
