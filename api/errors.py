@@ -10,7 +10,7 @@ from litestar import Request, Response
 from litestar.exceptions import HTTPException
 from typing_extensions import TypedDict
 
-from api.views import described, view, write_json
+from api.views import described, example, view, write_json
 from domain.api_keys import Scope
 from domain.codes import ProblemCode
 from domain.errors import (
@@ -49,40 +49,17 @@ class ProblemView(TypedDict):
     error: Annotated[str, described("A sentence for a person.", "Instagram requires media for all posts")]
     code: Annotated[ProblemCode, described("For a program.", "invalid_field_value")]
     param: Annotated[str | None, described("The dotted path of the field at fault.", "mediaItems")]
-    platform: NotRequired[
-        Annotated[
-            str,
-            described(
-                "The platform of the target that it concerns, as the body names it, if it concerns one target.",
-                "instagram",
-            ),
-        ]
-    ]
+    platform: NotRequired[Annotated[str, example("instagram")]]
+    """The platform of the target that it concerns, as the body names it, if it concerns one target."""
     accountId: NotRequired[Annotated[str, described("The account of that target.", "ig_123")]]
-    row: NotRequired[
-        Annotated[
-            int,
-            described(
-                "The row that it concerns, in a request with many: its line in the file, or its place in the list.",
-                17,
-            ),
-        ]
-    ]
-    rows: NotRequired[
-        Annotated[
-            list[int], described("The first rows with the same problem, if it stands for more than 10.", [17, 18])
-        ]
-    ]
+    row: NotRequired[Annotated[int, example(17)]]
+    """The row that it concerns, in a request with many: its line in the file, or its place in the list."""
+    rows: NotRequired[Annotated[list[int], example([17, 18])]]
+    """The first rows with the same problem, if it stands for more than 10."""
     count: NotRequired[Annotated[int, described("How many rows have it, if it stands for more than 10.", 1000)]]
     platformCode: NotRequired[Annotated[str, described("The platform's own code, if it refused an edit.", "187")]]
-    postId: NotRequired[
-        Annotated[
-            str,
-            described(
-                "The existing post, if the `code` is `external_id_taken`.", "post_019bb0f27c3a7d4e9a54c1d9e3f0a1b2"
-            ),
-        ]
-    ]
+    postId: NotRequired[Annotated[str, example("post_019bb0f27c3a7d4e9a54c1d9e3f0a1b2")]]
+    """The existing post, if the `code` is `external_id_taken`."""
 
 
 @view("ApiError")
@@ -93,14 +70,8 @@ class ErrorView(TypedDict):
     type: Annotated[ErrorType, described("The kind of error.", "authentication_error")]
     code: Annotated[ProblemCode, described("The first problem, for a program.", "invalid_credentials")]
     param: NotRequired[Annotated[str, described("The dotted path of the field at fault, if there is one.", "content")]]
-    postId: NotRequired[
-        Annotated[
-            str,
-            described(
-                "The existing post, if the `code` is `external_id_taken`.", "post_019bb0f27c3a7d4e9a54c1d9e3f0a1b2"
-            ),
-        ]
-    ]
+    postId: NotRequired[Annotated[str, example("post_019bb0f27c3a7d4e9a54c1d9e3f0a1b2")]]
+    """The existing post, if the `code` is `external_id_taken`."""
     errors: Annotated[list[ProblemView], described("All problems, the first included.")]
 
 

@@ -9,7 +9,7 @@ from typing_extensions import TypedDict
 from api.auth import AUTHENTICATED
 from api.dependencies import Dependencies
 from api.endpoint import Endpoint
-from api.views import PlatformName, described, view, write_json
+from api.views import PlatformName, described, example, view, write_json
 from domain.post import MediaType
 from platforms.access.bots import CodeConnector
 from platforms.access.connector import connectors
@@ -26,9 +26,8 @@ class TextRuleView(TypedDict):
 
     limit: Annotated[int, described("The most units of a text.", 280)]
     premiumLimit: Annotated[int | None, described("The most for paying accounts, if it differs.", 25000)]
-    withMedia: Annotated[
-        dict[str, int], described("The most with media of a type, if it differs: of a caption.", {"image": 1024})
-    ]
+    withMedia: Annotated[dict[str, int], example({"image": 1024})]
+    """The most with media of a type, if it differs: of a caption."""
     unit: Annotated[str, described("What is counted.", "weighted characters")]
     source: Annotated[str, described("The source of the number.", "help.x.com")]
 
@@ -39,9 +38,8 @@ class MediaRuleView(TypedDict):
 
     required: Annotated[bool, described("Whether every post needs media.", True)]
     maxItems: Annotated[int, described("The most media items in a post.", 10)]
-    maxOf: Annotated[
-        dict[str, int], described("The most items of each type; types that are missing are not taken.", {"image": 10})
-    ]
+    maxOf: Annotated[dict[str, int], example({"image": 10})]
+    """The most items of each type; types that are missing are not taken."""
     mixes: Annotated[bool, described("Whether one post may hold several types.", True)]
     source: Annotated[str, described("The source of the numbers.", "developers.facebook.com")]
 
@@ -51,9 +49,8 @@ class FileRuleView(TypedDict):
     """The limits of one type of media file; null means no limit."""
 
     type: Annotated[MediaType, described("The type of media item.", "image")]
-    contentTypes: Annotated[
-        list[str], described("What the platform takes; images of other types are converted to JPEG.", ["image/jpeg"])
-    ]
+    contentTypes: Annotated[list[str], example(["image/jpeg"])]
+    """What the platform takes; images of other types are converted to JPEG."""
     minBytes: Annotated[int | None, described("The smallest file.", 75000)]
     maxBytes: Annotated[int | None, described("The largest file.", 8388608)]
     minSeconds: Annotated[float | None, described("The shortest video.", 3)]
@@ -66,12 +63,8 @@ class FileRuleView(TypedDict):
     maxLonger: Annotated[int | None, described("Pixels of the longer side; larger images are scaled down.", 1920)]
     minRatio: Annotated[float | None, described("Width divided by height, at least.", 0.8)]
     maxRatio: Annotated[float | None, described("Width divided by height, at most.", 1.91)]
-    sameSides: Annotated[
-        bool,
-        described(
-            "Whether the images of one post are scaled to the same sides, and refused if their shapes differ.", False
-        ),
-    ]
+    sameSides: Annotated[bool, example(False)]
+    """Whether the images of one post are scaled to the same sides, and refused if their shapes differ."""
     shrinks: Annotated[bool, described("Whether too large an image is compressed, not refused.", False)]
     source: Annotated[str, described("The source of the numbers.", "developers.facebook.com")]
 
@@ -80,25 +73,14 @@ class FileRuleView(TypedDict):
 class ConnectRuleView(TypedDict):
     """The way to connect an account of a platform."""
 
-    method: Annotated[
-        Literal["oauth", "code", "credentials", "both"],
-        described(
-            "`oauth`: by an authorization at the platform. `code`: by a code that a person posts where this service's "
-            "bot is. Credentials are taken, too. `both`: by credentials, and by an authorization if the connection is "
-            "begun with the `options`.",
-            "oauth",
-        ),
-    ]
-    configured: Annotated[
-        bool, described("Whether it works here: by an authorization, whether this service has an app there.", True)
-    ]
-    options: Annotated[
-        dict[str, list[str]],
-        described(
-            "Parameters of beginning a connection, with their values; any value if there are none.",
-            {"as": ["member", "pages", "both"]},
-        ),
-    ]
+    method: Annotated[Literal["oauth", "code", "credentials", "both"], example("oauth")]
+    """`oauth`: by an authorization at the platform. `code`: by a code that a person posts where this service's bot is.
+    Credentials are taken, too. `both`: by credentials, and by an authorization if the connection is begun with the
+    `options`."""
+    configured: Annotated[bool, example(True)]
+    """Whether it works here: by an authorization, whether this service has an app there."""
+    options: Annotated[dict[str, list[str]], example({"as": ["member", "pages", "both"]})]
+    """Parameters of beginning a connection, with their values; any value if there are none."""
 
 
 @view("PlatformRules")
@@ -110,16 +92,11 @@ class PlatformView(TypedDict):
     text: Annotated[TextRuleView, described("The limit of a text.")]
     media: Annotated[MediaRuleView, described("The limits of the number of media.")]
     files: Annotated[list[FileRuleView], described("What the files must be, type by type.")]
-    altText: Annotated[
-        int | None,
-        described(
-            "The most characters of a media item's altText; null if no limit is known or none is accepted.", 1000
-        ),
-    ]
+    altText: Annotated[int | None, example(1000)]
+    """The most characters of a media item's altText; null if no limit is known or none is accepted."""
     connect: Annotated[ConnectRuleView, described("How an account is connected.")]
-    settings: Annotated[
-        dict[str, Any], described("The JSON Schema of platformSpecificData.", {"type": "object", "properties": {}})
-    ]
+    settings: Annotated[dict[str, Any], example({"type": "object", "properties": {}})]
+    """The JSON Schema of platformSpecificData."""
 
 
 @view("PlatformList")

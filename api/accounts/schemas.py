@@ -10,7 +10,7 @@ from typing_extensions import TypedDict
 from accounts.facts import AnyAccount, token_facts
 from api.posts.answers.views import ActorView
 from api.posts.bodies.schemas import RequestModel
-from api.views import HasMore, Moment, NextCursor, PlatformName, described, view
+from api.views import HasMore, Moment, NextCursor, PlatformName, described, example, view
 from domain.account_health import Health, HealthReason, HealthReport, TokenFacts, report_on
 from domain.attempts import WhenUnreadable
 from domain.audit import Access, AccountAction
@@ -57,27 +57,15 @@ class AccountView(TypedDict):
     accountId: Annotated[str, described("Its id, as posts name it.", "ig_123")]
     username: Annotated[str, described("Its name at the platform.", "jane")]
     connectedAt: Annotated[Moment, described("When it was connected, or connected again.")]
-    health: Annotated[
-        Health,
-        described(
-            "As far as this service knows. `healthy`: nothing to do. `warning`: something may be needed soon. "
-            "`needs_reconnect`: it publishes nothing, or soon nothing, until it is reconnected.",
-            "healthy",
-        ),
-    ]
-    tokenValid: Annotated[
-        bool,
-        described(
-            "Whether its tokens have neither ended nor been refused. Tokens that are renewed count as valid.", True
-        ),
-    ]
-    expiresAt: Annotated[
-        Moment | None,
-        described("When the connection ends if its owner does nothing; null if it is renewed, or has no known end."),
-    ]
-    whenUnreadable: Annotated[
-        WhenUnreadable | None, described("Its own setting; null: as the workspace's setting says.", "askMe")
-    ]
+    health: Annotated[Health, example("healthy")]
+    """As far as this service knows. `healthy`: nothing to do. `warning`: something may be needed soon.
+    `needs_reconnect`: it publishes nothing, or soon nothing, until it is reconnected."""
+    tokenValid: Annotated[bool, example(True)]
+    """Whether its tokens have neither ended nor been refused. Tokens that are renewed count as valid."""
+    expiresAt: Moment | None
+    """When the connection ends if its owner does nothing; null if it is renewed, or has no known end."""
+    whenUnreadable: Annotated[WhenUnreadable | None, example("askMe")]
+    """Its own setting; null: as the workspace's setting says."""
 
 
 @view("AccountList")
@@ -94,19 +82,14 @@ class AccountHealthView(AccountView):
     """The health of a connected account, and what to do."""
 
     reason: Annotated[HealthReason | None, described("Why it is not healthy; null if it is.", "expiring")]
-    permissions: Annotated[
-        list[str], described("What the platform has granted; empty if it does not say.", ["tweet.read", "tweet.write"])
-    ]
-    missingPermissions: Annotated[
-        list[str], described("What this service asks for and the platform has not granted.", ["offline.access"])
-    ]
-    checkedAt: Annotated[
-        Moment | None, described("When the platform last accepted its tokens, or was asked about them.")
-    ]
-    recommendations: Annotated[
-        list[str],
-        described("What to do, as sentences for people.", ["Token expires in 3 days. Consider reconnecting."]),
-    ]
+    permissions: Annotated[list[str], example(["tweet.read", "tweet.write"])]
+    """What the platform has granted; empty if it does not say."""
+    missingPermissions: Annotated[list[str], example(["offline.access"])]
+    """What this service asks for and the platform has not granted."""
+    checkedAt: Moment | None
+    """When the platform last accepted its tokens, or was asked about them."""
+    recommendations: Annotated[list[str], example(["Token expires in 3 days. Consider reconnecting."])]
+    """What to do, as sentences for people."""
 
 
 @view("AccountHealthList")
@@ -115,9 +98,8 @@ class AccountHealthPageView(TypedDict):
 
     accounts: Annotated[list[AccountHealthView], described("In the order of their ids.")]
     cursor: Annotated[NextCursor, Field(examples=["eyJpZCI6InR3XzQ1NiJ9"])]
-    hasMore: Annotated[
-        bool, described("Whether there is a next page. A page may hold fewer accounts than `limit`, or none.", False)
-    ]
+    hasMore: Annotated[bool, example(False)]
+    """Whether there is a next page. A page may hold fewer accounts than `limit`, or none."""
 
 
 @view()
@@ -126,9 +108,8 @@ class WaitingPostsView(TypedDict):
 
     count: Annotated[int, described("How many there are, 1000 at most.", 1)]
     more: Annotated[bool, described("Whether there are more.", False)]
-    first: Annotated[
-        list[str], described("The ids of up to five, the soonest due first.", ["post_019bc10f27c07a7d4e9a54c1d9e3f0a1"])
-    ]
+    first: Annotated[list[str], example(["post_019bc10f27c07a7d4e9a54c1d9e3f0a1"])]
+    """The ids of up to five, the soonest due first."""
 
 
 @view("RemovedAccount")
@@ -140,26 +121,13 @@ class RemovedAccountView(TypedDict):
     username: Annotated[str, described("Its name at the platform.", "jane")]
     removed: Annotated[bool, described("Always true.", True)]
     removedAt: Annotated[Moment, described("When it was removed.")]
-    access: Annotated[
-        Access,
-        described(
-            "The state of this service's access at the platform: `ended` there, `kept` there and deleted "
-            "here, or `unknown`: the platform is asked again, and a repeated request says whether it has ended "
-            "everything.",
-            "ended",
-        ),
-    ]
-    waitingPosts: Annotated[
-        WaitingPostsView,
-        described("They stay as they are. Each is held at its time, until the account is connected again."),
-    ]
-    message: Annotated[
-        str,
-        described(
-            "What happened to the account, its access and its posts, in sentences for people.",
-            "jane is no longer connected. X has ended this service's access.",
-        ),
-    ]
+    access: Annotated[Access, example("ended")]
+    """The state of this service's access at the platform: `ended` there, `kept` there and deleted here, or `unknown`:
+    the platform is asked again, and a repeated request says whether it has ended everything."""
+    waitingPosts: WaitingPostsView
+    """They stay as they are. Each is held at its time, until the account is connected again."""
+    message: Annotated[str, example("jane is no longer connected. X has ended this service's access.")]
+    """What happened to the account, its access and its posts, in sentences for people."""
 
 
 @view("AccountEvent")
@@ -169,20 +137,10 @@ class AccountEventView(TypedDict):
     at: Annotated[Moment, described("When.")]
     action: Annotated[AccountAction, described("What was done.", "connected")]
     actor: Annotated[ActorView, described("Who did it.")]
-    connectionId: Annotated[
-        str | None,
-        described(
-            "The `connectionId` with which it was begun over the API; null if it was not.",
-            "sel_019bc10f27c07a7d4e9a54c1d9e3f0a1",
-        ),
-    ]
-    summary: Annotated[
-        str,
-        described(
-            "The event as a sentence, which names a connection that was made with `hosted`.",
-            'API key "Editorial office" connected jane.',
-        ),
-    ]
+    connectionId: Annotated[str | None, example("sel_019bc10f27c07a7d4e9a54c1d9e3f0a1")]
+    """The `connectionId` with which it was begun over the API; null if it was not."""
+    summary: Annotated[str, example('API key "Editorial office" connected jane.')]
+    """The event as a sentence, which names a connection that was made with `hosted`."""
 
 
 @view("AccountHistory")

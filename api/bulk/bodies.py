@@ -13,7 +13,7 @@ from api.http.headers import KEY_PATTERN, KEY_RULE, LONGEST_KEY, is_idempotency_
 from api.posts.bodies.parse_patch import find_change_problems
 from api.posts.bodies.schemas import LONGEST_NAME, Name, PatchBody, PlatformName, PostBody, RequestModel, body_config
 from api.posts.listing import LONGEST_ADDRESS, MOMENT, TARGET_STATUSES, ZONE, read_cursor, read_filter
-from api.views import Moment, described, view
+from api.views import Moment, described, example, view
 from domain.codes import ProblemCode
 from domain.errors import InvalidRequest, Problem
 from domain.post import PostStatus
@@ -31,13 +31,11 @@ class BulkItemView(TypedDict):
     externalId: NotRequired[Annotated[str, described("Your own id, if given.", "campaign-7/row-12")]]
     status: NotRequired[Annotated[PostStatus, described("The post's status; left out if it was deleted or refused.")]]
     scheduledFor: NotRequired[Annotated[Moment | None, described("The instant it is scheduled for.")]]
-    replayed: NotRequired[
-        Annotated[Literal[True], described("Always true: an earlier request did it, and this is its answer.")]
-    ]
+    replayed: NotRequired[Literal[True]]
+    """Always true: an earlier request did it, and this is its answer."""
     retryAfter: NotRequired[Annotated[int, described("Seconds after which to try this post again, if it may help.", 5)]]
-    error: NotRequired[
-        Annotated[ErrorView, described("What it was refused with; at most 10 of its problems are listed.")]
-    ]
+    error: NotRequired[ErrorView]
+    """What it was refused with; at most 10 of its problems are listed."""
 
 
 @view("BulkResult")
@@ -48,12 +46,8 @@ class BulkResultView(TypedDict):
     succeeded: Annotated[int, described("Of these, how many were answered 200 or 201.", 59)]
     failed: Annotated[int, described("How many were refused.", 1)]
     results: Annotated[list[BulkItemView], described("One entry per post, in the order of the request.")]
-    cursor: Annotated[
-        str | None,
-        described(
-            "If more posts match than one request takes: send it for the next of them.", "eyJpZCI6InBvc3RfYWJjMTIzIn0"
-        ),
-    ]
+    cursor: Annotated[str | None, example("eyJpZCI6InBvc3RfYWJjMTIzIn0")]
+    """If more posts match than one request takes: send it for the next of them."""
     hasMore: Annotated[bool, described("Whether more posts match.", False)]
 
 
@@ -65,10 +59,8 @@ class ItemVerdictView(TypedDict):
     externalId: NotRequired[Annotated[str, described("Your own id, if given.", "campaign-7/row-12")]]
     valid: Annotated[bool, described("Whether it would be accepted.", False)]
     errors: Annotated[list[ProblemView], described("Why not; at most 10.")]
-    warnings: Annotated[
-        list[ProblemView],
-        described("What may fail when it is published, or be shown otherwise than it was given; at most 10."),
-    ]
+    warnings: list[ProblemView]
+    """What may fail when it is published, or be shown otherwise than it was given; at most 10."""
 
 
 @view("BulkValidation")
@@ -102,10 +94,9 @@ class PostItemBody(PostBody):
     )
 
     idempotency_key: Annotated[str, Field(min_length=1, max_length=LONGEST_KEY, pattern=KEY_PATTERN)] | None = Field(
-        None,
-        description="As the header Idempotency-Key of a request that creates this post alone.",
-        examples=["winter-row-17"],
+        None, examples=["winter-row-17"]
     )
+    """As the header Idempotency-Key of a request that creates this post alone."""
 
 
 class PatchItemBody(PatchBody):
@@ -132,39 +123,24 @@ class FilterBody(RequestModel):
 
     model_config = ConfigDict(title="PostFilter")
 
-    tag: list[Name] | None = Field(
-        None,
-        min_length=1,
-        max_length=MAX_ITEMS,
-        description="Only posts with all of these tags.",
-        examples=[["winter"]],
-    )
+    tag: list[Name] | None = Field(None, min_length=1, max_length=MAX_ITEMS, examples=[["winter"]])
+    """Only posts with all of these tags."""
     status: list[_Status] | None = Field(
-        None,
-        min_length=1,
-        max_length=len(PostStatus) + len(TARGET_STATUSES),
-        description="Only posts in one of these statuses, or with a target that is `held` or `unconfirmed`.",
-        examples=[["scheduled"]],
+        None, min_length=1, max_length=len(PostStatus) + len(TARGET_STATUSES), examples=[["scheduled"]]
     )
+    """Only posts in one of these statuses, or with a target that is `held` or `unconfirmed`."""
     platform: PlatformName | None = Field(None, description="Only posts with a target there.", examples=["twitter"])
     account_id: Name | None = Field(None, description="Only posts with this account.", examples=["tw_456"])
-    external_id: Name | None = Field(
-        None, description="Only the post with this id of yours.", examples=["campaign-7/row-12"]
-    )
-    campaign_id: Name | None = Field(
-        None, description="Only posts of this campaign.", examples=["cmp_019bc10e51307c4f8d2b7f3a6c0e9d41"]
-    )
-    series_id: Name | None = Field(
-        None, description="Only posts of this series.", examples=["ser_019bc10e51307c4f8d2b7f3a6c0e9d41"]
-    )
-    import_id: Name | None = Field(
-        None,
-        description="Only posts that this import has created or changed; for 30 days.",
-        examples=["imp_019bc10f27c07a7d4e9a54c1d9e3f0a1"],
-    )
-    platform_post_id: Annotated[str, Field(min_length=1, max_length=LONGEST_ADDRESS)] | None = Field(
-        None, description="Only posts that are public under this id on a platform, or at this address."
-    )
+    external_id: Name | None = Field(None, examples=["campaign-7/row-12"])
+    """Only the post with this id of yours."""
+    campaign_id: Name | None = Field(None, examples=["cmp_019bc10e51307c4f8d2b7f3a6c0e9d41"])
+    """Only posts of this campaign."""
+    series_id: Name | None = Field(None, examples=["ser_019bc10e51307c4f8d2b7f3a6c0e9d41"])
+    """Only posts of this series."""
+    import_id: Name | None = Field(None, examples=["imp_019bc10f27c07a7d4e9a54c1d9e3f0a1"])
+    """Only posts that this import has created or changed; for 30 days."""
+    platform_post_id: Annotated[str, Field(min_length=1, max_length=LONGEST_ADDRESS)] | None = None
+    """Only posts that are public under this id on a platform, or at this address."""
     scheduled_from: _Moment | None = Field(
         None, description=f"Only posts scheduled for then or later. {MOMENT}", examples=["2030-12-03"]
     )
@@ -180,11 +156,8 @@ class FilterBody(RequestModel):
     updated_since: _Moment | None = Field(
         None, description=f"Only posts that changed then or later. {MOMENT}", examples=["2026-01-15T10:00:00Z"]
     )
-    timezone: _Moment | None = Field(
-        None,
-        description="The IANA time zone of dates and of times without an offset; UTC without it.",
-        examples=["Europe/Berlin"],
-    )
+    timezone: _Moment | None = Field(None, examples=["Europe/Berlin"])
+    """The IANA time zone of dates and of times without an offset; UTC without it."""
 
 
 class CreateManyBody(RequestModel):
@@ -209,9 +182,8 @@ class UpdateManyBody(RequestModel):
         {"posts": [{"id": _EXAMPLE_ID, "content": "A text that the platform takes"}]},
     )
 
-    posts: list[_Changed] | None = Field(
-        None, min_length=1, max_length=MOST_POSTS, description="The posts, each with the fields to change."
-    )
+    posts: list[_Changed] | None = Field(None, min_length=1, max_length=MOST_POSTS)
+    """The posts, each with the fields to change."""
     filter: FilterBody | None = Field(None, description=_FILTER_SAID)
     change: _Change | None = Field(None, description="What to change of each post that matches.")
     cursor: str | None = Field(None, description=_CURSOR_SAID, examples=[_CURSOR_EXAMPLE])
@@ -224,9 +196,8 @@ class SelectManyBody(RequestModel):
         "SelectPosts", {"filter": {"tag": ["winter"], "status": ["failed", "partial"]}}, {"ids": [_EXAMPLE_ID]}
     )
 
-    ids: list[str] | None = Field(
-        None, min_length=1, max_length=MOST_POSTS, description="The posts.", examples=[[_EXAMPLE_ID]]
-    )
+    ids: list[str] | None = Field(None, min_length=1, max_length=MOST_POSTS, examples=[[_EXAMPLE_ID]])
+    """The posts."""
     filter: FilterBody | None = Field(None, description=_FILTER_SAID)
     cursor: str | None = Field(None, description=_CURSOR_SAID, examples=[_CURSOR_EXAMPLE])
 
@@ -236,14 +207,9 @@ class ValidateManyBody(CreateManyBody):
 
     model_config = ConfigDict(title="ValidatePosts")
 
-    check_media: bool = Field(
-        False,
-        description=(
-            "Also check the files of each post that has no other problem, one post after the other. After 30 seconds "
-            "the files of the others are not checked any more, and their warnings say so."
-        ),
-        examples=[True],
-    )
+    check_media: bool = Field(False, examples=[True])
+    """Also check the files of each post that has no other problem, one post after the other. After 30 seconds the files
+    of the others are not checked any more, and their warnings say so."""
 
 
 def read_create_many(

@@ -21,7 +21,7 @@ from api.errors import Forbidden, Unauthorized
 from api.http.headers import HttpRequest, entity_tag, has_current
 from api.posts.bodies.schemas import Name, RequestModel
 from api.posts.times import UNKNOWN_CAMPAIGN
-from api.views import Moment, described, view
+from api.views import Moment, described, example, view
 from domain.api_keys import Scope
 from domain.errors import NotFound, Problem, TooManyRequests, Unprocessable
 from domain.post import PostStatus, status_shown
@@ -45,23 +45,14 @@ class CalendarViewBody(RequestModel):
 
     model_config = ConfigDict(title="CalendarViewOptions")
 
-    name: Annotated[str, Field(min_length=1, max_length=LONGEST_NAME)] | None = Field(
-        None, description="Your name for it, such as who gets it.", examples=["Agency"]
-    )
-    campaign_id: Name | None = Field(
-        None,
-        description="Show only the posts of this campaign.",
-        examples=["cmp_019bc10e51307c4f8d2b7f3a6c0e9d41"],
-    )
+    name: Annotated[str, Field(min_length=1, max_length=LONGEST_NAME)] | None = Field(None, examples=["Agency"])
+    """Your name for it, such as who gets it."""
+    campaign_id: Name | None = Field(None, examples=["cmp_019bc10e51307c4f8d2b7f3a6c0e9d41"])
+    """Show only the posts of this campaign."""
     account_id: Name | None = Field(None, description="Show only the posts to this account.", examples=["ig_123"])
-    show: Literal["content", "title", "busy"] = Field(
-        "title",
-        description=(
-            "`content`: what the calendar shows. `title`: the first line of the text, platforms and status; the "
-            "default. `busy`: time and status."
-        ),
-        examples=["title"],
-    )
+    show: Literal["content", "title", "busy"] = Field("title", examples=["title"])
+    """`content`: what the calendar shows. `title`: the first line of the text, platforms and status; the default.
+    `busy`: time and status."""
 
 
 @view("CalendarViewEntry")
@@ -70,37 +61,28 @@ class CalendarViewEntryView(TypedDict):
 
     id: Annotated[str, described("The view's id.", "view_019bc10e51307c4f8d2b7f3a6c0e9d41")]
     name: Annotated[str | None, described("Its name.", "Agency")]
-    campaignId: Annotated[
-        str | None, described("The only campaign that it shows.", "cmp_019bc10e51307c4f8d2b7f3a6c0e9d41")
-    ]
+    campaignId: Annotated[str | None, example("cmp_019bc10e51307c4f8d2b7f3a6c0e9d41")]
+    """The only campaign that it shows."""
     accountId: Annotated[str | None, described("The only account whose posts it shows.", "ig_123")]
     show: Annotated[ViewDetail, described("What it shows of each post.", "title")]
     createdAt: Annotated[Moment, described("When it was made.")]
-    createdBy: Annotated[
-        str | None, described("The id of the key that made it.", "key_019bc10e51307c4f8d2b7f3a6c0e9d41")
-    ]
+    createdBy: Annotated[str | None, example("key_019bc10e51307c4f8d2b7f3a6c0e9d41")]
+    """The id of the key that made it."""
     lastUsedAt: Annotated[Moment | None, described("When it was last used, up to a minute behind.")]
-    token: NotRequired[
-        Annotated[str, described("Its token, only when it is made.", "cal_4mYkqFJXo0yqk3L1mRr2vPzXw8sTn5bJ7uHcD9eGfA0")]
-    ]
+    token: NotRequired[Annotated[str, example("cal_4mYkqFJXo0yqk3L1mRr2vPzXw8sTn5bJ7uHcD9eGfA0")]]
+    """Its token, only when it is made."""
     pageUrl: NotRequired[
         Annotated[
-            str,
-            described(
-                "The page that shows it; only when it is made.",
-                "https://posts.example.com/calendar#view=cal_4mYkqFJXo0yqk3L1mRr2vPzXw8sTn5bJ7uHcD9eGfA0",
-            ),
+            str, example("https://posts.example.com/calendar#view=cal_4mYkqFJXo0yqk3L1mRr2vPzXw8sTn5bJ7uHcD9eGfA0")
         ]
     ]
+    """The page that shows it; only when it is made."""
     icsUrl: NotRequired[
         Annotated[
-            str,
-            described(
-                "The feed for calendar programs; only when it is made.",
-                "https://posts.example.com/calendar.ics?token=cal_4mYkqFJXo0yqk3L1mRr2vPzXw8sTn5bJ7uHcD9eGfA0",
-            ),
+            str, example("https://posts.example.com/calendar.ics?token=cal_4mYkqFJXo0yqk3L1mRr2vPzXw8sTn5bJ7uHcD9eGfA0")
         ]
     ]
+    """The feed for calendar programs; only when it is made."""
 
 
 @view("CalendarViews")

@@ -21,7 +21,7 @@ from api.http.headers import HttpRequest, entity_tag, has_current
 from api.posts.counts import MOST_COUNTED
 from api.posts.listing import parse_zone
 from api.shared.waiting import Deadline
-from api.views import described, view, write_json
+from api.views import described, example, view, write_json
 from domain.errors import InvalidRequest, NotFound, Problem, TooManyRequests, Unavailable
 from domain.pauses import PauseScope
 from domain.schedule import day_beginning
@@ -206,9 +206,8 @@ class TimelineDayView(TypedDict):
     date: Annotated[str, described("The day, in the timeline's `timezone`.", "2030-12-03")]
     total: Annotated[int, described("How many posts it has.", 12)]
     statuses: Annotated[dict[str, int], described("How many of each status.", {"scheduled": 11, "draft": 1})]
-    platforms: Annotated[
-        dict[str, int], described("How many for each platform; a post to several counts for each.", {"twitter": 12})
-    ]
+    platforms: Annotated[dict[str, int], example({"twitter": 12})]
+    """How many for each platform; a post to several counts for each."""
 
 
 @view("Timeline")

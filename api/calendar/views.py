@@ -7,7 +7,7 @@ from typing import Annotated, NotRequired
 from typing_extensions import TypedDict
 
 from api.posts.answers.rendering import TIME_PASSED
-from api.views import QUEUE_ID, THUMBNAIL_URL, Moment, PlatformName, ValueOf, described, view
+from api.views import QUEUE_ID, THUMBNAIL_URL, Moment, PlatformName, ValueOf, described, example, view
 from domain.loop_share import loop_share
 from domain.pauses import PauseScope
 from domain.plan import MOST_PRESSING, WaitsFor, waits_for
@@ -46,36 +46,22 @@ class CalendarPostView(TypedDict):
     """A post on a calendar, in short. `GET /v1/posts/{postId}` has the rest."""
 
     id: Annotated[str, described("The post's id.", "post_019bc10f27c07a7d4e9a54c1d9e3f0a1")]
-    at: Annotated[
-        Moment, described("When it is on the calendar: its `scheduledFor` or, without one, when it was published.")
-    ]
+    at: Moment
+    """When it is on the calendar: its `scheduledFor` or, without one, when it was published."""
     local: Annotated[str, described("The same on the clocks of the calendar's `timezone`.", "2030-12-03T10:00:00")]
     timezone: Annotated[str, described("The post's own time zone.", "Europe/Berlin")]
     campaignId: NotRequired[Annotated[str, described("Its campaign.", "cmp_019bc10e51307c4f8d2b7f3a6c0e9d41")]]
     seriesId: NotRequired[Annotated[str, described("Its series.", "ser_019bc10e51307c4f8d2b7f3a6c0e9d41")]]
     dueAt: NotRequired[Annotated[Moment, described("When it is due, if a pause has moved that from `at`.")]]
     status: Annotated[PostStatus, described("The post's status.", "scheduled")]
-    text: Annotated[
-        str, described("The first 80 characters of its text, or of its first target's own.", "Hello from SocialSyncer")
-    ]
-    thumbnail: NotRequired[
-        Annotated[
-            CalendarThumbnailView,
-            described("That of the first of its files that has one. Files that were not uploaded here have none."),
-        ]
-    ]
-    waitsFor: NotRequired[
-        Annotated[
-            Annotated[str, ValueOf(WaitsFor)],
-            described("What a target of it waits for, if one does: the reason that needs a person first."),
-        ]
-    ]
-    warnings: NotRequired[
-        Annotated[
-            list[str],
-            described("What will go wrong unless it is changed, as sentences.", ["X will refuse it."]),
-        ]
-    ]
+    text: Annotated[str, example("Hello from SocialSyncer")]
+    """The first 80 characters of its text, or of its first target's own."""
+    thumbnail: NotRequired[CalendarThumbnailView]
+    """That of the first of its files that has one. Files that were not uploaded here have none."""
+    waitsFor: NotRequired[Annotated[str, ValueOf(WaitsFor)]]
+    """What a target of it waits for, if one does: the reason that needs a person first."""
+    warnings: NotRequired[Annotated[list[str], example(["X will refuse it."])]]
+    """What will go wrong unless it is changed, as sentences."""
     targets: Annotated[list[CalendarTargetView], described("At most 10; those that failed or wait come first.")]
     moreTargets: NotRequired[Annotated[int, described("The number of its other targets, if it has more.", 2)]]
 
@@ -117,18 +103,12 @@ class CalendarDayView(TypedDict):
 
     date: Annotated[str, described("The day, in the calendar's `timezone`.", "2030-12-03")]
     posts: Annotated[list[CalendarPostView], described("Its first 50 posts, the soonest first.")]
-    slots: NotRequired[
-        Annotated[list[CalendarSlotView], described("With `plans`: the first 20 free slots of at most 20 queues.")]
-    ]
-    planned: NotRequired[
-        Annotated[
-            list[CalendarOccurrenceView],
-            described("With `plans`: the first 20 occurrences, of at most 50 series, that get their posts later."),
-        ]
-    ]
-    blackouts: NotRequired[
-        Annotated[list[CalendarBlackoutView], described("With `plans`: at most 20 blackouts of campaigns and queues.")]
-    ]
+    slots: NotRequired[list[CalendarSlotView]]
+    """With `plans`: the first 20 free slots of at most 20 queues."""
+    planned: NotRequired[list[CalendarOccurrenceView]]
+    """With `plans`: the first 20 occurrences, of at most 50 series, that get their posts later."""
+    blackouts: NotRequired[list[CalendarBlackoutView]]
+    """With `plans`: at most 20 blackouts of campaigns and queues."""
 
 
 @view("CalendarPause")
@@ -151,10 +131,8 @@ class CalendarView(TypedDict):
     timezone: Annotated[str, described("The time zone in which the days begin and end.", "Europe/Berlin")]
     days: Annotated[list[CalendarDayView], described("Every day that was asked for, also those without posts.")]
     pauses: Annotated[list[CalendarPauseView], described("The pauses that are under way, at most 100.")]
-    more: Annotated[
-        dict[str, int],
-        described("For each day with more posts than are shown: how many more.", {"2030-12-03": 412}),
-    ]
+    more: Annotated[dict[str, int], example({"2030-12-03": 412})]
+    """For each day with more posts than are shown: how many more."""
 
 
 async def render_calendar(

@@ -13,7 +13,7 @@ from api.posts.bodies.blackouts import BlackoutBody, BlackoutView, blackout_view
 from api.posts.bodies.schemas import Name, RequestModel, Zone, check_duration
 from api.posts.many.checking import MOST_ROWS
 from api.shared.caches import CountedProgress
-from api.views import HasMore, Moment, NextCursor, described, view
+from api.views import HasMore, Moment, NextCursor, described, example, view
 from domain.campaigns import MOST_BLACKOUTS, CampaignStatus, OperationKind
 from domain.pauses import REASON_LENGTH
 from domain.post import PostStatus
@@ -40,26 +40,18 @@ OperationResult = dict[str, Any]
 class CampaignFieldsBody(RequestModel):
     """The fields of a campaign."""
 
-    tags: list[Name] | None = Field(
-        None,
-        max_length=MAX_ITEMS,
-        description="Your own labels of the campaign; the list can be filtered by them. Its posts have their own.",
-        examples=[["bf30"]],
-    )
-    timezone: Zone | None = Field(
-        None,
-        description="IANA time zone of its times and days, and the default of its posts; UTC by default.",
-        examples=["Europe/Berlin"],
-    )
+    tags: list[Name] | None = Field(None, max_length=MAX_ITEMS, examples=[["bf30"]])
+    """Your own labels of the campaign; the list can be filtered by them. Its posts have their own."""
+    timezone: Zone | None = Field(None, examples=["Europe/Berlin"])
+    """IANA time zone of its times and days, and the default of its posts; UTC by default."""
     starts_at: _Time | None = Field(
         None, description=f"No post may be due before. {_TIME}", examples=["2030-11-01T00:00:00"]
     )
     ends_at: _Time | None = Field(
         None, description=f"No post is published from then on. {_TIME}", examples=["2031-02-01T00:00:00"]
     )
-    blackouts: list[BlackoutBody] | None = Field(
-        None, max_length=MOST_BLACKOUTS, description="Days on which its posts are not published."
-    )
+    blackouts: list[BlackoutBody] | None = Field(None, max_length=MOST_BLACKOUTS)
+    """Days on which its posts are not published."""
 
 
 class CampaignBody(CampaignFieldsBody):
@@ -68,20 +60,11 @@ class CampaignBody(CampaignFieldsBody):
     model_config = ConfigDict(title="CreateCampaign")
 
     name: Name = Field(description="Its name, for people.", examples=["Black Friday"])
-    posts: list[_Post] | None = Field(
-        None,
-        max_length=MOST_ROWS,
-        description=(
-            "Its first posts, each as the body that creates it alone, without `campaignId`. All are created with the "
-            "campaign, or nothing is. They need an `Idempotency-Key`, and are scheduled or drafts: `publishNow` is "
-            "refused."
-        ),
-    )
-    is_draft: bool | None = Field(
-        None,
-        description="Keep it and its posts as drafts until `POST /v1/campaigns/{campaignId}/start`.",
-        examples=[False],
-    )
+    posts: list[_Post] | None = Field(None, max_length=MOST_ROWS)
+    """Its first posts, each as the body that creates it alone, without `campaignId`. All are created with the campaign,
+    or nothing is. They need an `Idempotency-Key`, and are scheduled or drafts: `publishNow` is refused."""
+    is_draft: bool | None = Field(None, examples=[False])
+    """Keep it and its posts as drafts until `POST /v1/campaigns/{campaignId}/start`."""
 
 
 class PatchCampaignBody(CampaignFieldsBody):
@@ -90,14 +73,9 @@ class PatchCampaignBody(CampaignFieldsBody):
     model_config = ConfigDict(title="UpdateCampaign")
 
     name: Name | None = Field(None, description="Its name, for people.", examples=["Black Friday"])
-    conflicts: Literal["refuse", "skip"] | None = Field(
-        None,
-        description=(
-            "Scheduled posts that `startsAt`, `endsAt` or `blackouts` would no longer allow: `refuse` (the default) "
-            "changes nothing and names them, `skip` makes drafts of them."
-        ),
-        examples=["skip"],
-    )
+    conflicts: Literal["refuse", "skip"] | None = Field(None, examples=["skip"])
+    """Scheduled posts that `startsAt`, `endsAt` or `blackouts` would no longer allow: `refuse` (the default) changes
+    nothing and names them, `skip` makes drafts of them."""
 
 
 class PauseCampaignBody(RequestModel):
@@ -105,25 +83,13 @@ class PauseCampaignBody(RequestModel):
 
     model_config = ConfigDict(title="PauseCampaign")
 
-    reason: str | None = Field(
-        None,
-        max_length=REASON_LENGTH,
-        description="Why; people see it wherever the pause is shown.",
-        examples=["The prices are wrong"],
-    )
-    resume_at: Annotated[str, Field(max_length=40)] | None = Field(
-        None,
-        description=(
-            "When the pause ends by itself: an ISO 8601 date and time, an instant or wall time in the campaign's "
-            "`timezone`. A worker ends it, so it may last some minutes longer, and never ends earlier."
-        ),
-        examples=["2030-11-21T08:00:00"],
-    )
-    missed: Missed | None = Field(
-        None,
-        description="What becomes at `resumeAt` of the posts that were missed by then. Required with `resumeAt`.",
-        examples=["publish"],
-    )
+    reason: str | None = Field(None, max_length=REASON_LENGTH, examples=["The prices are wrong"])
+    """Why; people see it wherever the pause is shown."""
+    resume_at: Annotated[str, Field(max_length=40)] | None = Field(None, examples=["2030-11-21T08:00:00"])
+    """When the pause ends by itself: an ISO 8601 date and time, an instant or wall time in the campaign's `timezone`. A
+    worker ends it, so it may last some minutes longer, and never ends earlier."""
+    missed: Missed | None = Field(None, examples=["publish"])
+    """What becomes at `resumeAt` of the posts that were missed by then. Required with `resumeAt`."""
 
 
 class ResumeCampaignBody(ResumeBody):
@@ -137,13 +103,9 @@ class ShiftCampaignBody(RequestModel):
 
     model_config = ConfigDict(title="ShiftCampaign")
 
-    by: Annotated[str, AfterValidator(check_duration), Field(max_length=40)] = Field(
-        description=(
-            "An ISO 8601 duration such as `P2D`, `-P1W` or `PT90M`. Weeks and days move the wall time in a post's "
-            "`timezone`, so 09:00 stays 09:00 when clocks change; hours and minutes move the instant."
-        ),
-        examples=["P2D"],
-    )
+    by: Annotated[str, AfterValidator(check_duration), Field(max_length=40)] = Field(examples=["P2D"])
+    """An ISO 8601 duration such as `P2D`, `-P1W` or `PT90M`. Weeks and days move the wall time in a post's `timezone`,
+    so 09:00 stays 09:00 when clocks change; hours and minutes move the instant."""
     from_: Annotated[str, Field(max_length=40)] | None = Field(
         None,
         alias="from",
@@ -171,9 +133,8 @@ class ProgressView(TypedDict):
     partial: Annotated[int, described("Posts that are public on some platforms.", 1)]
     failed: Annotated[int, described("Posts that are public nowhere.", 4)]
     skipped: Annotated[int, described("Drafts with a `skipReason`.", 5)]
-    behind: Annotated[
-        int, described("Posts whose newest version is still on its way to its workflow; nothing waits for it.", 212)
-    ]
+    behind: Annotated[int, example(212)]
+    """Posts whose newest version is still on its way to its workflow; nothing waits for it."""
 
 
 @view("Campaign")
@@ -182,10 +143,8 @@ class CampaignView(TypedDict):
 
     id: Annotated[str, described("The campaign's id.", "cmp_019bc10e51307c4f8d2b7f3a6c0e9d41")]
     name: Annotated[str, described("Its name.", "Black Friday")]
-    status: Annotated[
-        CampaignStatus,
-        described("`draft`: its posts are drafts until it is started. `ended`: no post of it is published any more."),
-    ]
+    status: CampaignStatus
+    """`draft`: its posts are drafts until it is started. `ended`: no post of it is published any more."""
     tags: Annotated[list[str], described("Your labels of the campaign.", ["bf30"])]
     timezone: Annotated[str, described("The zone of its times and days.", "Europe/Berlin")]
     startsAt: Annotated[Moment | None, described("No post may be due before.")]
@@ -201,9 +160,8 @@ class CampaignView(TypedDict):
     version: Annotated[int, described("It rises with every change of the campaign.", 7)]
     createdAt: Annotated[Moment, described("When it was created.")]
     updatedAt: Annotated[Moment, described("When it last changed.")]
-    operationId: NotRequired[
-        Annotated[str, described("The operation of this request.", "op_019bc10e51307c4f8d2b7f3a6c0e9d41")]
-    ]
+    operationId: NotRequired[Annotated[str, example("op_019bc10e51307c4f8d2b7f3a6c0e9d41")]]
+    """The operation of this request."""
     result: NotRequired[Annotated[OperationResult, described("What the operation of this request has done.", {})]]
 
 

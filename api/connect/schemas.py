@@ -10,7 +10,7 @@ from typing_extensions import TypedDict
 
 from api.connect.steps import connected_accounts, connection_error, error_code, is_final, selection_options
 from api.posts.bodies.schemas import Name, RequestModel, body_config
-from api.views import Moment, PlatformName, described, view
+from api.views import Moment, PlatformName, described, example, view
 from domain.codes import ProblemCode
 from domain.schedule import rfc3339
 from domain.workspaces import LARGEST_LOGO, LARGEST_SIDE
@@ -32,9 +32,8 @@ class ConnectPageBody(RequestModel):
 
     model_config = ConfigDict(title="SetConnectPage")
 
-    name: Annotated[Name, Field(max_length=LONGEST_PAGE_NAME)] | None = Field(
-        None, description="The name that the page shows; by default the workspace's.", examples=["Acme Bakery"]
-    )
+    name: Annotated[Name, Field(max_length=LONGEST_PAGE_NAME)] | None = Field(None, examples=["Acme Bakery"])
+    """The name that the page shows; by default the workspace's."""
     logo: Annotated[str, Field(min_length=1, max_length=LONGEST_LOGO)] | None = Field(
         None,
         description=f"A PNG of at most {LARGEST_LOGO // 1024} KiB and {LARGEST_SIDE} pixels on each side, in base64.",
@@ -51,40 +50,21 @@ class ConnectBody(RequestModel):
         {"credentials": {"botToken": "123456:an-example", "chatId": "@channel"}},
     )
 
-    code: Secret | None = Field(
-        None,
-        description="The code with which the platform sent the person back; it is used immediately.",
-        examples=["SplxlOBe"],
-    )
-    redirect_url: Secret | None = Field(
-        None,
-        alias="redirect_url",
-        description="The address with which the connection was begun, character for character.",
-        examples=["https://app.example.com/connected"],
-    )
-    state: Secret | None = Field(
-        None,
-        description=(
-            "The state with which the platform sent the person back. If it is left out, the workspace's one open "
-            "connection for this `redirect_url` is used. Send it: it is what protects against a planted code."
-        ),
-        examples=["mF_9B5f4"],
-    )
-    iss: Secret | None = Field(
-        None,
-        description="The `iss` with which the platform sent the person back, if there was one; Bluesky demands it.",
-        examples=["https://bsky.social"],
-    )
+    code: Secret | None = Field(None, examples=["SplxlOBe"])
+    """The code with which the platform sent the person back; it is used immediately."""
+    redirect_url: Secret | None = Field(None, alias="redirect_url", examples=["https://app.example.com/connected"])
+    """The address with which the connection was begun, character for character."""
+    state: Secret | None = Field(None, examples=["mF_9B5f4"])
+    """The state with which the platform sent the person back. If it is left out, the workspace's one open connection
+    for this `redirect_url` is used. Send it: it is what protects against a planted code."""
+    iss: Secret | None = Field(None, examples=["https://bsky.social"])
+    """The `iss` with which the platform sent the person back, if there was one; Bluesky demands it."""
     credentials: dict[str, Any] | None = Field(
-        None,
-        description="Instead of a code: what the answer of `GET` lists in `fields`. They are never shown again.",
-        examples=[{"identifier": "alice.bsky.social", "password": "an app password"}],
+        None, examples=[{"identifier": "alice.bsky.social", "password": "an app password"}]
     )
-    account_id: Name | None = Field(
-        None,
-        description="With credentials: the account that is to be reconnected. Any other is refused.",
-        examples=["bs_did:plc:abc"],
-    )
+    """Instead of a code: what the answer of `GET` lists in `fields`. They are never shown again."""
+    account_id: Name | None = Field(None, examples=["bs_did:plc:abc"])
+    """With credentials: the account that is to be reconnected. Any other is refused."""
 
 
 class SelectBody(RequestModel):
@@ -93,9 +73,8 @@ class SelectBody(RequestModel):
     model_config = ConfigDict(title="SelectAccounts")
 
     selection_id: Name = Field(description="The `id` of the selection.", examples=["sel_019bc10f"])
-    ids: list[Name] = Field(
-        min_length=1, max_length=20, description="The ids of the options to connect.", examples=[["123"]]
-    )
+    ids: list[Name] = Field(min_length=1, max_length=20, examples=[["123"]])
+    """The ids of the options to connect."""
 
 
 @view("CredentialField")
@@ -112,28 +91,15 @@ class CredentialFieldView(TypedDict):
 class ConnectionView(TypedDict):
     """The way to connect an account of a platform."""
 
-    method: Annotated[
-        Literal["oauth", "code", "credentials"],
-        described(
-            "`oauth`: send the person to `authUrl`. `code`: the person adds the bot at `authUrl` and posts `state` "
-            "there; send `state` alone until it is found. `credentials`: ask for `fields`.",
-            "oauth",
-        ),
-    ]
-    authUrl: Annotated[
-        str | None,
-        described(
-            "Where the person consents; null without an authorization.",
-            "https://x.com/i/oauth2/authorize?client_id=abc&state=mF_9B5f4",
-        ),
-    ]
-    state: Annotated[
-        str | None,
-        described("Send it back with the code. It works once. Null with `hosted`: this service sends it.", "mF_9B5f4"),
-    ]
-    connectionId: Annotated[
-        str | None, described("`GET /v1/connect/{platform}/{connectionId}` returns its state.", "sel_019bc10f")
-    ]
+    method: Annotated[Literal["oauth", "code", "credentials"], example("oauth")]
+    """`oauth`: send the person to `authUrl`. `code`: the person adds the bot at `authUrl` and posts `state` there; send
+    `state` alone until it is found. `credentials`: ask for `fields`."""
+    authUrl: Annotated[str | None, example("https://x.com/i/oauth2/authorize?client_id=abc&state=mF_9B5f4")]
+    """Where the person consents; null without an authorization."""
+    state: Annotated[str | None, example("mF_9B5f4")]
+    """Send it back with the code. It works once. Null with `hosted`: this service sends it."""
+    connectionId: Annotated[str | None, example("sel_019bc10f")]
+    """`GET /v1/connect/{platform}/{connectionId}` returns its state."""
     expiresAt: Annotated[Moment | None, described("Until when the state works: 10 minutes.")]
     fields: Annotated[list[CredentialFieldView], described("What `credentials` may hold.")]
 
@@ -169,16 +135,12 @@ class ConnectedView(TypedDict):
     username: Annotated[str | None, described("Its name at the platform.", "jane")]
     connectedAt: Annotated[Moment | None, described("When it was connected, or connected again.")]
     permissions: Annotated[list[str], described("What the platform has granted.", ["tweet.write"])]
-    missingPermissions: Annotated[
-        list[str], described("What was declined and is not needed to publish.", ["offline.access"])
-    ]
-    expiresAt: Annotated[
-        Moment | None,
-        described("When the connection ends if it is not renewed; null if it is renewed, or has no known end."),
-    ]
-    selection: NotRequired[
-        Annotated[SelectionView | None, described("Which accounts there are, if there are several.")]
-    ]
+    missingPermissions: Annotated[list[str], example(["offline.access"])]
+    """What was declined and is not needed to publish."""
+    expiresAt: Moment | None
+    """When the connection ends if it is not renewed; null if it is renewed, or has no known end."""
+    selection: NotRequired[SelectionView | None]
+    """Which accounts there are, if there are several."""
 
 
 @view("ConnectionRefusal")
@@ -195,14 +157,9 @@ class ProgressView(TypedDict):
 
     platform: Annotated[PlatformName, described("The platform.")]
     connectionId: Annotated[str, described("The connection.", "sel_019bc10f")]
-    status: Annotated[
-        Literal["pending", "selection", "connected", "failed"],
-        described(
-            "`pending`: the person has not returned, or a worker is busy. `selection`: the person has "
-            "to choose. `connected`: see `accounts`. `failed`: nothing was connected; see `refusal`.",
-            "connected",
-        ),
-    ]
+    status: Annotated[Literal["pending", "selection", "connected", "failed"], example("connected")]
+    """`pending`: the person has not returned, or a worker is busy. `selection`: the person has to choose. `connected`:
+    see `accounts`. `failed`: nothing was connected; see `refusal`."""
     expiresAt: Annotated[Moment, described("Until when a person may consent, or choose.")]
     accounts: Annotated[list[ConnectedView], described("What was connected.")]
     selection: Annotated[SelectionView | None, described("The accounts to choose from, until some were chosen.")]

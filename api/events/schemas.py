@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal, NotRequired
 from pydantic import Field
 from typing_extensions import TypedDict
 
-from api.views import HasMore, Moment, PlatformName, ValueOf, described, view
+from api.views import HasMore, Moment, PlatformName, ValueOf, described, example, view
 from domain.codes import TargetCode
 from domain.post import ErrorCategory, HoldReason, PostStatus, TargetStatus
 from domain.preflight import PreflightReason
@@ -26,9 +26,8 @@ class TargetEventDataView(TypedDict):
     postId: Annotated[str, _POST_ID]
     platform: PlatformName
     platformPostId: Annotated[str | None, described("The post's id on the platform.", "1234567890")]
-    platformPostUrl: Annotated[
-        str | None, described("The post's address on the platform.", "https://x.com/i/status/1234567890")
-    ]
+    platformPostUrl: Annotated[str | None, example("https://x.com/i/status/1234567890")]
+    """The post's address on the platform."""
     status: Annotated[Annotated[str, ValueOf(TargetStatus)], described("The status on this account.", "published")]
     accountId: Annotated[str, _ACCOUNT_ID]
     publishedAt: Annotated[Moment | None, described("When it became public.")]
@@ -41,16 +40,12 @@ class TargetEventDataView(TypedDict):
     retryable: Annotated[bool | None, described("Whether a retry can help without any change.", None)]
     holdReason: Annotated[Annotated[str, ValueOf(HoldReason)] | None, described("Why it is held.", None)]
     nextAttemptAt: Annotated[Moment | None, described("When it is tried again, if that is known.")]
-    looking: Annotated[
-        bool, described("Of an unconfirmed target: whether this service still tries to confirm it.", False)
-    ]
-    previousPlatformPostId: Annotated[
-        str | None, described("Of an edit: the id on the platform of the version before.", None)
-    ]
-    risk: Annotated[
-        Annotated[str, ValueOf(PreflightReason)] | None,
-        described("Why a scheduled target would not be published as it is.", None),
-    ]
+    looking: Annotated[bool, example(False)]
+    """Of an unconfirmed target: whether this service still tries to confirm it."""
+    previousPlatformPostId: Annotated[str | None, example(None)]
+    """Of an edit: the id on the platform of the version before."""
+    risk: Annotated[Annotated[str, ValueOf(PreflightReason)] | None, example(None)]
+    """Why a scheduled target would not be published as it is."""
 
 
 @view()
@@ -61,9 +56,8 @@ class PostOutcomeView(TypedDict):
     accountId: Annotated[str, _ACCOUNT_ID]
     status: Annotated[Annotated[str, ValueOf(TargetStatus)], described("The status on this account.", "published")]
     platformPostId: Annotated[str | None, described("The post's id on the platform.", "1234567890")]
-    platformPostUrl: Annotated[
-        str | None, described("The post's address on the platform.", "https://x.com/i/status/1234567890")
-    ]
+    platformPostUrl: Annotated[str | None, example("https://x.com/i/status/1234567890")]
+    """The post's address on the platform."""
     errorCode: Annotated[TargetCode | None, described("Why it failed, for a program.", None)]
 
 
@@ -72,10 +66,8 @@ class PostEventDataView(TypedDict):
     """The state of a post as a whole, when the event happened."""
 
     postId: Annotated[str, _POST_ID]
-    status: Annotated[
-        Annotated[str, ValueOf(PostStatus)] | Literal["deleted"],
-        described("The post's status; `deleted` if it was cancelled by its deletion.", "published"),
-    ]
+    status: Annotated[Annotated[str, ValueOf(PostStatus)] | Literal["deleted"], example("published")]
+    """The post's status; `deleted` if it was cancelled by its deletion."""
     scheduledFor: Annotated[Moment | None, described("When it is, or was, to be published.")]
     publishedAt: Annotated[Moment | None, described("When the first of its targets became public.")]
     campaignId: Annotated[str | None, _CAMPAIGN]
@@ -125,9 +117,8 @@ class WebhookEventDataView(TypedDict):
     name: NotRequired[Annotated[str | None, described("Its name.", "CMS")]]
     reason: NotRequired[Annotated[Literal["gone", "failing"], described("Why it is switched off.", "failing")]]
     failingSince: NotRequired[Annotated[Moment | None, described("Since when every request to it has failed.")]]
-    lastEventId: NotRequired[
-        Annotated[str | None, described("The event that failed last.", "evt_019bc10f27c07a7d4e9a54c1d9e3f0a1")]
-    ]
+    lastEventId: NotRequired[Annotated[str | None, example("evt_019bc10f27c07a7d4e9a54c1d9e3f0a1")]]
+    """The event that failed last."""
 
 
 @view()
@@ -143,13 +134,8 @@ class KeyEventDataView(TypedDict):
 class EventView(TypedDict):
     """An event of a post, an account, a campaign or a key."""
 
-    id: Annotated[
-        str,
-        described(
-            "The event's id. An event that is read or delivered twice has the same one.",
-            "evt_019bc10f27c07a7d4e9a54c1d9e3f0a1",
-        ),
-    ]
+    id: Annotated[str, example("evt_019bc10f27c07a7d4e9a54c1d9e3f0a1")]
+    """The event's id. An event that is read or delivered twice has the same one."""
     event: Annotated[Annotated[str, ValueOf(EventType)], described("What has happened.", "post.published")]
     timestamp: Annotated[Moment, described("When it happened.")]
     data: Annotated[
@@ -169,10 +155,8 @@ class FeedView(TypedDict):
     """Some events of the workspace, in the order in which they can be continued."""
 
     events: Annotated[list[EventView], described("The oldest first.")]
-    cursor: Annotated[
-        str | None,
-        described("Send it as `after` to continue, also if there was no event. Null before the first event.", None),
-    ]
+    cursor: Annotated[str | None, example(None)]
+    """Send it as `after` to continue, also if there was no event. Null before the first event."""
     hasMore: Annotated[HasMore, Field(examples=[False])]
     since: Annotated[Moment, described("The feed has every event that was committed since then.")]
 

@@ -20,7 +20,7 @@ from api.posts.bodies.schemas import RequestModel
 from api.posts.listing import parse_zone
 from api.posts.many.building import PlanWarningView
 from api.posts.many.checking import MOST_PROBLEMS_OF_ROW, MOST_ROW_PROBLEMS, MOST_ROWS, CheckedPost, RefusedRow
-from api.views import HasMore, Moment, NextCursor, described, view
+from api.views import HasMore, Moment, NextCursor, described, example, view
 from domain.errors import Problem
 from domain.imports import OnConflict, OnError, OnExisting, RowOutcome, UndoOutcome
 from domain.schedule import rfc3339
@@ -43,12 +43,8 @@ class CellChangeView(TypedDict):
 
     field: Annotated[str, described("The field.", "scheduledFor")]
     conflict: Annotated[bool, described("Whether the post itself was also changed in this field.", False)]
-    post: NotRequired[
-        Annotated[
-            str | None,
-            described("The beginning of the post's value; only in the response to the import.", "2030-12-02T09:00:00"),
-        ]
-    ]
+    post: NotRequired[Annotated[str | None, example("2030-12-02T09:00:00")]]
+    """The beginning of the post's value; only in the response to the import."""
     row: NotRequired[Annotated[str | None, described("The beginning of the row's value.", "2030-12-03T09:00:00")]]
 
 
@@ -58,18 +54,14 @@ class ImportRowView(TypedDict):
 
     row: Annotated[int, described("Its line in the file, or its place in `posts`.", 2)]
     outcome: Annotated[RowOutcome, described("The outcome; with `dryRun`, the one that it would have.", "created")]
-    id: Annotated[
-        str | None,
-        described("The post; null if there is none, or none yet.", "post_019bb0f27c3a7d4e9a54c1d9e3f0a1b2"),
-    ]
+    id: Annotated[str | None, example("post_019bb0f27c3a7d4e9a54c1d9e3f0a1b2")]
+    """The post; null if there is none, or none yet."""
     externalId: NotRequired[Annotated[str, described("Your own id, if given.", "bf-001")]]
     scheduledFor: NotRequired[Annotated[Moment | None, described("The instant it is scheduled for.")]]
-    changes: NotRequired[
-        Annotated[list[CellChangeView], described("The cells that changed, of a row whose post exists already.")]
-    ]
-    errors: NotRequired[
-        Annotated[list[ProblemView], described("Why it failed; at most 10, and 1 after the 1,000th of an import.")]
-    ]
+    changes: NotRequired[list[CellChangeView]]
+    """The cells that changed, of a row whose post exists already."""
+    errors: NotRequired[list[ProblemView]]
+    """Why it failed; at most 10, and 1 after the 1,000th of an import."""
 
 
 @view("Import")
@@ -82,15 +74,12 @@ class ImportView(TypedDict):
     created: Annotated[int, described("Rows that became posts.", 1)]
     unchanged: Annotated[int, described("Rows of which no cell changed since they were last imported.", 1)]
     updated: Annotated[int, described("Rows whose posts have the changed cells now.", 0)]
-    ignored: Annotated[
-        int, described("Rows that changed, and whose posts stay as they are (`onExisting=keep`, `onConflict=keep`).", 0)
-    ]
+    ignored: Annotated[int, example(0)]
+    """Rows that changed, and whose posts stay as they are (`onExisting=keep`, `onConflict=keep`)."""
     failed: Annotated[int, described("Rows with problems, which were skipped.", 1)]
     results: Annotated[list[ImportRowView], described("At most 1,000 an answer, in the order of the rows.")]
-    warnings: Annotated[
-        list[PlanWarningView],
-        described("Posts that may be late or refused because of others, of this import or of before; at most 100."),
-    ]
+    warnings: list[PlanWarningView]
+    """Posts that may be late or refused because of others, of this import or of before; at most 100."""
     cursor: Annotated[NextCursor, Field(examples=["eyJhZnRlciI6MTAwMH0"])]
     hasMore: Annotated[HasMore, Field(examples=[False])]
 
@@ -126,9 +115,8 @@ class UndonePostView(TypedDict):
     outcome: Annotated[UndoOutcome, described("The outcome; with `dryRun`, the one that it would have.", "deleted")]
     externalId: NotRequired[Annotated[str, described("Your own id, if it has one.", "bf-001")]]
     restored: NotRequired[Annotated[list[str], described("The fields that have their values again.", ["content"])]]
-    changed: NotRequired[
-        Annotated[list[str], described("Fields that were changed since the import, and stay as they are.", ["tags"])]
-    ]
+    changed: NotRequired[Annotated[list[str], example(["tags"])]]
+    """Fields that were changed since the import, and stay as they are."""
     errors: NotRequired[Annotated[list[ProblemView], described("Why it stays as it is, if not because of `changed`.")]]
 
 
@@ -141,9 +129,8 @@ class ImportUndoView(TypedDict):
     deleted: Annotated[int, described("Posts that the import had created, and that are deleted.", 1)]
     restored: Annotated[int, described("Posts that the import had changed, and that have their old values.", 1)]
     conflicts: Annotated[int, described("Posts that stay as they are, in whole or in part: see `results`.", 0)]
-    gone: Annotated[
-        int, described("Posts of the import that are deleted, undone before, or of which no old values are kept.", 0)
-    ]
+    gone: Annotated[int, example(0)]
+    """Posts of the import that are deleted, undone before, or of which no old values are kept."""
     results: Annotated[list[UndonePostView], described("At most 1,000, first those that stay as they are.")]
 
 

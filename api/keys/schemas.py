@@ -42,25 +42,12 @@ class KeyBody(RequestModel):
         description=_SCOPES + " The caller's key must have them all.",
         examples=[["read", "write"]],
     )
-    expires_in_days: int | None = Field(
-        None,
-        ge=1,
-        le=LONGEST_LIFE_DAYS,
-        description="Days until it expires; by default it expires with the caller's key, or never if that does not.",
-        examples=[90],
-    )
-    expires_at: Annotated[str, Field(max_length=40)] | None = Field(
-        None,
-        description="When it expires, in place of `expiresInDays`: an ISO 8601 date and time, in UTC by default.",
-        examples=["2030-12-03T10:00:00Z"],
-    )
-    rate_per_minute: int | None = Field(
-        None,
-        ge=1,
-        le=MOST_A_MINUTE,
-        description="Requests a minute that it may make; by default, and at most, as many as the caller's key.",
-        examples=[120],
-    )
+    expires_in_days: int | None = Field(None, ge=1, le=LONGEST_LIFE_DAYS, examples=[90])
+    """Days until it expires; by default it expires with the caller's key, or never if that does not."""
+    expires_at: Annotated[str, Field(max_length=40)] | None = Field(None, examples=["2030-12-03T10:00:00Z"])
+    """When it expires, in place of `expiresInDays`: an ISO 8601 date and time, in UTC by default."""
+    rate_per_minute: int | None = Field(None, ge=1, le=MOST_A_MINUTE, examples=[120])
+    """Requests a minute that it may make; by default, and at most, as many as the caller's key."""
 
 
 def read_expiry(in_days: int | None, at: str | None) -> datetime | None:
@@ -83,13 +70,8 @@ class RotationBody(RequestModel):
 
     model_config = ConfigDict(title="RotateKey")
 
-    overlap_hours: int = Field(
-        24,
-        ge=0,
-        le=LONGEST_OVERLAP_H,
-        description="Hours for which the old key stays valid beside the new one.",
-        examples=[24],
-    )
+    overlap_hours: int = Field(24, ge=0, le=LONGEST_OVERLAP_H, examples=[24])
+    """Hours for which the old key stays valid beside the new one."""
 
 
 @view("ApiKey")

@@ -15,7 +15,7 @@ from api.dependencies import Dependencies, api_base, thumbnail_url
 from api.errors import PayloadTooLarge
 from api.http.headers import HttpRequest
 from api.posts.bodies.schemas import RequestModel, WebAddress
-from api.views import THUMBNAIL_URL, HasMore, Moment, NextCursor, described, view
+from api.views import THUMBNAIL_URL, HasMore, Moment, NextCursor, described, example, view
 from domain.codes import UploadErrorCode
 from domain.errors import Conflict, InvalidRequest, NotFound, Problem, Unavailable, Unprocessable
 from domain.schedule import rfc3339
@@ -135,10 +135,8 @@ class FetchBody(RequestModel):
 
     model_config = ConfigDict(title="FetchUpload")
 
-    url: WebAddress = Field(
-        description="The address at which the file can be fetched without a login. It may hold a key.",
-        examples=["https://example.com/holiday.jpg"],
-    )
+    url: WebAddress = Field(examples=["https://example.com/holiday.jpg"])
+    """The address at which the file can be fetched without a login. It may hold a key."""
     filename: FilenameField | None = Field(
         None, description=f"{_FILENAME} By default, the name at the end of `url`.", examples=["holiday.jpg"]
     )
@@ -149,18 +147,14 @@ class PresignedView(TypedDict):
     """An address to which a file may be sent, and the address that the file will have."""
 
     uploadUrl: Annotated[
-        str,
-        described(
-            "Send the bytes here. The address is a secret: everybody who has it may send the file.",
-            "https://posts.example.com/media/upload/n0tAr3alS3cr3tButAnExample0fOne43charact3rs",
-        ),
+        str, example("https://posts.example.com/media/upload/n0tAr3alS3cr3tButAnExample0fOne43charact3rs")
     ]
+    """Send the bytes here. The address is a secret: everybody who has it may send the file."""
     publicUrl: Annotated[str, described("The file's address, for `mediaItems` of posts.", _PUBLIC_URL)]
     id: Annotated[str, described("The file's id.", _ID)]
     method: Annotated[str, described("How to send it.", "PUT")]
-    headers: Annotated[
-        dict[str, str], described("Headers that must be sent with these values.", {"Content-Type": "image/jpeg"})
-    ]
+    headers: Annotated[dict[str, str], example({"Content-Type": "image/jpeg"})]
+    """Headers that must be sent with these values."""
     expiresIn: Annotated[int, described("Seconds in which the upload must begin.", 3600)]
 
 
@@ -172,34 +166,21 @@ class UploadView(TypedDict):
     publicUrl: Annotated[str, described("The file's address, for `mediaItems` of posts.", _PUBLIC_URL)]
     filename: Annotated[str, described("Its name.", "holiday.jpg")]
     state: Annotated[UploadStateName, described(_STATES, "ready")]
-    contentType: Annotated[
-        str, described("The type that its bytes show; until they have come, the announced one.", "image/jpeg")
-    ]
+    contentType: Annotated[str, example("image/jpeg")]
+    """The type that its bytes show; until they have come, the announced one."""
     size: Annotated[int | None, described("Its bytes, or the announced number; null if it is not known.", 412_345)]
     sha256: Annotated[str | None, described("The SHA-256 of its bytes; null if it is not known.", _SHA256_EXAMPLE)]
-    usedBy: Annotated[
-        list[str],
-        described("The posts that name it, the newest first; at most 100.", ["post_019bc10f27c07a7d4e9a54c1d9e3f0a1"]),
-    ]
-    expiresAt: Annotated[
-        Moment | None,
-        described("When it is deleted, if no post names it until then; null while a post or series needs it."),
-    ]
+    usedBy: Annotated[list[str], example(["post_019bc10f27c07a7d4e9a54c1d9e3f0a1"])]
+    """The posts that name it, the newest first; at most 100."""
+    expiresAt: Moment | None
+    """When it is deleted, if no post names it until then; null while a post or series needs it."""
     createdAt: Annotated[Moment, described("When the upload was begun.")]
-    errorCode: Annotated[
-        UploadErrorCode | None,
-        described("Why there is no file, or why the last attempt to fetch it failed; null if nothing did.", None),
-    ]
+    errorCode: Annotated[UploadErrorCode | None, example(None)]
+    """Why there is no file, or why the last attempt to fetch it failed; null if nothing did."""
     error: Annotated[str | None, described("The same as a sentence.", None)]
-    thumbnailUrl: Annotated[
-        str | None,
-        described(
-            "The address of a JPEG of at most 96 x 96 pixels, for a video of its first picture. Everybody who has the "
-            "address can read it. Null until a worker has made it, some seconds after the file has come, and if it "
-            "cannot be made.",
-            THUMBNAIL_URL,
-        ),
-    ]
+    thumbnailUrl: Annotated[str | None, example(THUMBNAIL_URL)]
+    """The address of a JPEG of at most 96 x 96 pixels, for a video of its first picture. Everybody who has the address
+    can read it. Null until a worker has made it, some seconds after the file has come, and if it cannot be made."""
 
 
 @view("MediaFileList")
@@ -228,11 +209,9 @@ class PartView(TypedDict):
     received: Annotated[bool, described("Whether it has come.", False)]
     uploadUrl: Annotated[
         str | None,
-        described(
-            "Send the part here by PUT, without your API key. The address is a secret. Null if the part has come.",
-            f"https://posts.example.com/media/upload/{_ID}.1.n0tAr3alS1gnatur3ButAnExampleOfOne43Characte",
-        ),
+        example(f"https://posts.example.com/media/upload/{_ID}.1.n0tAr3alS1gnatur3ButAnExampleOfOne43Characte"),
     ]
+    """Send the part here by PUT, without your API key. The address is a secret. Null if the part has come."""
 
 
 @view("MultipartUpload")

@@ -36,6 +36,7 @@ from api.posts.bodies.schemas import PatchBody
 from api.posts.routes import OutcomeEndpoints, PostEndpoints
 from api.queues.routes import QueueEndpoints
 from api.series.routes import SeriesEndpoints
+from api.views import VIEWS, field_docstrings
 from api.webhooks.routes import WebhookEndpoints
 from platforms.registry import platforms
 
@@ -199,6 +200,9 @@ def schemas() -> Json:
         # pydantic's titles of fields are their names again, spelled worse.
         for field in schema.get("properties", {}).values():
             field.pop("title", None)
+            if "description" in field:
+                # Docstrings are wrapped.
+                field["description"] = field["description"].replace("\n", " ")
     return dict(sorted(schemas_by_name.items()))
 
 
@@ -236,7 +240,11 @@ def _answers_and_bodies() -> Json:
         ref_template=PREFIX + "{model}",
     )
     definitions_by_model = definitions["$defs"]
-    return _renamed(definitions_by_model, {name: schema["title"] for name, schema in definitions_by_model.items()})
+    schemas = _renamed(definitions_by_model, {name: schema["title"] for name, schema in definitions_by_model.items()})
+    for name in schemas.keys() & VIEWS:
+        for field, docstring in field_docstrings(VIEWS[name]).items():
+            schemas[name]["properties"][field].setdefault("description", docstring)
+    return schemas
 
 
 def _settings(settings: type[BaseModel], prefix: str, known: Json) -> Json:

@@ -7,7 +7,7 @@ from typing_extensions import TypedDict
 
 from api.posts.answers.views import ActorView
 from api.posts.bodies.schemas import Name, RequestModel
-from api.views import HasMore, Moment, NextCursor, PlatformName, described, view
+from api.views import HasMore, Moment, NextCursor, PlatformName, described, example, view
 from domain.pauses import LONGEST_SPACING_S, REASON_LENGTH, MissedPolicy, PauseScope, PauseStatus
 
 
@@ -16,18 +16,12 @@ class PauseBody(RequestModel):
 
     model_config = ConfigDict(title="CreatePause")
 
-    scope: Literal["workspace", "account"] = Field(
-        description="`workspace`: all posts. `account`: the posts to one account; their other targets are published.",
-        examples=["account"],
-    )
+    scope: Literal["workspace", "account"] = Field(examples=["account"])
+    """`workspace`: all posts. `account`: the posts to one account; their other targets are published."""
     platform: Name | None = Field(None, description="The account's platform.", examples=["twitter"])
     account_id: Name | None = Field(None, description="The account's id.", examples=["tw_456"])
-    reason: str | None = Field(
-        None,
-        max_length=REASON_LENGTH,
-        description="Why; people see it wherever the pause is shown.",
-        examples=["Press embargo until Friday"],
-    )
+    reason: str | None = Field(None, max_length=REASON_LENGTH, examples=["Press embargo until Friday"])
+    """Why; people see it wherever the pause is shown."""
 
 
 class ResumeBody(RequestModel):
@@ -35,23 +29,13 @@ class ResumeBody(RequestModel):
 
     model_config = ConfigDict(title="ResumePause")
 
-    missed: Literal["publish", "shift", "skip"] | None = Field(
-        None,
-        description=(
-            "`publish`: they are published now, and have their whole `publishWithin` again. "
-            "`shift`: they and all other posts that were not sent move by whole days of their time zones, as few as "
-            "possible. `skip`: they become drafts with a `skipReason`; targets of a post that is partly public fail "
-            "instead, and may be retried. Required if something was missed: it is never guessed."
-        ),
-        examples=["publish"],
-    )
-    spacing: int = Field(
-        0,
-        ge=0,
-        le=LONGEST_SPACING_S,
-        description="Seconds between two missed posts to the same account, with `publish`.",
-        examples=[600],
-    )
+    missed: Literal["publish", "shift", "skip"] | None = Field(None, examples=["publish"])
+    """`publish`: they are published now, and have their whole `publishWithin` again. `shift`: they and all other posts
+    that were not sent move by whole days of their time zones, as few as possible. `skip`: they become drafts with a
+    `skipReason`; targets of a post that is partly public fail instead, and may be retried. Required if something was
+    missed: it is never guessed."""
+    spacing: int = Field(0, ge=0, le=LONGEST_SPACING_S, examples=[600])
+    """Seconds between two missed posts to the same account, with `publish`."""
     dry_run: bool = Field(False, description="Answer what would be done, and change nothing.", examples=[False])
 
 
@@ -85,14 +69,9 @@ class PauseView(TypedDict):
     accountId: NotRequired[Annotated[str, described("The account's id.", "ig_123")]]
     campaignId: NotRequired[Annotated[str, described("The campaign's id.", "cmp_019bc10e51307c4f8d2b7f3a6c0e9d41")]]
     seriesId: NotRequired[Annotated[str, described("The series' id.", "ser_019bc10e51307c4f8d2b7f3a6c0e9d41")]]
-    status: Annotated[
-        PauseStatus,
-        described(
-            "`pausing`: no send begins any more, and what is listed in `inFlight` may still become public. "
-            "`paused`: no request that publishes a post leaves any process.",
-            "paused",
-        ),
-    ]
+    status: Annotated[PauseStatus, example("paused")]
+    """`pausing`: no send begins any more, and what is listed in `inFlight` may still become public. `paused`: no
+    request that publishes a post leaves any process."""
     reason: Annotated[str | None, described("Why.", "Press embargo until Friday")]
     since: Annotated[Moment, described("When it began.")]
     by: ActorView
@@ -100,9 +79,8 @@ class PauseView(TypedDict):
     missed: Annotated[int, described("How many posts fell due during the pause, and wait for its end.", 12)]
     stillPaused: Annotated[int, described("How many posts that fell due another pause or a blackout stops as well.", 0)]
     resumeAt: NotRequired[Annotated[Moment, described("When it ends by itself, if that was said.")]]
-    resumeMissed: NotRequired[
-        Annotated[MissedPolicy, described("What becomes then of the posts that were missed.", "publish")]
-    ]
+    resumeMissed: NotRequired[Annotated[MissedPolicy, example("publish")]]
+    """What becomes then of the posts that were missed."""
     endedAt: Annotated[Moment | None, described("When it ended; null while it lasts.")]
     endedBy: NotRequired[ActorView]
     result: NotRequired[ResumedView]

@@ -11,7 +11,7 @@ from api.dependencies import Dependencies
 from api.http.headers import HttpRequest
 from api.http.query import parse_choice, parse_lists
 from api.posts.listing import ZONE, parse_zone, read_filter, split_statuses
-from api.views import PlatformName, described, view
+from api.views import PlatformName, described, example, view
 from domain.errors import InvalidRequest, Problem
 from domain.post import PostStatus
 from domain.schedule import parse_bound
@@ -33,18 +33,10 @@ class CountView(TypedDict):
     """The number of posts of one group."""
 
     status: NotRequired[Annotated[PostStatus, described("Their status, if they are counted by it.", "scheduled")]]
-    platform: NotRequired[
-        Annotated[
-            PlatformName,
-            described("A platform that they go to, if they are counted by it. A post to several counts for each."),
-        ]
-    ]
-    day: NotRequired[
-        Annotated[
-            str,
-            described("Their day in `timezone`, if they are counted by `scheduledFor` or `createdAt`.", "2030-12-03"),
-        ]
-    ]
+    platform: NotRequired[PlatformName]
+    """A platform that they go to, if they are counted by it. A post to several counts for each."""
+    day: NotRequired[Annotated[str, example("2030-12-03")]]
+    """Their day in `timezone`, if they are counted by `scheduledFor` or `createdAt`."""
     posts: Annotated[int, described("How many they are.", 12)]
 
 

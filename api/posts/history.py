@@ -11,7 +11,7 @@ from api.dependencies import Dependencies
 from api.posts.answers.views import ActorView, actor_view, actor_words
 from api.posts.listing import cursor_after, history_cursor
 from api.posts.lookup import NO_SUCH_POST
-from api.views import HasMore, Moment, NextCursor, PlatformName, described, view
+from api.views import HasMore, Moment, NextCursor, PlatformName, described, example, view
 from domain.audit import Action, ActorType
 from domain.codes import TargetCode
 from domain.errors import NotFound
@@ -303,11 +303,9 @@ class EventView(TypedDict):
     actor: Annotated[ActorView, described("Who did it.")]
     summary: Annotated[
         str,
-        described(
-            "The event as a sentence.",
-            'API key "Editorial office" changed scheduledFor from 2030-02-01T14:00:00Z to 2030-02-02T14:00:00Z.',
-        ),
+        example('API key "Editorial office" changed scheduledFor from 2030-02-01T14:00:00Z to 2030-02-02T14:00:00Z.'),
     ]
+    """The event as a sentence."""
     platform: NotRequired[Annotated[PlatformName, described("The platform, if it concerns one target.")]]
     accountId: NotRequired[Annotated[str, described("The account of that target.", "ig_123")]]
     version: NotRequired[Annotated[int, described("The number of the post's version that this change made.", 2)]]

@@ -7,7 +7,7 @@ from typing_extensions import TypedDict
 
 from api.posts.bodies.blackouts import BlackoutBody, BlackoutView
 from api.posts.bodies.schemas import Name, NamedTarget, RequestModel, Zone
-from api.views import QUEUE_ID, Moment, PlatformName, described, view
+from api.views import QUEUE_ID, Moment, PlatformName, described, example, view
 from domain.campaigns import MOST_BLACKOUTS
 from domain.queues import MOST_SLOTS, SlotStatus, Weekday
 from domain.workspaces import MAX_ITEMS
@@ -59,14 +59,9 @@ class QueuePatchBody(RequestModel):
         None, min_length=1, max_length=MOST_SLOTS, description=_SLOTS, examples=[[_DAYS]]
     )
     blackouts: list[BlackoutBody] | None = Field(None, max_length=MOST_BLACKOUTS, description=_BLACKOUTS)
-    reflow: bool = Field(
-        False,
-        description=(
-            "Give the posts that wait in the queue new slots, in their order. Posts that are due within a minute, or "
-            "have begun, keep theirs. Without it no post moves, whatever the change."
-        ),
-        examples=[True],
-    )
+    reflow: bool = Field(False, examples=[True])
+    """Give the posts that wait in the queue new slots, in their order. Posts that are due within a minute, or have
+    begun, keep theirs. Without it no post moves, whatever the change."""
 
 
 @view("QueueSlotRule")
@@ -112,18 +107,11 @@ class SlotView(TypedDict):
     """A slot of a queue."""
 
     at: Annotated[Moment, described("Its instant.")]
-    local: Annotated[
-        str,
-        described("The same as wall time in the queue's zone, after clock changes.", "2030-12-02T09:00:00"),
-    ]
-    status: Annotated[
-        SlotStatus,
-        described(
-            "`free`: a post can get it. `taken`: a post has it, see `postId`. `blackout`: a blackout of the queue "
-            "covers it. `past`: nothing has taken it, and it is over or begins within a minute.",
-            "taken",
-        ),
-    ]
+    local: Annotated[str, example("2030-12-02T09:00:00")]
+    """The same as wall time in the queue's zone, after clock changes."""
+    status: Annotated[SlotStatus, example("taken")]
+    """`free`: a post can get it. `taken`: a post has it, see `postId`. `blackout`: a blackout of the queue covers it.
+    `past`: nothing has taken it, and it is over or begins within a minute."""
     postId: Annotated[str | None, described("The post that has it.", "post_019bb0f27c3a7d4e9a54c1d9e3f0a1b2")]
 
 
@@ -132,10 +120,8 @@ class SlotListView(TypedDict):
     """The slots of a queue in a range of days."""
 
     timezone: Annotated[str, described("The queue's zone.", "Europe/Berlin")]
-    slots: Annotated[
-        list[SlotView],
-        described("The soonest first; also those that posts have although a change of the queue has removed them."),
-    ]
+    slots: list[SlotView]
+    """The soonest first; also those that posts have although a change of the queue has removed them."""
 
 
 @view("DeletedQueue")

@@ -52,13 +52,8 @@ class DayBody(RequestModel):
     model_config = ConfigDict(title="RecurrenceDay")
 
     day: _Day = Field(description="The weekday.", examples=["fr"])
-    nth_of_period: int | None = Field(
-        None,
-        ge=-53,
-        le=53,
-        description="Which of the month, or of the year in a yearly rule without `byMonth`; -1 is the last.",
-        examples=[-1],
-    )
+    nth_of_period: int | None = Field(None, ge=-53, le=53, examples=[-1])
+    """Which of the month, or of the year in a yearly rule without `byMonth`; -1 is the last."""
 
 
 _DayOrName = Annotated[
@@ -89,57 +84,28 @@ class RecurrenceBody(RequestModel):
 
     model_config = ConfigDict(title="RecurrenceRule")
 
-    frequency: _Frequency | None = Field(
-        None, description="The period; required unless `rrule` is given.", examples=["weekly"]
-    )
+    frequency: _Frequency | None = Field(None, examples=["weekly"])
+    """The period; required unless `rrule` is given."""
     interval: int = Field(1, ge=1, le=LONGEST_INTERVAL, description="Every how many periods.", examples=[1])
-    by_day: list[_DayOrName] | None = Field(
-        None,
-        max_length=MAX_ITEMS,
-        description="Weekdays: `mo` or `{day, nthOfPeriod}`. By default that of `start`, in a weekly rule.",
-        examples=[["mo", "th"]],
-    )
-    by_month_day: list[int] | None = Field(
-        None, max_length=MAX_ITEMS, description="Days of the month; -1 is the last.", examples=[[1, 15]]
-    )
+    by_day: list[_DayOrName] | None = Field(None, max_length=MAX_ITEMS, examples=[["mo", "th"]])
+    """Weekdays: `mo` or `{day, nthOfPeriod}`. By default that of `start`, in a weekly rule."""
+    by_month_day: list[int] | None = Field(None, max_length=MAX_ITEMS, examples=[[1, 15]])
+    """Days of the month; -1 is the last."""
     by_month: list[int] | None = Field(None, max_length=12, description="Months, 1 to 12.", examples=[[3, 9]])
-    by_set_position: list[int] | None = Field(
-        None,
-        max_length=MAX_ITEMS,
-        description="Which of the days of a period; with weekdays, -1 is the last working day of a month.",
-        examples=[[-1]],
-    )
+    by_set_position: list[int] | None = Field(None, max_length=MAX_ITEMS, examples=[[-1]])
+    """Which of the days of a period; with weekdays, -1 is the last working day of a month."""
     first_day_of_week: _Day = Field("mo", description="It decides which weeks an `interval` above 1 skips.")
-    times: list[_Clock] | None = Field(
-        None,
-        min_length=1,
-        max_length=MOST_TIMES,
-        description="Times of day, instead of that of `start`.",
-        examples=[["09:00", "17:30"]],
-    )
-    count: int | None = Field(
-        None, ge=1, le=MOST_COUNTED, description="How many occurrences the rule has, from `start` on.", examples=[20]
-    )
-    until: str | None = Field(
-        None,
-        max_length=40,
-        description="The last wall time or day of the rule, included.",
-        examples=["2031-12-24", "2031-12-24T09:00:00"],
-    )
-    skip: Literal["omit", "backward"] | None = Field(
-        None,
-        description=(
-            "The treatment of a day that a month does not have: `omit` it, or take the last day of the month "
-            "(`backward`). Required if a month of the rule may lack one of its days."
-        ),
-        examples=["backward"],
-    )
-    rrule: str | None = Field(
-        None,
-        max_length=1_000,
-        description="The rule as RRULE text, instead of the other fields.",
-        examples=["FREQ=WEEKLY;BYDAY=MO,TH;COUNT=20"],
-    )
+    times: list[_Clock] | None = Field(None, min_length=1, max_length=MOST_TIMES, examples=[["09:00", "17:30"]])
+    """Times of day, instead of that of `start`."""
+    count: int | None = Field(None, ge=1, le=MOST_COUNTED, examples=[20])
+    """How many occurrences the rule has, from `start` on."""
+    until: str | None = Field(None, max_length=40, examples=["2031-12-24", "2031-12-24T09:00:00"])
+    """The last wall time or day of the rule, included."""
+    skip: Literal["omit", "backward"] | None = Field(None, examples=["backward"])
+    """The treatment of a day that a month does not have: `omit` it, or take the last day of the month (`backward`).
+    Required if a month of the rule may lack one of its days."""
+    rrule: str | None = Field(None, max_length=1000, examples=["FREQ=WEEKLY;BYDAY=MO,TH;COUNT=20"])
+    """The rule as RRULE text, instead of the other fields."""
 
 
 class SeriesPostBody(RequestModel):
@@ -148,27 +114,18 @@ class SeriesPostBody(RequestModel):
     model_config = ConfigDict(title="PostOfSeries")
 
     content: Text | None = Field(None, description="The text.", examples=["Tip of the week"])
-    media_items: list[MediaBody] | None = Field(
-        None, max_length=MAX_ITEMS, description="Images, videos or GIFs.", examples=[[]]
-    )
+    media_items: list[MediaBody] | None = Field(None, max_length=MAX_ITEMS, examples=[[]])
+    """Images, videos or GIFs."""
     platforms: list[TargetBody] | None = Field(
-        None,
-        max_length=MAX_ITEMS,
-        description="The accounts that it is published to.",
-        examples=[[{"platform": "twitter", "accountId": "tw_456"}]],
+        None, max_length=MAX_ITEMS, examples=[[{"platform": "twitter", "accountId": "tw_456"}]]
     )
+    """The accounts that it is published to."""
     tags: list[Name] | None = Field(None, max_length=MAX_ITEMS, description="Labels of each post.", examples=[["tips"]])
     tiktok_settings: RootSettings | None = Field(None, description="Settings for all TikTok targets.", examples=[{}])
-    facebook_settings: RootSettings | None = Field(
-        None, description="Settings for all Facebook targets.", examples=[{}]
-    )
-    publish_within: int | None = Field(
-        None,
-        ge=SHORTEST_WINDOW_S,
-        le=LONGEST_WINDOW_S,
-        description="Seconds after its time in which a post may still be published.",
-        examples=[86_400],
-    )
+    facebook_settings: RootSettings | None = Field(None, examples=[{}])
+    """Settings for all Facebook targets."""
+    publish_within: int | None = Field(None, ge=SHORTEST_WINDOW_S, le=LONGEST_WINDOW_S, examples=[86400])
+    """Seconds after its time in which a post may still be published."""
 
 
 _START = "The first wall time that the rule may have, in `timezone`. It is an occurrence only if the rule has it."
@@ -177,31 +134,19 @@ _START = "The first wall time that the rule may have, in `timezone`. It is an oc
 class RulesBody(RequestModel):
     """The rules of a series that do not exist yet."""
 
-    timezone: Zone = Field(
-        description="IANA time zone: 09:00 stays 09:00 there when clocks change.", examples=["Europe/Berlin"]
-    )
+    timezone: Zone = Field(examples=["Europe/Berlin"])
+    """IANA time zone: 09:00 stays 09:00 there when clocks change."""
     start: _Wall = Field(description=_START, examples=["2030-03-04T09:00:00"])
-    recurrence: RecurrenceBody = Field(
-        description="The rule.", examples=[{"frequency": "weekly", "byDay": ["mo", "th"], "count": 20}]
-    )
-    exclude: list[_WallOrDay] | None = Field(
-        None,
-        max_length=MOST_SINGLE_WALLS,
-        description="Wall times that get no post, and days whose times get none.",
-        examples=[["2030-12-24T09:00:00"]],
-    )
-    include: list[_Wall] | None = Field(
-        None, max_length=MOST_SINGLE_WALLS, description="Wall times that get one beside the rule.", examples=[[]]
-    )
-    campaign_id: str | None = Field(
-        None,
-        max_length=40,
-        description="The campaign of its posts: they follow its window, blackouts and pauses.",
-        examples=["cmp_019bc10e51307c4f8d2b7f3a6c0e9d41"],
-    )
-    on_blackout: Literal["skip"] = Field(
-        "skip", description="Occurrences in a blackout of the campaign get no post.", examples=["skip"]
-    )
+    recurrence: RecurrenceBody = Field(examples=[{"frequency": "weekly", "byDay": ["mo", "th"], "count": 20}])
+    """The rule."""
+    exclude: list[_WallOrDay] | None = Field(None, max_length=MOST_SINGLE_WALLS, examples=[["2030-12-24T09:00:00"]])
+    """Wall times that get no post, and days whose times get none."""
+    include: list[_Wall] | None = Field(None, max_length=MOST_SINGLE_WALLS, examples=[[]])
+    """Wall times that get one beside the rule."""
+    campaign_id: str | None = Field(None, max_length=40, examples=["cmp_019bc10e51307c4f8d2b7f3a6c0e9d41"])
+    """The campaign of its posts: they follow its window, blackouts and pauses."""
+    on_blackout: Literal["skip"] = Field("skip", examples=["skip"])
+    """Occurrences in a blackout of the campaign get no post."""
 
 
 class PreviewBody(RulesBody):
@@ -218,11 +163,9 @@ class SeriesBody(RulesBody):
     name: Name = Field(description="Its name, for people.", examples=["Monday tip"])
     post: SeriesPostBody = Field(description="The post of each occurrence.")
     variations: list[SeriesPostBody] | None = Field(
-        None,
-        max_length=MOST_VARIATIONS,
-        description="Fields that replace those of `post`, in turn: the first post has the first variation's.",
-        examples=[[{"content": "Drink water"}, {"content": "Take a walk"}]],
+        None, max_length=MOST_VARIATIONS, examples=[[{"content": "Drink water"}, {"content": "Take a walk"}]]
     )
+    """Fields that replace those of `post`, in turn: the first post has the first variation's."""
 
 
 class PatchSeriesBody(RequestModel):
@@ -231,34 +174,22 @@ class PatchSeriesBody(RequestModel):
     model_config = ConfigDict(title="UpdateSeries")
 
     name: Name | None = Field(None, description="Its name, for people.", examples=["Monday tip"])
-    timezone: Zone | None = Field(
-        None, description="Wall times stay, and are read in this zone.", examples=["Europe/Berlin"]
-    )
+    timezone: Zone | None = Field(None, examples=["Europe/Berlin"])
+    """Wall times stay, and are read in this zone."""
     start: _Wall | None = Field(None, description=_START, examples=["2030-03-04T10:00:00"])
-    recurrence: RecurrenceBody | None = Field(
-        None,
-        description="The whole rule. It counts from `start`; give a new `start` to begin the count again.",
-        examples=[{"frequency": "daily"}],
-    )
+    recurrence: RecurrenceBody | None = Field(None, examples=[{"frequency": "daily"}])
+    """The whole rule. It counts from `start`; give a new `start` to begin the count again."""
     post: SeriesPostBody | None = Field(None, description="The whole post of each occurrence.")
-    variations: list[SeriesPostBody] | None = Field(
-        None, max_length=MOST_VARIATIONS, description="All variations; an empty list for none.", examples=[[]]
-    )
-    exclude: list[_WallOrDay] | None = Field(
-        None, max_length=MOST_SINGLE_WALLS, description="All wall times and days that get no post.", examples=[[]]
-    )
-    include: list[_Wall] | None = Field(
-        None, max_length=MOST_SINGLE_WALLS, description="All that get one beside the rule.", examples=[[]]
-    )
-    from_: _Wall | None = Field(
-        None,
-        alias="from",
-        description="The wall time from which the change holds; now if left out. Name, `exclude`, `include`: always.",
-        examples=["2030-04-01T00:00:00"],
-    )
-    override: bool = Field(
-        False, description="Change and remove also posts that were changed by themselves.", examples=[False]
-    )
+    variations: list[SeriesPostBody] | None = Field(None, max_length=MOST_VARIATIONS, examples=[[]])
+    """All variations; an empty list for none."""
+    exclude: list[_WallOrDay] | None = Field(None, max_length=MOST_SINGLE_WALLS, examples=[[]])
+    """All wall times and days that get no post."""
+    include: list[_Wall] | None = Field(None, max_length=MOST_SINGLE_WALLS, examples=[[]])
+    """All that get one beside the rule."""
+    from_: _Wall | None = Field(None, alias="from", examples=["2030-04-01T00:00:00"])
+    """The wall time from which the change holds; now if left out. Name, `exclude`, `include`: always."""
+    override: bool = Field(False, examples=[False])
+    """Change and remove also posts that were changed by themselves."""
     dry_run: bool = Field(False, description="Answer what would be done, and change nothing.", examples=[True])
 
 
@@ -267,9 +198,5 @@ class PauseSeriesBody(RequestModel):
 
     model_config = ConfigDict(title="PauseSeries")
 
-    reason: str | None = Field(
-        None,
-        max_length=REASON_LENGTH,
-        description="Why; people see it wherever the pause is shown.",
-        examples=["New texts are being written"],
-    )
+    reason: str | None = Field(None, max_length=REASON_LENGTH, examples=["New texts are being written"])
+    """Why; people see it wherever the pause is shown."""

@@ -16,7 +16,7 @@ from api.http.moments import now_ms
 from api.series.actions import read_rules, require_series
 from api.series.bodies import PreviewBody
 from api.series.reading import exclusion_warnings, same_text_warnings, wall_now
-from api.views import HasMore, Moment, NextCursor, described, view
+from api.views import HasMore, Moment, NextCursor, described, example, view
 from domain.errors import Conflict, Problem
 from domain.pauses import series_gate
 from domain.post import PostStatus
@@ -53,28 +53,24 @@ class RecurrenceView(TypedDict):
     byMonthDay: NotRequired[Annotated[list[int], described("Days of the month; -1 is the last.", [1, 15])]]
     byMonth: NotRequired[Annotated[list[int], described("Months.", [3, 9])]]
     bySetPosition: NotRequired[Annotated[list[int], described("Which of the days of a period.", [-1])]]
-    firstDayOfWeek: NotRequired[
-        Annotated[_Weekday, described("It decides which weeks an `interval` above 1 skips.", "su")]
-    ]
+    firstDayOfWeek: NotRequired[Annotated[_Weekday, example("su")]]
+    """It decides which weeks an `interval` above 1 skips."""
     times: NotRequired[Annotated[list[str], described("Times of day.", ["09:00:00"])]]
     count: NotRequired[Annotated[int, described("How many occurrences it has.", 20)]]
     until: NotRequired[_Wall]
-    skip: NotRequired[
-        Annotated[Literal["omit", "backward"], described("The treatment of a day that a month lacks.", "backward")]
-    ]
+    skip: NotRequired[Annotated[Literal["omit", "backward"], example("backward")]]
+    """The treatment of a day that a month lacks."""
 
 
 @view("Occurrence")
 class OccurrenceView(TypedDict):
     """An occurrence of a series."""
 
-    occurrence: Annotated[
-        str, described("The wall time that the rule gives it: its key, whatever happens to it.", "2030-03-04T09:00:00")
-    ]
+    occurrence: Annotated[str, example("2030-03-04T09:00:00")]
+    """The wall time that the rule gives it: its key, whatever happens to it."""
     scheduledFor: Annotated[Moment, described("The instant of its post, or that a post would have.")]
-    movedByClockChange: Annotated[
-        bool, described("Whether a clock change skips the wall time, so that the post is later by the gap.", False)
-    ]
+    movedByClockChange: Annotated[bool, example(False)]
+    """Whether a clock change skips the wall time, so that the post is later by the gap."""
     state: OccurrenceShown
     reason: NotRequired[
         Annotated[str, described(f"Why it has no post, or a draft: {', '.join(_REASONS)}.", "excluded")]
@@ -88,9 +84,8 @@ class OccurrenceListView(TypedDict):
     """The occurrences of a time."""
 
     occurrences: Annotated[list[OccurrenceView], described("In the order of their wall times.")]
-    hasMore: Annotated[
-        bool, described("Whether there are more until `to`: ask again, from the last one's time.", False)
-    ]
+    hasMore: Annotated[bool, example(False)]
+    """Whether there are more until `to`: ask again, from the last one's time."""
 
 
 @view("SeriesRules")
@@ -100,13 +95,8 @@ class RulesView(TypedDict):
     timezone: Annotated[str, described("IANA time zone.", "Europe/Berlin")]
     start: _Wall
     recurrence: RecurrenceView
-    rrule: Annotated[
-        str | None,
-        described(
-            "The rule as RRULE text; null if its times of day are none that a text can say.",
-            "FREQ=WEEKLY;BYDAY=MO,TH;COUNT=20",
-        ),
-    ]
+    rrule: Annotated[str | None, example("FREQ=WEEKLY;BYDAY=MO,TH;COUNT=20")]
+    """The rule as RRULE text; null if its times of day are none that a text can say."""
 
 
 @view("SeriesEntry")
@@ -144,9 +134,8 @@ class SeriesView(SeriesEntryView):
     later: Annotated[list[LaterRulesView], described("Changes that begin at times to come, the earliest first.")]
     next: Annotated[list[OccurrenceView], described("The next occurrences, at most 3.")]
     pauseId: Annotated[str | None, described("The pause that is under way.", None)]
-    warnings: Annotated[
-        list[ProblemView], described("Reasons why posts may fail, as a text that a platform refuses twice.")
-    ]
+    warnings: list[ProblemView]
+    """Reasons why posts may fail, as a text that a platform refuses twice."""
 
 
 @view("SeriesChange")
@@ -156,13 +145,11 @@ class SeriesChangeView(TypedDict):
     added: Annotated[list[str], described("They get posts.", ["2030-04-02T09:00:00"])]
     removed: Annotated[list[str], described("Their posts are deleted.", [])]
     changed: Annotated[list[str], described("Their posts have new content or a new time.", [])]
-    keptEdited: Annotated[
-        list[str], described("Their posts were changed by themselves, and stay; `override` changes them, too.", [])
-    ]
+    keptEdited: Annotated[list[str], example([])]
+    """Their posts were changed by themselves, and stay; `override` changes them, too."""
     untouched: Annotated[list[str], described("Their publishing has begun, so they stay.", [])]
-    skipped: Annotated[
-        list[str], described("They get no post, because their days have exceptions.", ["2030-12-24T10:00:00"])
-    ]
+    skipped: Annotated[list[str], example(["2030-12-24T10:00:00"])]
+    """They get no post, because their days have exceptions."""
     warnings: Annotated[list[ProblemView], described("Exceptions that the new rule leaves behind.", [])]
     dryRun: Annotated[bool, described("Whether nothing was changed.", False)]
     series: Annotated[SeriesView, described("The series after the change.")]

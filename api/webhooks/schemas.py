@@ -10,7 +10,7 @@ from api.events.schemas import EventView
 from api.http.moments import read_moment
 from api.http.query import NO_CURSOR, decode_cursor, encode_cursor
 from api.posts.bodies.schemas import RequestModel
-from api.views import HasMore, Moment, NextCursor, ValueOf, described, view
+from api.views import HasMore, Moment, NextCursor, ValueOf, described, example, view
 from domain.errors import InvalidRequest, Problem
 from domain.schedule import rfc3339
 from domain.webhooks import (
@@ -48,12 +48,8 @@ class WebhookBody(RequestModel):
         min_length=1, max_length=50, description=_EVENTS, examples=[["post.published", "post.failed"]]
     )
     name: str | None = Field(None, max_length=LONGEST_NAME, description="A name for people.", examples=["CMS"])
-    secret: str | None = Field(
-        None,
-        max_length=100,
-        description="A secret of yours: `whsec_` and 24 to 64 bytes in base64. Otherwise one is made.",
-        examples=["whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"],
-    )
+    secret: str | None = Field(None, max_length=100, examples=["whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"])
+    """A secret of yours: `whsec_` and 24 to 64 bytes in base64. Otherwise one is made."""
     enabled: bool = Field(True, description="Whether it gets events.", examples=[True])
 
 
@@ -65,11 +61,8 @@ class WebhookChangeBody(RequestModel):
     url: str | None = Field(None, min_length=1, max_length=LONGEST_URL, description=_URL, examples=[_HOOK])
     events: list[EventName] | None = Field(None, min_length=1, max_length=50, description=_EVENTS, examples=[["*"]])
     name: str | None = Field(None, max_length=LONGEST_NAME, description="A name for people.", examples=["CMS"])
-    enabled: bool | None = Field(
-        None,
-        description="False: it gets no events. True: what waits is delivered, and `recover` delivers what it missed.",
-        examples=[True],
-    )
+    enabled: bool | None = Field(None, examples=[True])
+    """False: it gets no events. True: what waits is delivered, and `recover` delivers what it missed."""
 
 
 class RotateBody(RequestModel):
@@ -77,13 +70,8 @@ class RotateBody(RequestModel):
 
     model_config = ConfigDict(title="RotateSecret")
 
-    overlap_hours: int = Field(
-        24,
-        ge=0,
-        le=int(LONGEST_OVERLAP.total_seconds() // 3600),
-        description="For how many hours requests are signed with the older secret, too.",
-        examples=[24],
-    )
+    overlap_hours: int = Field(24, ge=0, le=int(LONGEST_OVERLAP.total_seconds() // 3600), examples=[24])
+    """For how many hours requests are signed with the older secret, too."""
 
 
 class RecoverBody(RequestModel):
@@ -91,14 +79,10 @@ class RecoverBody(RequestModel):
 
     model_config = ConfigDict(title="RecoverEvents")
 
-    since: str = Field(
-        max_length=40,
-        description="Its beginning, an ISO 8601 date and time; in UTC without an offset.",
-        examples=["2030-12-03T10:00:00Z"],
-    )
-    until: str | None = Field(
-        None, max_length=40, description="Its end; now if it is left out.", examples=["2030-12-03T11:00:00Z"]
-    )
+    since: str = Field(max_length=40, examples=["2030-12-03T10:00:00Z"])
+    """Its beginning, an ISO 8601 date and time; in UTC without an offset."""
+    until: str | None = Field(None, max_length=40, examples=["2030-12-03T11:00:00Z"])
+    """Its end; now if it is left out."""
 
 
 class RedeliverBody(RequestModel):
@@ -107,21 +91,17 @@ class RedeliverBody(RequestModel):
     model_config = ConfigDict(title="RedeliverEvents")
 
     delivery_ids: list[Annotated[str, Field(max_length=100)]] = Field(
-        min_length=1,
-        max_length=MOST_REDELIVERED,
-        description="Ids of the log.",
-        examples=[["dlv_019bc10f27c07a7d4e9a54c1d9e3f0a1"]],
+        min_length=1, max_length=MOST_REDELIVERED, examples=[["dlv_019bc10f27c07a7d4e9a54c1d9e3f0a1"]]
     )
+    """Ids of the log."""
 
 
 @view("WebhookTest")
 class TestView(TypedDict):
     """The outcome of a request that tests an endpoint."""
 
-    outcome: Annotated[
-        Literal["delivered", "failed", "unchecked"],
-        described("`unchecked`: no worker has sent it in the time that the request waited; the log has it later."),
-    ]
+    outcome: Literal["delivered", "failed", "unchecked"]
+    """`unchecked`: no worker has sent it in the time that the request waited; the log has it later."""
     deliveryId: Annotated[str, described("Its entry in the log.", "dlv_019bc10f27c07a7d4e9a54c1d9e3f0a1")]
     httpStatus: Annotated[int | None, described("The status that the endpoint answered.", 200)]
     error: Annotated[str | None, described("Why it failed.", "it answered 500")]
@@ -136,20 +116,11 @@ class WebhookView(TypedDict):
     url: Annotated[str, described("Where events are sent.", _HOOK)]
     events: Annotated[list[str], described("The events that it gets.", ["post.published", "post.failed"])]
     enabled: Annotated[bool, described("Whether it gets events.", True)]
-    status: Annotated[
-        Annotated[str, ValueOf(WebhookStatus)],
-        described(
-            "`unchecked`: nothing was delivered yet. `failing`: its last request failed; after five in a row only one "
-            "event at a time is sent, to find out whether it works again.",
-            "active",
-        ),
-    ]
-    disabledReason: Annotated[
-        Annotated[str, ValueOf(DisabledReason)] | None,
-        described(
-            "`request`: a client has switched it off. `gone`: it has answered 410. `failing`: it failed for 5 days."
-        ),
-    ]
+    status: Annotated[Annotated[str, ValueOf(WebhookStatus)], example("active")]
+    """`unchecked`: nothing was delivered yet. `failing`: its last request failed; after five in a row only one event at
+    a time is sent, to find out whether it works again."""
+    disabledReason: Annotated[str, ValueOf(DisabledReason)] | None
+    """`request`: a client has switched it off. `gone`: it has answered 410. `failing`: it failed for 5 days."""
     disabledAt: Annotated[Moment | None, described("Since when it gets no events.")]
     failingSince: Annotated[Moment | None, described("Since when every request fails.")]
     lastFailure: Annotated[str | None, described("Why the last one failed.", None)]
@@ -164,14 +135,9 @@ class WebhookView(TypedDict):
 class NewWebhookView(WebhookView):
     """An endpoint with the secret that the request has made."""
 
-    secret: Annotated[
-        str,
-        described(
-            "The secret that signs requests: only in the answer to the request that makes it, and to repeats of it "
-            "with its Idempotency-Key.",
-            "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw",
-        ),
-    ]
+    secret: Annotated[str, example("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw")]
+    """The secret that signs requests: only in the answer to the request that makes it, and to repeats of it with its
+    Idempotency-Key."""
 
 
 @view("WebhookList")
@@ -206,18 +172,12 @@ class DeliveryView(TypedDict):
 
     id: Annotated[str, described("The id of the delivery.", "dlv_019bc10f27c07a7d4e9a54c1d9e3f0a1")]
     webhookId: Annotated[str, described("The endpoint.", "wh_019bc10f27c07a7d4e9a54c1d9e3f0a1")]
-    status: Annotated[
-        Annotated[str, ValueOf(DeliveryState)],
-        described(
-            "`exhausted`: its ten attempts are over. `dropped`: more than 100,000 events waited. Both can be delivered "
-            "again.",
-            "delivered",
-        ),
-    ]
+    status: Annotated[Annotated[str, ValueOf(DeliveryState)], example("delivered")]
+    """`exhausted`: its ten attempts are over. `dropped`: more than 100,000 events waited. Both can be delivered
+    again."""
     cause: Annotated[Annotated[str, ValueOf(DeliveryCause)], described("Why it is delivered.", "event")]
-    nextAttemptAt: Annotated[
-        Moment | None, described("When it is sent next by its schedule; later if the endpoint fails.")
-    ]
+    nextAttemptAt: Moment | None
+    """When it is sent next by its schedule; later if the endpoint fails."""
     event: EventView
     attempts: Annotated[list[AttemptView], described("The requests, the first one first.")]
 
@@ -235,18 +195,16 @@ class LogView(TypedDict):
 class RedeliveredView(TypedDict):
     """The deliveries that are repeated."""
 
-    deliveryIds: Annotated[
-        list[str], described("The deliveries that wait now.", ["dlv_019bc10f27c07a7d4e9a54c1d9e3f0a1"])
-    ]
+    deliveryIds: Annotated[list[str], example(["dlv_019bc10f27c07a7d4e9a54c1d9e3f0a1"])]
+    """The deliveries that wait now."""
 
 
 @view("Recovered")
 class RecoveredView(TypedDict):
     """The effect of a recovery."""
 
-    recovered: Annotated[
-        int, described("How many events are delivered now; at most 100,000. Those that were delivered are not.", 312)
-    ]
+    recovered: Annotated[int, example(312)]
+    """How many events are delivered now; at most 100,000. Those that were delivered are not."""
 
 
 def write_cursor(logged: LoggedDelivery) -> str:

@@ -9,7 +9,7 @@ from pydantic import Field, WithJsonSchema
 from typing_extensions import TypedDict
 
 from api.errors import ProblemView
-from api.views import QUEUE_ID, HasMore, Moment, NextCursor, PlatformName, ValueOf, described, view
+from api.views import QUEUE_ID, HasMore, Moment, NextCursor, PlatformName, ValueOf, described, example, view
 from domain.attempts import AttemptState, AttemptStep
 from domain.audit import ActorType
 from domain.codes import TargetCode
@@ -32,12 +32,8 @@ class ActorView(TypedDict):
     """The actor of an event."""
 
     type: Annotated[ActorType, described("`operator` is a person who runs this service.", "api_key")]
-    id: NotRequired[
-        Annotated[
-            str,
-            described("The id of the API key; the key itself is kept nowhere.", "key_019bc10e51307c4f8d2b7f3a6c0e9d41"),
-        ]
-    ]
+    id: NotRequired[Annotated[str, example("key_019bc10e51307c4f8d2b7f3a6c0e9d41")]]
+    """The id of the API key; the key itself is kept nowhere."""
     name: NotRequired[Annotated[str, described("The name of the API key, if it has one.", "Editorial office")]]
 
 
@@ -101,104 +97,48 @@ class TargetView(TypedDict):
 
     platform: Annotated[PlatformName, described("The platform.")]
     accountId: Annotated[str, described("The connected account.", "ig_123")]
-    status: Annotated[
-        Annotated[str, ValueOf(TargetStatus)],
-        described(
-            "`unconfirmed`: the request was sent and its answer lost; it may be public and is not sent again. "
-            "`held`: it waits for its account, this service's operator or the end of a pause (see `holdReason`). It "
-            "fails when `publishWithin` has passed, which stands still during a pause.",
-            "published",
-        ),
-    ]
+    status: Annotated[Annotated[str, ValueOf(TargetStatus)], example("published")]
+    """`unconfirmed`: the request was sent and its answer lost; it may be public and is not sent again. `held`: it waits
+    for its account, this service's operator or the end of a pause (see `holdReason`). It fails when `publishWithin` has
+    passed, which stands still during a pause."""
     platformPostId: Annotated[str | None, described("The post's id on the platform.", "17841400123456789")]
-    platformPostUrl: Annotated[
-        str | None, described("The post's address on the platform.", "https://instagram.com/p/ABC123")
-    ]
+    platformPostUrl: Annotated[str | None, example("https://instagram.com/p/ABC123")]
+    """The post's address on the platform."""
     content: Annotated[str, described("The text in effect.", "Hello from SocialSyncerAPI!")]
     publishedAt: Annotated[Moment | None, described("When it became public.", "2026-01-15T10:00:02Z")]
-    customContent: NotRequired[
-        Annotated[str, described("The text given for this account, if any.", "Hello, Instagram!")]
-    ]
+    customContent: NotRequired[Annotated[str, example("Hello, Instagram!")]]
+    """The text given for this account, if any."""
     customMedia: NotRequired[Annotated[list[MediaView], described("The media given for this account, if any.")]]
-    platformSpecificData: NotRequired[
-        Annotated[dict[str, Any], described("The settings given for this account, if any.", {"shareToFeed": True})]
-    ]
-    nextAttemptAt: NotRequired[
-        Annotated[Moment, described("While it waits: when it is tried again, if that is known.")]
-    ]
-    waitsFor: NotRequired[
-        Annotated[
-            Annotated[str, ValueOf(WaitsFor)],
-            described(
-                "What it waits for, if it is due and waits: its `platform`, which refused it for now (see "
-                "`errorCode`); "
-                "its account's `rate_limit`; other `media` of the workspace; the lost `answer`, until it is confirmed; "
-                "a `person` who says whether it is public; its `account`, which must be reconnected; the `operator` of "
-                "this service; or the end of a `pause`."
-            ),
-        ]
-    ]
-    holdReason: NotRequired[
-        Annotated[
-            Annotated[str, ValueOf(HoldReason)],
-            described(
-                "While it is held: whether the account must be reconnected, has used up its quota at the platform, "
-                "the operator of this service must correct its app at the platform, or publishing is paused."
-            ),
-        ]
-    ]
-    mediaChanges: NotRequired[
-        Annotated[
-            list[ChangeView], described("What was changed about media files before the platform got them, if anything.")
-        ]
-    ]
-    warning: NotRequired[
-        Annotated[
-            str,
-            described(
-                "On a published target, what could not be done after it was published, such as the first comment. On a "
-                "`pending` one, what was found wrong when it was prepared, minutes before its time.",
-                "The first comment could not be added.",
-            ),
-        ]
-    ]
-    editHistory: NotRequired[
-        Annotated[list[VersionView], described("Earlier versions, oldest first, once it was edited.")]
-    ]
-    error: NotRequired[
-        Annotated[
-            str,
-            described(
-                "What went wrong, if it is failed, unconfirmed, held or tried again.", "X refused it as a duplicate."
-            ),
-        ]
-    ]
-    errorCode: NotRequired[
-        Annotated[
-            TargetCode | None,
-            described(
-                "The same for a program; docs/errors.md gives the cause and the remedy of each.", "duplicate_content"
-            ),
-        ]
-    ]
-    platformCode: NotRequired[
-        Annotated[
-            str, described("The platform's own code, or `http_` and the status of its answer, if it gave one.", "190")
-        ]
-    ]
-    errorCategory: NotRequired[
-        Annotated[Annotated[str, ValueOf(ErrorCategory)] | None, described("The party that must act.", "rejected")]
-    ]
+    platformSpecificData: NotRequired[Annotated[dict[str, Any], example({"shareToFeed": True})]]
+    """The settings given for this account, if any."""
+    nextAttemptAt: NotRequired[Moment]
+    """While it waits: when it is tried again, if that is known."""
+    waitsFor: NotRequired[Annotated[str, ValueOf(WaitsFor)]]
+    """What it waits for, if it is due and waits: its `platform`, which refused it for now (see `errorCode`); its
+    account's `rate_limit`; other `media` of the workspace; the lost `answer`, until it is confirmed; a `person` who
+    says whether it is public; its `account`, which must be reconnected; the `operator` of this service; or the end of a
+    `pause`."""
+    holdReason: NotRequired[Annotated[str, ValueOf(HoldReason)]]
+    """While it is held: whether the account must be reconnected, has used up its quota at the platform, the operator of
+    this service must correct its app at the platform, or publishing is paused."""
+    mediaChanges: NotRequired[list[ChangeView]]
+    """What was changed about media files before the platform got them, if anything."""
+    warning: NotRequired[Annotated[str, example("The first comment could not be added.")]]
+    """On a published target, what could not be done after it was published, such as the first comment. On a `pending`
+    one, what was found wrong when it was prepared, minutes before its time."""
+    editHistory: NotRequired[list[VersionView]]
+    """Earlier versions, oldest first, once it was edited."""
+    error: NotRequired[Annotated[str, example("X refused it as a duplicate.")]]
+    """What went wrong, if it is failed, unconfirmed, held or tried again."""
+    errorCode: NotRequired[Annotated[TargetCode | None, example("duplicate_content")]]
+    """The same for a program; docs/errors.md gives the cause and the remedy of each."""
+    platformCode: NotRequired[Annotated[str, example("190")]]
+    """The platform's own code, or `http_` and the status of its answer, if it gave one."""
+    errorCategory: NotRequired[Annotated[Annotated[str, ValueOf(ErrorCategory)] | None, example("rejected")]]
+    """The party that must act."""
     retryable: NotRequired[Annotated[bool, described("Whether a retry can help without any change.", False)]]
-    hint: NotRequired[
-        Annotated[
-            str,
-            described(
-                "How to continue, if it is failed, held or left unconfirmed.",
-                "Change what it sends by PATCH, then POST …/retry.",
-            ),
-        ]
-    ]
+    hint: NotRequired[Annotated[str, example("Change what it sends by PATCH, then POST …/retry.")]]
+    """How to continue, if it is failed, held or left unconfirmed."""
 
 
 @view("PostAfter")
@@ -214,92 +154,53 @@ class AfterView(TypedDict):
 class PostView(TypedDict):
     """A post with everything about its targets."""
 
-    id: Annotated[
-        str, described("The post's id. Ids sort in the order of creation.", "post_019bb0f27c3a7d4e9a54c1d9e3f0a1b2")
-    ]
-    status: Annotated[
-        Annotated[str, ValueOf(PostStatus)],
-        described(
-            "`draft`: it is not scheduled. `scheduled`: it is not due yet. `publishing`: it is due, and a target has "
-            "no outcome yet. `published`: every target is public. `partial`: publishing is over, and some targets are "
-            "public or may be. `failed`: publishing is over, and no target is public.",
-            "published",
-        ),
-    ]
+    id: Annotated[str, example("post_019bb0f27c3a7d4e9a54c1d9e3f0a1b2")]
+    """The post's id. Ids sort in the order of creation."""
+    status: Annotated[Annotated[str, ValueOf(PostStatus)], example("published")]
+    """`draft`: it is not scheduled. `scheduled`: it is not due yet. `publishing`: it is due, and a target has no
+    outcome yet. `published`: every target is public. `partial`: publishing is over, and some targets are public or may
+    be. `failed`: publishing is over, and no target is public."""
     content: Annotated[str | None, described("The text as it was sent.", "Hello from SocialSyncerAPI!")]
     mediaItems: Annotated[list[MediaView], described("The post's media.")]
     platforms: Annotated[list[TargetView], described("One entry per account.")]
     tags: Annotated[list[str], described("Your labels.", ["marketing"])]
     timezone: Annotated[str, described("The IANA time zone given, or UTC.", "UTC")]
     scheduledFor: Annotated[Moment | None, described("The instant it is scheduled for.")]
-    scheduledForLocal: Annotated[
-        str | None,
-        described(
-            "The same as wall time in `timezone`, without an offset, as `scheduledFor` takes it.", "2030-02-01T09:00:00"
-        ),
-    ]
+    scheduledForLocal: Annotated[str | None, example("2030-02-01T09:00:00")]
+    """The same as wall time in `timezone`, without an offset, as `scheduledFor` takes it."""
     externalId: NotRequired[Annotated[str, described("Your own id, if given.", "campaign-7/row-12")]]
-    campaignId: NotRequired[
-        Annotated[str, described("Its campaign, if it has one.", "cmp_019bc10e51307c4f8d2b7f3a6c0e9d41")]
-    ]
-    seriesId: NotRequired[
-        Annotated[str, described("The series whose occurrence it is.", "ser_019bc10e51307c4f8d2b7f3a6c0e9d41")]
-    ]
-    occurrence: NotRequired[
-        Annotated[
-            str,
-            described(
-                "The wall time that the rule of its series gave it, whatever its time is.", "2030-03-04T09:00:00"
-            ),
-        ]
-    ]
+    campaignId: NotRequired[Annotated[str, example("cmp_019bc10e51307c4f8d2b7f3a6c0e9d41")]]
+    """Its campaign, if it has one."""
+    seriesId: NotRequired[Annotated[str, example("ser_019bc10e51307c4f8d2b7f3a6c0e9d41")]]
+    """The series whose occurrence it is."""
+    occurrence: NotRequired[Annotated[str, example("2030-03-04T09:00:00")]]
+    """The wall time that the rule of its series gave it, whatever its time is."""
     queueId: NotRequired[Annotated[str, described("The queue whose slot is its time, if it is one.", QUEUE_ID)]]
-    waitsFor: NotRequired[
-        Annotated[
-            Literal["post"],
-            described("A draft that waits for another post, see `after`. It is scheduled when that one is published."),
-        ]
-    ]
+    waitsFor: NotRequired[Literal["post"]]
+    """A draft that waits for another post, see `after`. It is scheduled when that one is published."""
     after: NotRequired[Annotated[AfterView, described("The post that it waits for, while it does.")]]
-    dueAt: NotRequired[
-        Annotated[Moment, described("When it is due, if the end of a pause has moved that from `scheduledFor`.")]
-    ]
-    plannedFor: NotRequired[
-        Annotated[Moment, described("The instant it was scheduled for, if `publishNow` went ahead of it.")]
-    ]
-    skipReason: NotRequired[
-        Annotated[
-            Annotated[str, ValueOf(SkipReason)],
-            described(
-                "Why it is a draft, if something else was planned: a pause has missed it (`paused`), its campaign has "
-                "other times now (`outside_window`, `in_blackout`) or has ended, or the post that it waited for has "
-                "failed or was deleted (`previous_failed`, `previous_deleted`).",
-                "paused",
-            ),
-        ]
-    ]
+    dueAt: NotRequired[Moment]
+    """When it is due, if the end of a pause has moved that from `scheduledFor`."""
+    plannedFor: NotRequired[Moment]
+    """The instant it was scheduled for, if `publishNow` went ahead of it."""
+    skipReason: NotRequired[Annotated[Annotated[str, ValueOf(SkipReason)], example("paused")]]
+    """Why it is a draft, if something else was planned: a pause has missed it (`paused`), its campaign has other times
+    now (`outside_window`, `in_blackout`) or has ended, or the post that it waited for has failed or was deleted
+    (`previous_failed`, `previous_deleted`)."""
     publishedAt: Annotated[Moment | None, described("When it first became public anywhere.", "2026-01-15T10:00:02Z")]
     createdAt: Annotated[Moment, described("When it was created.")]
     updatedAt: Annotated[Moment, described("When it last changed.")]
     isDraft: Annotated[bool, described("Whether `status` is draft.", False)]
     publishWithin: Annotated[int, described("Seconds after its time in which it may still go out.", PUBLISH_WITHIN_S)]
     tiktokSettings: NotRequired[Annotated[dict[str, Any], described("The root-level TikTok settings, if given.", {})]]
-    facebookSettings: NotRequired[
-        Annotated[dict[str, Any], described("The root-level Facebook settings, if given.", {})]
-    ]
-    warnings: NotRequired[
-        Annotated[
-            list[ProblemView],
-            described(
-                "What keeps the post from being published, if anything is known: the time of a draft has passed, or an "
-                "account of a `scheduled` post cannot publish. Scheduled posts are checked several times from 24 hours "
-                "before they are due. A warning disappears with its cause. The response that creates a scheduled post "
-                "also warns of an account that has more posts for the day than its platform allows "
-                "(`over_daily_cap`), and one that creates or changes a post of a time that clocks skip "
-                "(`moved_by_clock_change`)."
-            ),
-        ]
-    ]
+    facebookSettings: NotRequired[Annotated[dict[str, Any], example({})]]
+    """The root-level Facebook settings, if given."""
+    warnings: NotRequired[list[ProblemView]]
+    """What keeps the post from being published, if anything is known: the time of a draft has passed, or an account of
+    a `scheduled` post cannot publish. Scheduled posts are checked several times from 24 hours before they are due. A
+    warning disappears with its cause. The response that creates a scheduled post also warns of an account that has more
+    posts for the day than its platform allows (`over_daily_cap`), and one that creates or changes a post of a time that
+    clocks skip (`moved_by_clock_change`)."""
 
 
 @view("PostList")
@@ -317,23 +218,16 @@ class AttemptView(TypedDict):
 
     platform: Annotated[PlatformName, described("The platform.")]
     accountId: Annotated[str, described("The account.", "ig_123")]
-    step: Annotated[
-        Step,
-        described(
-            "`publish` is the one request that makes a post public; `confirm` follows if its answer was lost.",
-            AttemptStep.PUBLISH,
-        ),
-    ]
+    step: Annotated[Step, example(AttemptStep.PUBLISH)]
+    """`publish` is the one request that makes a post public; `confirm` follows if its answer was lost."""
     state: Annotated[State, described("Its outcome; `sending` while it is under way.", AttemptState.DONE)]
     startedAt: Annotated[Moment, described("When it began.")]
     finishedAt: Annotated[Moment | None, described("When it ended; null while it is under way.")]
     httpStatus: Annotated[int | None, described("The platform's HTTP status.", 200)]
-    errorCode: Annotated[
-        TargetCode | None, described("What went wrong, if it is more than the platform's own code says.", "timed_out")
-    ]
-    platformCode: Annotated[
-        str | None, described("The platform's own code, or `http_` and the status of its answer.", "36003/2207009")
-    ]
+    errorCode: Annotated[TargetCode | None, example("timed_out")]
+    """What went wrong, if it is more than the platform's own code says."""
+    platformCode: Annotated[str | None, example("36003/2207009")]
+    """The platform's own code, or `http_` and the status of its answer."""
     requestId: Annotated[str | None, described("The platform's id of the request.", "AbCdEf")]
     decision: Annotated[str | None, described("What this service does after it, in words.", "trying again in 12 s")]
     nextAttemptAt: Annotated[Moment | None, described("When the step is repeated, if that was decided.")]
@@ -354,12 +248,8 @@ class DeletedView(TypedDict):
 
     id: Annotated[str, described("Its id.", "post_019bb0f27c3a7d4e9a54c1d9e3f0a1b2")]
     deleted: Annotated[Literal[True], described("Always true.")]
-    status: NotRequired[
-        Annotated[
-            PostStatus,
-            described("Its last status, if it was published or may have been: it stays on its platforms.", "published"),
-        ]
-    ]
+    status: NotRequired[Annotated[PostStatus, example("published")]]
+    """Its last status, if it was published or may have been: it stays on its platforms."""
 
 
 @view("FreeSlot")
@@ -377,12 +267,7 @@ class VerdictView(TypedDict):
 
     valid: Annotated[bool, described("Whether it would be accepted.", False)]
     errors: Annotated[list[ProblemView], described("Why not.")]
-    warnings: Annotated[
-        list[ProblemView], described("What may fail when it is published, or be shown otherwise than it was given.")
-    ]
-    slot: NotRequired[
-        Annotated[
-            FreeSlotView,
-            described("The slot that is free now, if the post asks for one and nothing is wrong. It is not reserved."),
-        ]
-    ]
+    warnings: list[ProblemView]
+    """What may fail when it is published, or be shown otherwise than it was given."""
+    slot: NotRequired[FreeSlotView]
+    """The slot that is free now, if the post asks for one and nothing is wrong. It is not reserved."""

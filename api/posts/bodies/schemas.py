@@ -108,6 +108,7 @@ class RequestModel(BaseModel):
         extra="forbid",
         strict=True,
         hide_input_in_errors=True,
+        use_attribute_docstrings=True,
         model_title_generator=lambda model: model.__name__.removesuffix("Body"),
     )
 
@@ -117,17 +118,12 @@ class MediaBody(RequestModel):
 
     model_config = ConfigDict(title="MediaItem")
 
-    type: Literal["image", "video", "gif", "document"] = Field(
-        description="What the file is; a `document` (PDF, Word, PowerPoint) only if the platform accepts one.",
-        examples=["image"],
-    )
-    url: WebAddress = Field(
-        description="The address at which the file can be fetched without a login.",
-        examples=["https://example.com/photo.jpg"],
-    )
-    alt_text: Text | None = Field(
-        None, description="A description for people who cannot see it.", examples=["A lighthouse at dawn"]
-    )
+    type: Literal["image", "video", "gif", "document"] = Field(examples=["image"])
+    """What the file is; a `document` (PDF, Word, PowerPoint) only if the platform accepts one."""
+    url: WebAddress = Field(examples=["https://example.com/photo.jpg"])
+    """The address at which the file can be fetched without a login."""
+    alt_text: Text | None = Field(None, examples=["A lighthouse at dawn"])
+    """A description for people who cannot see it."""
 
 
 class TargetBody(RequestModel):
@@ -135,15 +131,12 @@ class TargetBody(RequestModel):
 
     platform: PlatformName = Field(description="The platform.", examples=["instagram"])
     account_id: Name = Field(description="A connected account of that platform.", examples=["ig_123"])
-    custom_content: Text | None = Field(
-        None, description="Replaces `content` for this account.", examples=["Platform-specific caption override"]
-    )
-    custom_media: list[MediaBody] | None = Field(
-        None, max_length=MAX_ITEMS, description="Replaces `mediaItems` for this account."
-    )
-    platform_specific_data: dict[str, Any] | None = Field(
-        None, description="The platform's own settings; they win over the root-level ones.", examples=[{}]
-    )
+    custom_content: Text | None = Field(None, examples=["Platform-specific caption override"])
+    """Replaces `content` for this account."""
+    custom_media: list[MediaBody] | None = Field(None, max_length=MAX_ITEMS)
+    """Replaces `mediaItems` for this account."""
+    platform_specific_data: dict[str, Any] | None = Field(None, examples=[{}])
+    """The platform's own settings; they win over the root-level ones."""
 
 
 class AfterBody(RequestModel):
@@ -151,33 +144,16 @@ class AfterBody(RequestModel):
 
     model_config = ConfigDict(title="FollowPost")
 
-    post_id: Name | None = Field(
-        None, description="A post of the workspace.", examples=["post_019bb0f27c3a7d4e9a54c1d9e3f0a1b2"]
-    )
-    external_id: Name | None = Field(
-        None,
-        description=(
-            "Instead of `postId`, in a request with many rows only: the `externalId` of another row, or of a post of "
-            "the workspace."
-        ),
-        examples=["campaign-7/row-12"],
-    )
-    delay: Annotated[str, AfterValidator(_delay), Field(max_length=40)] | None = Field(
-        None,
-        description=(
-            "How long after it: an ISO 8601 duration of at most 365 days. Weeks and days are days in `timezone`. Right "
-            "after it without one."
-        ),
-        examples=["PT2H"],
-    )
-    on_failure: Literal["skip", "wait"] = Field(
-        "skip",
-        description=(
-            "If it fails: `skip` leaves this post a draft with a `skipReason`, `wait` waits until a retry has "
-            "published it."
-        ),
-        examples=["skip"],
-    )
+    post_id: Name | None = Field(None, examples=["post_019bb0f27c3a7d4e9a54c1d9e3f0a1b2"])
+    """A post of the workspace."""
+    external_id: Name | None = Field(None, examples=["campaign-7/row-12"])
+    """Instead of `postId`, in a request with many rows only: the `externalId` of another row, or of a post of the
+    workspace."""
+    delay: Annotated[str, AfterValidator(_delay), Field(max_length=40)] | None = Field(None, examples=["PT2H"])
+    """How long after it: an ISO 8601 duration of at most 365 days. Weeks and days are days in `timezone`. Right after
+    it without one."""
+    on_failure: Literal["skip", "wait"] = Field("skip", examples=["skip"])
+    """If it fails: `skip` leaves this post a draft with a `skipReason`, `wait` waits until a retry has published it."""
 
 
 _TARGET = {"platform": "twitter", "accountId": "tw_456"}
@@ -215,77 +191,41 @@ class PostBody(RequestModel):
 
     model_config = body_config("CreatePost", *_POSTS)
 
-    content: Text | None = Field(
-        None,
-        description="The text. Optional when media is attached or all platforms have customContent.",
-        examples=["Hello from SocialSyncerAPI!"],
-    )
+    content: Text | None = Field(None, examples=["Hello from SocialSyncerAPI!"])
+    """The text. Optional when media is attached or all platforms have customContent."""
     media_items: list[MediaBody] | None = Field(
-        None,
-        max_length=MAX_ITEMS,
-        description="Images, videos or GIFs.",
-        examples=[[{"type": "image", "url": "https://example.com/photo.jpg"}]],
+        None, max_length=MAX_ITEMS, examples=[[{"type": "image", "url": "https://example.com/photo.jpg"}]]
     )
-    platforms: list[TargetBody] | None = Field(
-        None, max_length=MAX_ITEMS, description="The accounts that it is published to; required unless it is a draft."
-    )
+    """Images, videos or GIFs."""
+    platforms: list[TargetBody] | None = Field(None, max_length=MAX_ITEMS)
+    """The accounts that it is published to; required unless it is a draft."""
     publish_now: bool | None = Field(None, description="Publish immediately and wait for the outcome.", examples=[True])
-    scheduled_for: str | None = Field(
-        None,
-        description=(
-            "When to publish: an ISO 8601 date and time, at most 5 years ahead. With an offset or Z it is that "
-            "instant; without one it is wall time in `timezone` (a time that a clock change skips moves forward by the "
-            "gap; of a repeated time the first counts). Up to 5 minutes ago counts as now."
-        ),
-        examples=["2030-02-01T14:00", "2030-02-01T14:00:00Z"],
-    )
+    scheduled_for: str | None = Field(None, examples=["2030-02-01T14:00", "2030-02-01T14:00:00Z"])
+    """When to publish: an ISO 8601 date and time, at most 5 years ahead. With an offset or Z it is that instant;
+    without one it is wall time in `timezone` (a time that a clock change skips moves forward by the gap; of a repeated
+    time the first counts). Up to 5 minutes ago counts as now."""
     queue: Annotated[str, Field(min_length=1, max_length=LONGEST_NAME)] | None = Field(
-        None,
-        description=(
-            "Instead of `scheduledFor`: the first free slot of a queue, at least a minute ahead. `next` is the queue "
-            "of the post's accounts; a queue's id names any other. The post's `timezone` is the queue's."
-        ),
-        examples=["next", QUEUE_ID],
+        None, examples=["next", QUEUE_ID]
     )
-    after: AfterBody | None = Field(
-        None,
-        description=(
-            "Instead of `scheduledFor`: another post. This one is a draft that `waitsFor` it, and is scheduled once "
-            "that one is public."
-        ),
-    )
-    is_draft: bool | None = Field(
-        None,
-        description="Keep as a draft. A post without `publishNow`, `scheduledFor` and `queue` is one too.",
-        examples=[False],
-    )
+    """Instead of `scheduledFor`: the first free slot of a queue, at least a minute ahead. `next` is the queue of the
+    post's accounts; a queue's id names any other. The post's `timezone` is the queue's."""
+    after: AfterBody | None = None
+    """Instead of `scheduledFor`: another post. This one is a draft that `waitsFor` it, and is scheduled once that one
+    is public."""
+    is_draft: bool | None = Field(None, examples=[False])
+    """Keep as a draft. A post without `publishNow`, `scheduledFor` and `queue` is one too."""
     timezone: Zone | None = Field(None, description="IANA time zone; UTC by default.", examples=["America/New_York"])
-    tags: list[Name] | None = Field(
-        None,
-        max_length=MAX_ITEMS,
-        description="Your own labels; the list can be filtered by them.",
-        examples=[["marketing"]],
-    )
+    tags: list[Name] | None = Field(None, max_length=MAX_ITEMS, examples=[["marketing"]])
+    """Your own labels; the list can be filtered by them."""
     tiktok_settings: RootSettings | None = Field(None, description="Settings for all TikTok targets.", examples=[{}])
-    facebook_settings: RootSettings | None = Field(
-        None, description="Settings for all Facebook targets.", examples=[{}]
-    )
-    external_id: Name | None = Field(
-        None,
-        description=(
-            "Your own id of the post, unique in your workspace as long as the post exists. A repeat of the same body "
-            "answers the existing post, for ever; another body with the id is 409."
-        ),
-        examples=["campaign-7/row-12"],
-    )
-    campaign_id: Name | None = Field(
-        None,
-        description=(
-            "The campaign that the post is part of. Its `timezone` is the post's default, and its rules are the "
-            "post's: when it may be due, and that a campaign that has not been started has drafts only."
-        ),
-        examples=["cmp_019bc10e51307c4f8d2b7f3a6c0e9d41"],
-    )
+    facebook_settings: RootSettings | None = Field(None, examples=[{}])
+    """Settings for all Facebook targets."""
+    external_id: Name | None = Field(None, examples=["campaign-7/row-12"])
+    """Your own id of the post, unique in your workspace as long as the post exists. A repeat of the same body answers
+    the existing post, for ever; another body with the id is 409."""
+    campaign_id: Name | None = Field(None, examples=["cmp_019bc10e51307c4f8d2b7f3a6c0e9d41"])
+    """The campaign that the post is part of. Its `timezone` is the post's default, and its rules are the post's: when
+    it may be due, and that a campaign that has not been started has drafts only."""
     publish_within: int | None = Field(
         None,
         ge=SHORTEST_WINDOW_S,
@@ -310,14 +250,10 @@ class PatchBody(PostBody):
     )
 
     shift_by: Annotated[str, AfterValidator(check_duration), Field(max_length=40)] | None = Field(
-        None,
-        description=(
-            "How far to move the post's time: an ISO 8601 duration such as `P1D`, `-P1W` or `PT90M`. Weeks and days "
-            "move the wall time in `timezone`, so 09:00 stays 09:00 when clocks change; hours and minutes move the "
-            "instant."
-        ),
-        examples=["P1D"],
+        None, examples=["P1D"]
     )
+    """How far to move the post's time: an ISO 8601 duration such as `P1D`, `-P1W` or `PT90M`. Weeks and days move the
+    wall time in `timezone`, so 09:00 stays 09:00 when clocks change; hours and minutes move the instant."""
 
 
 class ValidateBody(PostBody):
@@ -325,14 +261,9 @@ class ValidateBody(PostBody):
 
     model_config = body_config("ValidatePost", *_POSTS, _POSTS[1] | {"checkMedia": True})
 
-    check_media: bool = Field(
-        False,
-        description=(
-            "Also check the files, as publishing would: whether they can be fetched and are what the platforms take. "
-            "It is done if nothing else is wrong, and takes up to 25 seconds."
-        ),
-        examples=[True],
-    )
+    check_media: bool = Field(False, examples=[True])
+    """Also check the files, as publishing would: whether they can be fetched and are what the platforms take. It is
+    done if nothing else is wrong, and takes up to 25 seconds."""
 
 
 class NamedTarget(RequestModel):
@@ -347,9 +278,8 @@ class RetryBody(RequestModel):
 
     model_config = body_config("RetryPost", {}, {"platforms": [_TARGET]})
 
-    platforms: list[NamedTarget] | None = Field(
-        None, min_length=1, max_length=MAX_ITEMS, description="Those that are meant; all that failed if left out."
-    )
+    platforms: list[NamedTarget] | None = Field(None, min_length=1, max_length=MAX_ITEMS)
+    """Those that are meant; all that failed if left out."""
 
 
 class ResolveBody(RequestModel):
@@ -359,14 +289,10 @@ class ResolveBody(RequestModel):
 
     platform: PlatformName = Field(description="The target's platform.", examples=["telegram"])
     account_id: Name = Field(description="The target's account.", examples=["tg_123"])
-    outcome: Literal["published", "not_published"] = Field(
-        description="`not_published` makes the target one that can be retried.", examples=["not_published"]
-    )
-    platform_post_id: NameOrAddress | None = Field(
-        None,
-        description="The post's id on the platform, or the address of its page, if it is known.",
-        examples=["42"],
-    )
+    outcome: Literal["published", "not_published"] = Field(examples=["not_published"])
+    """`not_published` makes the target one that can be retried."""
+    platform_post_id: NameOrAddress | None = Field(None, examples=["42"])
+    """The post's id on the platform, or the address of its page, if it is known."""
 
 
 class EditBody(RequestModel):

@@ -16,7 +16,7 @@ from api.posts.bodies.parse_post import ParsedPost
 from api.posts.many.checking import SLICE, CheckedPost, RefusedRow
 from api.posts.media_checks import warn_of_media_in
 from api.posts.times import DAY, NO_QUEUE_ZONE, UNKNOWN_POST, UNKNOWN_QUEUE, day_limit, find_link_problem
-from api.views import PlatformName, described, view
+from api.views import PlatformName, described, example, view
 from domain.audit import Actor
 from domain.codes import ProblemCode
 from domain.content import PostContent, TargetContent
@@ -52,9 +52,8 @@ class PlanWarningView(TypedDict):
     platform: NotRequired[PlatformName]
     accountId: NotRequired[Annotated[str, described("The account, if the warning is of one.", "tw_456")]]
     day: NotRequired[Annotated[str, described("The day, with `over_daily_cap`.", "2030-12-03")]]
-    planned: Annotated[
-        int, described("The posts that are planned for it, those of before included; else the rows.", 151)
-    ]
+    planned: Annotated[int, example(151)]
+    """The posts that are planned for it, those of before included; else the rows."""
     allowed: NotRequired[Annotated[int, described("The posts that its platform allows.", 150)]]
     rows: Annotated[list[int], described("The first 10 of the rows that it concerns.", [17, 18])]
 
