@@ -67,9 +67,10 @@ async def known_accounts(sandbox_url: str, platform: str) -> dict[str, str]:
     return {account["username"]: account["userId"] for account in accounts if account["platform"] == platform}
 
 
-async def read_platforms(sandbox_url: str) -> set[str]:
-    """Return the platforms that the sandbox has. Raises UserError if it does not answer."""
-    return set((await _ask(sandbox_url, "GET", "health"))["platforms"])
+async def read_platforms(sandbox_url: str) -> tuple[set[str], dict[str, str]]:
+    """Return the platforms that the sandbox has, and why others do not start. Raises UserError without an answer."""
+    health = await _ask(sandbox_url, "GET", "health")
+    return set(health["platforms"]), health.get("failed", {})
 
 
 async def _ask(sandbox_url: str, method: str, path: str, **options: Any) -> Any:

@@ -29,49 +29,6 @@ class ControlError(Exception):
     """A refusal of the control side; its text says why."""
 
 
-class Feed:
-    """The posts as cards."""
-
-    def __init__(self, world: World, fakes: Mapping[str, FakePlatform]) -> None:
-        self._world = world
-        self._fakes = fakes
-
-    def read(self, version: str | None, count: str | None, platform: str | None) -> dict[str, object]:
-        """Return the newest `count` cards, or only the version if the reader has them already."""
-        limit = int(count) if count and count.isdecimal() else PAGE_SIZE
-        current = f"{len(self._world.posts)}.{self._world.posts.version}.{limit}.{platform or ''}"
-        if version == current:
-            return {"version": current}
-        posts = (post for post in self._world.posts.newest_first() if platform in (None, "", post.platform))
-        cards = [self._card(post) for post in islice(posts, limit)]
-        return {
-            "version": current,
-            "total": len(self._world.posts),
-            "platforms": self._platforms(),
-            "cards": cards,
-        }
-
-    def _platforms(self) -> list[dict[str, object]]:
-        count = self._world.posts.per_platform
-        return [
-            {"name": fake.platform, "label": fake.label, "colour": fake.colour, "posts": count[fake.platform]}
-            for fake in self._fakes.values()
-        ]
-
-    def _card(self, post: PublicPost) -> dict[str, object]:
-        account = self._world.accounts.get(post.platform, post.account_id)
-        return {
-            **post.public(),
-            "kind": post.kind,
-            "url": post.url,
-            "media": post.media,
-            "username": account.username if account else post.account_id,
-            "premium": account.premium if account else False,
-            "note": post.note,
-            "edits": post.edits,
-        }
-
-
 AnyRequest = Request[Any, Any, Any]
 
 _MEDIA_NAME = re.compile(r"(.+)\.([A-Za-z0-9]+)")
@@ -85,12 +42,19 @@ class _AccountList(msgspec.Struct, forbid_unknown_fields=True):
 class Control:
     """The routes below /_/, and the page."""
 
-    def __init__(self, world: World, faults: FaultBoard, log: RequestLog, fakes: Iterable[FakePlatform]) -> None:
+    def __init__(
+        self,
+        world: World,
+        faults: FaultBoard,
+        log: RequestLog,
+        fakes: Iterable[FakePlatform],
+        failed: Mapping[str, str],
+    ) -> None:
         self._world = world
         self._faults = faults
         self._log = log
         self._fakes = {fake.platform: fake for fake in fakes}
-        self._feed = Feed(world, self._fakes)
+        self._failed = failed
 
     def handlers(self) -> list[HTTPRouteHandler]:
         """Return the route handlers."""
@@ -121,8 +85,9 @@ class Control:
         return Response(page, media_type="text/html", headers={"cache-control": "no-cache"})
 
     def health(self) -> Response[bytes]:
-        """Answer that the sandbox is running, with the platforms that it has."""
-        return _json({"status": "ok", "platforms": list(self._fakes), "realistic": self._world.realistic})
+        """Answer that the sandbox is running, with the platforms that it has and those whose fakes do not start."""
+        fakes = {"platforms": list(self._fakes), "failed": self._failed}
+        return _json({"status": "ok", **fakes, "realistic": self._world.realistic})
 
     def posts(self, request: AnyRequest) -> Response[bytes]:
         """List everything that ever became public, newest first."""
@@ -135,9 +100,20 @@ class Control:
         return _json({"posts": entries})
 
     def feed(self, request: AnyRequest) -> Response[bytes]:
-        """Serve the data that the page shows."""
-        query = request.query_params
-        return _json(self._feed.read(query.get("version"), query.get("count"), query.get("platform")))
+        """Serve the newest `count` posts as the page shows them, or only the version if the page has them already."""
+        query, posts = request.query_params, self._world.posts
+        count, platform = query.get("count"), query.get("platform")
+        limit = int(count) if count and count.isdecimal() else PAGE_SIZE
+        current = f"{len(posts)}.{posts.version}.{limit}.{platform or ''}"
+        if query.get("version") == current:
+            return _json({"version": current})
+        matching_posts = (post for post in posts.newest_first() if platform in (None, "", post.platform))
+        cards = [self._card(post) for post in islice(matching_posts, limit)]
+        shown = [
+            {"name": fake.platform, "label": fake.label, "colour": fake.colour, "posts": posts.per_platform[name]}
+            for name, fake in self._fakes.items()
+        ]
+        return _json({"version": current, "total": len(posts), "platforms": shown, "cards": cards})
 
     def requests(self, request: AnyRequest) -> Response[bytes]:
         """List the newest requests to the platforms, newest first."""
@@ -253,6 +229,19 @@ class Control:
             return _json({"error": "No longer kept"}, 404)
         content_type, content = stored
         return Response(content, media_type=content_type, headers=_FOR_GOOD)
+
+    def _card(self, post: PublicPost) -> dict[str, object]:
+        account = self._world.accounts.get(post.platform, post.account_id)
+        return {
+            **post.public(),
+            "kind": post.kind,
+            "url": post.url,
+            "media": post.media,
+            "username": account.username if account else post.account_id,
+            "premium": account.premium if account else False,
+            "note": post.note,
+            "edits": post.edits,
+        }
 
     def _known(self, platform: str, account_id: str | None = None, where: str = "$.platform") -> FakePlatform:
         """Return the fake of a platform. Raises ControlError if it is unknown, or if it does not know the account."""

@@ -225,8 +225,8 @@ def create_sandbox(
     """
     world = World(data_dir, realistic=realistic, clock=clock or time.time)
     faults, log = FaultBoard(), RequestLog()
-    fakes = [fake(world) for fake in discover()]
-    control = Control(world, faults, log, fakes)
+    fakes, failed = load_fakes(world)
+    control = Control(world, faults, log, fakes, failed)
     mounts = [_mount(Gateway(fake, faults, log, public_url, strict=strict), fake.platform) for fake in fakes]
     return Litestar(
         route_handlers=[*mounts, *control.handlers()],
@@ -244,15 +244,18 @@ def _mount(gateway: Gateway, name: str) -> ASGIRouteHandler:
     return asgi(f"/{name}", is_mount=True, copy_scope=False)(platform)
 
 
-def discover() -> list[type[FakePlatform]]:
-    """Return the fake platforms of all modules in `sandbox.platforms`, by platform."""
-    classes: dict[str, type[FakePlatform]] = {}
+def load_fakes(world: World) -> tuple[list[FakePlatform], dict[str, str]]:
+    """Return the fake platforms in `sandbox.platforms`, and why others do not start, by the names of their modules."""
+    fakes, failed = [], {}
     for info in pkgutil.iter_modules(platforms.__path__):
-        module = importlib.import_module(f"{platforms.__name__}.{info.name}")
-        for member in vars(module).values():
-            if isinstance(member, type) and issubclass(member, FakePlatform) and "platform" in vars(member):
-                classes[member.platform] = member
-    return [classes[platform] for platform in sorted(classes)]
+        try:
+            members = vars(importlib.import_module(f"{platforms.__name__}.{info.name}")).values()
+            classes = [member for member in members if isinstance(member, type) and "platform" in vars(member)]
+            fakes += [fake(world) for fake in classes if issubclass(fake, FakePlatform)]
+        except Exception as error:
+            _logger.exception("The fake %s does not start", info.name)
+            failed[info.name] = f"{type(error).__name__}: {error}"
+    return fakes, failed
 
 
 BACKLOG = 2048

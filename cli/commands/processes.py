@@ -70,9 +70,18 @@ def api(host: str | None, port: int | None) -> None:
 def sandbox(host: str, port: int, data_dir: Path, *, realistic: bool, strict: bool, host_names: str) -> None:
     """Serve the sandbox of platforms, on which nothing becomes really public."""
     with explaining_missing_packages():
-        from cli.serve_sandbox import serve_sandbox
+        from cli.stack.ports import PortRequest, require_free
+        from runtime.logging import configure, log_uncaught
+        from runtime.process import tune_gc
+        from runtime.settings import comma_separated
+        from sandbox.server import run
 
-    serve_sandbox(host, port, data_dir, realistic=realistic, strict=strict, names=host_names)
+    configure("info", "json")
+    require_free([PortRequest("--port", port)])
+    data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+    log_uncaught()
+    tune_gc()
+    run(host, port, data_dir, realistic=realistic, strict=strict, names=comma_separated(host_names))
 
 
 @click.command()

@@ -1,20 +1,15 @@
 """The first content of a stack: a workspace, an API key, and accounts on every platform of the sandbox."""
 
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from cli.data_dir import DevAccount, StackState
 from cli.errors import UserError
 from cli.own_credentials import connect_account, parse_credentials
-from cli.sandbox import (
-    SandboxAccount,
-    fake_credentials,
-    introduce,
-    own_server,
-    read_platforms,
-    stable_user_id,
-)
+from cli.sandbox import SandboxAccount, fake_credentials, introduce, own_server, read_platforms, stable_user_id
+from cli.stack.report import print_line
 from platforms.base import AnyPlatform
 from platforms.registry import platforms
 from platforms.servers.reach import Servers
@@ -27,14 +22,15 @@ from store.secrets.vault import Vault, VaultError
 from store.workspaces.keys import create_key, create_workspace, find_workspace, workspace_of_key
 
 WORKSPACE = "default"
-_SECOND_ACCOUNT = "twitter"
-"""The platform on which paid accounts have other rules: its first account has X Premium, its second does not."""
+_NAMES = {"twitter": {"socialsyncer": True, "socialsyncer_free": False}}
+"""The names of accounts, and whether they are paid, on platforms with more than one free account."""
 
 
 async def seed(settings: VaultSettings, sandbox_url: str, state: StackState) -> list[DevAccount]:
     """Create what is missing and register the accounts with the sandbox; return them, oldest first.
 
-    An account that is reached elsewhere is not registered: the sandbox would claim to know all of its posts.
+    An account that is reached elsewhere is not registered: the sandbox would claim to know all of its posts. A platform
+    that has no fake, or does not accept invented credentials, is named on the terminal and gets no account.
 
     Writes the workspace and its key into `state`. Raises UserError if the sandbox does not answer.
     """
@@ -44,12 +40,17 @@ async def seed(settings: VaultSettings, sandbox_url: str, state: StackState) -> 
         async with database.transaction() as session:
             workspace_id = await _workspace_and_key(session, state)
             known = await list_accounts(session, workspace_id)
-        await introduce(sandbox_url, _sandbox_accounts(servers(settings), vault, known))
+        offered, failed = await read_platforms(sandbox_url)
+        playable = [account for account in known if account.platform in offered]
+        await introduce(sandbox_url, _sandbox_accounts(servers(settings), vault, playable))
         present = {account.platform for account in known}
-        offered = await read_platforms(sandbox_url)
-        for platform, name, premium in _seeded_accounts():
-            if platform.name in offered and platform.name not in present:
-                await _connect(database, settings, sandbox_url, workspace_id, platform, name, premium=premium)
+        for platform in platforms().values():
+            with _left_out(platform):
+                if platform.name not in offered:
+                    raise UserError(f"its fake does not start: {failed.get(platform.name, 'there is none')}")
+                for name, premium in _NAMES.get(platform.name, {"socialsyncer": False}).items():
+                    if platform.name not in present:
+                        await _connect(database, settings, sandbox_url, workspace_id, platform, name, premium=premium)
         async with database.transaction() as session:
             accounts = await list_accounts(session, workspace_id)
     finally:
@@ -59,12 +60,14 @@ async def seed(settings: VaultSettings, sandbox_url: str, state: StackState) -> 
     ]
 
 
-def _seeded_accounts() -> Iterator[tuple[AnyPlatform, str, bool]]:
-    for platform in platforms().values():
-        two = platform.name == _SECOND_ACCOUNT
-        yield platform, "socialsyncer", two
-        if two:
-            yield platform, "socialsyncer_free", False
+@contextmanager
+def _left_out(platform: AnyPlatform) -> Iterator[None]:
+    """Print a failure with the platform's name, and continue: the other platforms work."""
+    try:
+        yield
+    except Exception as error:  # noqa: BLE001 (the module of a new platform may raise anything)
+        reason = str(error) if isinstance(error, UserError) else f"{type(error).__name__}: {error}"
+        print_line(f"{platform.label} is left out: {reason.rstrip('.')} (see docs/add-a-platform.md).")
 
 
 async def _workspace_and_key(session: AsyncSession, state: StackState) -> str:
@@ -119,15 +122,16 @@ def _sandbox_accounts(reached: Servers, vault: Vault, accounts: Iterable[Account
             message = "encryption.key in the data directory is not the one its accounts were stored with."
             raise UserError(message) from error
         platform = platforms()[account.platform]
-        credentials = platform.credentials.model_validate(opened)
-        if reached.is_played(platform, credentials):
-            yield SandboxAccount(
-                platform=account.platform,
-                account_id=account.id,
-                user_id=account.user_id,
-                username=account.username,
-                access_token=opened["access_token"],
-                refresh_token=opened.get("refresh_token"),
-                premium=account.premium,
-                server=own_server(platform, credentials),
-            )
+        with _left_out(platform):
+            credentials = parse_credentials(platform, opened)
+            if reached.is_played(platform, credentials):
+                yield SandboxAccount(
+                    platform=account.platform,
+                    account_id=account.id,
+                    user_id=account.user_id,
+                    username=account.username,
+                    access_token=opened["access_token"],
+                    refresh_token=opened.get("refresh_token"),
+                    premium=account.premium,
+                    server=own_server(platform, credentials),
+                )

@@ -14,7 +14,6 @@ from domain.workspaces import MAX_TEXT
 from platforms.bluesky.rules import facets, mentions
 from platforms.linkedin.rules import little
 from platforms.mastodon.rules import readings, words
-from platforms.registry import platforms
 from platforms.steps.matching import likeness
 from platforms.tiktok.rules import photo_title
 from tests.cpu import cpu_seconds
@@ -136,10 +135,6 @@ async def test_an_error_of_one_text_is_read_in_short_pieces(rig: Rig, status: in
                     break
             else:
                 pytest.fail(f"{name}: {pieces.longest:.3f} s in {pieces.where}")
-
-
-def test_every_platform_has_forms() -> None:
-    assert set(FORMS) == set(platforms())
 
 
 MOST_S = 0.3

@@ -127,10 +127,6 @@ def test_the_language_of_metas_words_for_people_changes_no_kind(name: str) -> No
             assert (response.text, read(name, answer(400, {"error": error})).kind) == (response.text, expected)
 
 
-def test_every_platform_is_in_the_table() -> None:
-    assert CASES.keys() == platforms().keys()
-
-
 FIELDS = {
     "content": {"_errors": [{"code": "BASE_TYPE_MAX_LENGTH", "message": "Must be 2000 or fewer in length."}]},
     "embeds": {"0": {"title": {"_errors": [{"code": "X", "message": "Too long."}]}}},

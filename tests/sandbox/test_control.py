@@ -119,6 +119,7 @@ async def test_health_names_the_platforms(shared: Sandbox) -> None:
     assert (health["status"], health["realistic"]) == ("ok", False)
     assert health["platforms"] == sorted(health["platforms"])
     assert {"instagram", "twitter"} <= set(health["platforms"])
+    assert health["failed"] == {}
 
 
 async def test_the_page_loads_nothing_from_elsewhere(shared: Sandbox) -> None:

@@ -13,7 +13,8 @@ import pytest
 from domain.errors import Conflict
 from domain.post import PostStatus, TargetStatus
 from platforms.facebook import videos
-from sandbox.server import discover
+from platforms.registry import platforms
+from sandbox.server import load_fakes
 from sandbox.world import World
 from store.models import Account, Post, Target
 from tests.platforms.forms import FIRST, FORMS, Form, quick
@@ -83,10 +84,15 @@ OWN: dict[str, list[Answer]] = {
     "youtube": [Answer("unknown", 400, {"error": {"code": 400, "errors": [{"reason": "neverHeardOf"}]}})],
 }
 """Answers in a platform's own form whose code no documentation names, and answers with the post beside an error."""
-CASES = [(form, answer) for form in FIRST for answer in [*ANYWHERE, *OWN[form.platform]]]
+CASES = [(form, answer) for form in FIRST for answer in [*ANYWHERE, *OWN.get(form.platform, [])]]
 RETRIES = 2
 FAR_OFF = timedelta(seconds=5)
 _numbers = itertools.count(1)
+
+
+@pytest.mark.parametrize("platform", platforms())
+def test_every_platform_has_wrong_answers_of_its_own(platform: str) -> None:
+    assert platform in OWN, f"{platform} is missing in OWN of tests/workflows/test_wrong_answers.py"
 
 
 async def connect(stack: Stack, form: Form) -> Account:
@@ -340,7 +346,7 @@ async def test_retry_finds_a_reel_that_became_public_after_its_refusal_counted(
     assert (await public_texts(stack, account), post.status) == (1, PostStatus.PUBLISHED)
 
 
-PLAYED = {fake.platform: fake(World()) for fake in discover()}
+PLAYED = {fake.platform: fake for fake in load_fakes(World())[0]}
 
 
 def own_refusals(platform: str) -> list[Answer]:

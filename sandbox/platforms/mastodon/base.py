@@ -13,7 +13,7 @@ from sandbox.accounts import Account
 from sandbox.authorization import App, ConsentRules, OAuthError
 from sandbox.fake_platform import Route, route
 from sandbox.journal import Snowflakes
-from sandbox.posts import ShownMedia, iso_milliseconds
+from sandbox.posts import ShownMedia
 from sandbox.tokens import TokenPlatform, TokenRules
 from sandbox.wire import Answer, RefusedError, Request
 from sandbox.world import Window, World
@@ -285,11 +285,6 @@ def unprocessable(message: str) -> RefusedError:
 def flag(value: object) -> bool:
     """Read a value of JSON or a form that is true or false."""
     return value is True or str(value).lower() in ("true", "1", "on")
-
-
-def iso_time(moment: float) -> str:
-    """Return a time in the API's format."""
-    return iso_milliseconds(moment)
 
 
 def _rate_headers(window: Window) -> dict[str, str]:

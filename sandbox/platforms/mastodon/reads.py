@@ -22,10 +22,9 @@ from sandbox.platforms.mastodon.base import (
     VIDEO_BYTES,
     FakeMastodon,
     Medium,
-    iso_time,
     server_name,
 )
-from sandbox.posts import PublicPost
+from sandbox.posts import PublicPost, iso_milliseconds
 from sandbox.wire import Answer, RefusedError, Request
 
 _LINK = r"(?P<link>https?://[^\s<>\"]+[^\s<>\".,:;!?')\]}\u2026])"
@@ -221,7 +220,7 @@ def described_status(fake: FakeMastodon, post: PublicPost, account: Account) -> 
     return {
         **(akkoma if fake.holds("akkoma_source", account) else {}),
         "id": post.platform_post_id,
-        "created_at": iso_time(post.created_at),
+        "created_at": iso_milliseconds(post.created_at),
         "visibility": post.detail["visibility"],
         "sensitive": post.detail["sensitive"],
         "spoiler_text": post.detail["spoiler_text"],
@@ -236,7 +235,7 @@ def described_status(fake: FakeMastodon, post: PublicPost, account: Account) -> 
         "application": {"name": "Sandbox", "website": None},
         "media_attachments": [described_medium(medium, fake.world.now()) for medium in media],
         "poll": {"options": [{"title": option, "votes_count": 0} for option in options]} if options else None,
-        "edited_at": iso_time(fake.world.now()) if post.edits else None,
+        "edited_at": iso_milliseconds(fake.world.now()) if post.edits else None,
     }
 
 

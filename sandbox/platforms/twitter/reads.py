@@ -206,10 +206,6 @@ class ReadRoutes(MediaRoutes):
             meta["next_token"] = shown[-1].platform_post_id
         return {"data": [self._described(post, fields) for post in shown], "meta": meta}
 
-    def _visible(self, post_id: str) -> PublicPost | None:
-        post = self.world.posts.get(self.platform, post_id)
-        return None if post is None or post.deleted else post
-
     def _described(self, post: PublicPost, fields: Wanted) -> dict[str, Any]:
         account = self.world.accounts.get(self.platform, post.account_id)
         text, links = rendered(post, account)

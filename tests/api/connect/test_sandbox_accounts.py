@@ -14,7 +14,7 @@ from platforms.registry import platforms
 from reconcile.doctor.doctor import Doctor
 from runtime.settings import VaultSettings
 from sandbox.platforms.bluesky.base import PLAY_PASSWORD
-from sandbox.server import discover
+from sandbox.server import load_fakes
 from sandbox.world import World
 from store.accounts.connected import save_account
 from store.models import Target
@@ -84,7 +84,7 @@ async def is_held_after_a_restart(client: Client, stack: Stack, platform: str, a
 
 
 def test_the_sandbox_forms_ids_as_the_api_does() -> None:
-    fakes = {kind.platform: kind(World()) for kind in discover()}
+    fakes = {fake.platform: fake for fake in load_fakes(World())[0]}
     assert fakes.keys() == platforms().keys()
     for name, fake in fakes.items():
         for user_id in ("1234", "did:plc:abc", "did:web:example.com", "webhook-5"):
