@@ -2,20 +2,27 @@
 
 import json
 import random
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any
 
 import httpx
 
 from api.http.body import MAX_BYTES
 from api.openapi.document import document
+from domain.workspaces import MAX_VALUES
 
 _NUMBERS = (1, 2, 5, 7, 28, 31, 53, 60, 267, 366)
 """Where lists of numbers begin whose bounds the document does not have: those of weeks, months and years."""
 _NEVER = {"publishNow": False, "checkMedia": False}
 """What workers would do, and not the API."""
+_UNIQUE = ("externalId", "idempotencyKey")
+"""What names an item of a list: no two of a request have the same."""
+_USUAL = ("content", "platforms")
+"""What a post is refused without, for a reason that the document cannot say."""
 _TEXT = "TEXT!"
 _LARGEST = MAX_BYTES - 8 * 1024
 """Bytes of a body, nearly as many as are accepted."""
@@ -92,7 +99,7 @@ class Bounds:
             self.items = items
             self.chance.setstate(state)
             draft = json.dumps(self.value(operation.schema))
-            if len(draft) < _LARGEST:
+            if len(draft) < _LARGEST and sum(map(draft.count, "[{,")) < MAX_VALUES:
                 break
         room = (_LARGEST - len(draft)) // (7 * draft.count(_TEXT) or 1)
         self.chance.setstate(state)
@@ -134,7 +141,7 @@ class Bounds:
         fields = {
             name: self.value(field, name)
             for name, field in schema.get("properties", {}).items()
-            if name in required or self.chance.random() < 0.5
+            if name in required or name in _USUAL or self.chance.random() < 0.5
         }
         return {**fields, **self.chance.choice(self.accounts)} if {"platform", "accountId"} <= fields.keys() else fields
 
@@ -145,18 +152,22 @@ class Bounds:
         if items.get("type") == "integer" and "minimum" not in items:
             first, sign = self.chance.choice(_NUMBERS), self.chance.choice([1, 1, -1])
             return [sign * (first + at) for at in range(number)]
+        accounts = self.chance.choice([self.accounts, [self.chance.choice(self.accounts)]])
         if {"platform", "accountId"} <= items.get("properties", {}).keys():
-            return [{**self._object(items), **account} for account in self.accounts][:number]
+            return [{**self._object(items), **account} for account in accounts][:number]
         options = [_resolved(option) for option in items.get("oneOf", [])]
         if options and all({"platform", "accountId"} <= option.get("properties", {}).keys() for option in options):
             # One target for each platform; there is one account of each.
-            chosen = zip(options, self.accounts, strict=False)
+            chosen = [(options[self.accounts.index(account)], account) for account in accounts]
             return [{**self._object(option), **account} for option, account in chosen][:number]
         if items.get("type") == "object" or "properties" in items:
             one = self._object(items)
+            fields, first = items.get("properties", {}), self.chance.getrandbits(64)
             ids = [key for key in ("id", "postId") if key in one]
+            names = [key for key in _UNIQUE if key in fields]
             return [
-                one | {key: self.value(items["properties"][key], key, at + 1) for key in ids} for at in range(number)
+                one | {key: self.value(fields[key], key, at + 1) for key in ids} | dict.fromkeys(names, f"{first}-{at}")
+                for at in range(number)
             ]
         return [self.value(items, name.removesuffix("s"), at + 1) for at in range(number)]
 
@@ -189,14 +200,34 @@ def _written(value: Any) -> str:
     )
 
 
-def repaired(body: Any, response: httpx.Response) -> bool:
-    """Leave out of a body the fields that an answer finds wrong; return whether there was one."""
+def repaired(body: Any, response: httpx.Response, chance: random.Random) -> bool:
+    """Leave out of a body the fields that an answer finds wrong; return whether there was one.
+
+    Of fields that exclude each other, which an error names, one is left out by chance.
+    """
     document = response.json() if response.content.startswith(b"{") else {}
     items = document.get("results") or []
     problems = [*document.get("errors", []), *(problem for item in items for problem in item.get("errors", []))]
     problems += [problem for item in items for problem in item.get("error", {}).get("errors", [])]
-    removed = [_remove(body, (problem.get("param") or "").split(".")) for problem in problems[:100]]
+    removed = []
+    # The items of a list are alike, and so are their problems.
+    for sentence, param in {problem["error"]: problem.get("param") or "" for problem in problems}.items():
+        *parents, name = param.split(".")
+        others = [[*parents, word] for word in set(re.findall(r"\w+", sentence)) - {name} if param]
+        wrong = [[*parents, name], *sorted(filter(partial(_has, body), others))]
+        removed.append(_remove(body, chance.choice(wrong)))
     return any(removed)
+
+
+def _has(part: Any, names: Sequence[str]) -> bool:
+    if not names:
+        return True
+    name, *rest = names
+    if isinstance(part, list):
+        return bool(part) and _has(part[0], rest if name.isdecimal() else names)
+    if not isinstance(part, dict):
+        return False
+    return _has(part[name], rest) if name in part else _has(part.get("posts"), names)
 
 
 def _remove(part: Any, names: Sequence[str]) -> bool:
@@ -211,7 +242,13 @@ def _remove(part: Any, names: Sequence[str]) -> bool:
         return False
     if name not in part:
         return "posts" in part and _remove(part["posts"], names)
+    if name == "posts" and not rest:
+        return False
     if rest and _remove(part[name], rest):
         return True
+    if rest and isinstance(part[name], list):
+        # An item of which nothing can be left out, for example a target that needs media.
+        at = int(rest[0]) if rest[0].isdecimal() else len(part[name])
+        return len(part[name]) > 1 and bool(part[name][at : at + 1] and [part[name].pop(at)])
     del part[name]
     return True

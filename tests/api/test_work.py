@@ -253,7 +253,7 @@ async def test_requests_at_their_bounds_are_done_in_short_pieces(loaded: Loaded,
             path, query, body = bounds.request(operation)
             for _ in range(ATTEMPTS):
                 response = await _check(loaded, operation.method, path, query, body)
-                if not repaired(body, response):
+                if not repaired(body, response, bounds.chance):
                     break
 
 

@@ -128,6 +128,18 @@ async def test_ten_thousand_posts_are_shown_in_part(
         await calendar.page.shows("3 February 2027", "360 posts in UTC")
 
 
+async def test_a_day_with_too_many_posts_offers_a_filter(
+    app: Litestar, stack: Stack, stranger: Client, tmp_path: Path
+) -> None:
+    first = datetime(2027, 2, 1, tzinfo=UTC)
+    await fill_calendar(stack, stranger.workspace_id, first, count=1_003, step=timedelta(minutes=1))
+    async with calendar_page(app, key_of_client(stranger), tmp_path) as calendar:
+        await calendar.open("view=day&date=2027-02-01&timezone=UTC")
+        assert "3 more posts: choose a filter" in await calendar.page.text()
+        await calendar.page.evaluate("document.querySelector('#list .many').click()")
+        assert await calendar.page.evaluate("document.activeElement.name") == "status"
+
+
 async def test_free_slots_and_blackouts_are_shown_beside_posts(app: Litestar, stranger: Client, tmp_path: Path) -> None:
     first = (datetime.now(UTC).replace(day=1) + timedelta(days=62)).date().replace(day=1)
     slots = [{"days": ["mo", "tu", "we", "th", "fr", "sa", "su"], "time": "09:00"}]
