@@ -17,6 +17,8 @@ _AT_THE_ROOT = {
     "CONTRIBUTING.md": "contributing.md",
     "SECURITY.md": "security.md",
 }
+_BOOST_OF_A_DECISION = 0.5
+"""Someone who searches wants to do something first, and the reasons later."""
 _LINK = re.compile(r"\]\((?![a-z]+:|#)([^)#\s]+)")
 
 
@@ -38,6 +40,8 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
 
 def on_page_markdown(markdown: str, *, page: Page, **_: object) -> str:
     """Turn links between files of the repository into links between pages."""
+    if page.file.src_uri.startswith("adr/"):
+        page.meta.setdefault("search", {"boost": _BOOST_OF_A_DECISION})
     written = {site: name for name, site in _AT_THE_ROOT.items()}.get(page.file.src_uri, f"docs/{page.file.src_uri}")
 
     def linked(link: re.Match[str]) -> str:
@@ -46,3 +50,19 @@ def on_page_markdown(markdown: str, *, page: Page, **_: object) -> str:
         return f"]({relpath(page_uri, page.file.src_uri.rpartition('/')[0] or '.')}"
 
     return _LINK.sub(linked, markdown)
+
+
+def on_page_content(html: str, **_: object) -> str:
+    """Make an empty head of a column a cell: a screen reader announces heads."""
+    return html.replace("<th></th>", "<td></td>")
+
+
+def on_post_page(output: str, **_: object) -> str:
+    """Name the theme's dialog for screen readers."""
+    return output.replace('role="dialog"', 'role="dialog" aria-label="Search"', 1)
+
+
+def on_post_build(config: MkDocsConfig) -> None:
+    """Make the theme's search ignore words such as "a" and "my"."""
+    (search,) = Path(config.site_dir, "assets/javascripts/workers").glob("search.*.min.js")
+    search.write_text(f"{(_ROOT / 'docs/site/search.js').read_text()}{search.read_text()}")

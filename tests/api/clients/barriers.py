@@ -1,4 +1,4 @@
-"""Barriers of a page: it is wider than a phone, or axe finds something, in light or in dark."""
+"""Barriers of a page: it is wider than its window, or axe finds something, in light or in dark."""
 
 import json
 
@@ -11,9 +11,9 @@ _VIOLATIONS = """axe.run(document, {resultTypes: ["violations"]}).then((found) =
   found.violations.map((each) => [each.id, each.nodes.slice(0, 5).map((node) => node.html.slice(0, 200))])))"""
 
 
-_TOO_WIDE = f"""JSON.stringify(document.documentElement.scrollWidth <= {_PHONE_WIDTH} ? [] :
+_TOO_WIDE = """JSON.stringify(document.documentElement.scrollWidth <= innerWidth ? [] :
   [...document.querySelectorAll("*")]
-  .filter((each) => !each.closest("pre code") && each.getBoundingClientRect().right > {_PHONE_WIDTH})
+  .filter((each) => !each.closest("pre code") && each.getBoundingClientRect().right > innerWidth)
   .slice(0, 12).map((each) => each.outerHTML.slice(0, 120)))"""
 
 
@@ -23,14 +23,14 @@ async def fits(page: Page) -> None:
     assert json.loads(await page.evaluate(_TOO_WIDE)) == []
 
 
-async def check(page: Page, axe: str) -> None:
-    """Fail if a page is wider than a phone or has a barrier that axe knows."""
+async def check(page: Page, axe: str, width: int = _PHONE_WIDTH) -> None:
+    """Fail if a page is wider than its window or has a barrier that axe knows."""
     for dark in (False, True):
-        await page.resize(_PHONE_WIDTH, 800, dark=dark)
-        assert json.loads(await page.evaluate(_TOO_WIDE)) == []
+        await page.resize(width, 800, dark=dark)
+        where = f"{await page.evaluate('location.href')} at {width} px"
+        assert json.loads(await page.evaluate(_TOO_WIDE)) == [], where
         await page.evaluate(axe)
-        violations = json.loads(await page.evaluate(_VIOLATIONS))
-        assert not violations, violations
+        assert json.loads(await page.evaluate(_VIOLATIONS)) == [], where
 
 
 async def read_axe() -> str:
