@@ -67,7 +67,6 @@ class ConsentRules:
     """Whether people may untick single scopes."""
     client_id: str = "client_id"
     """The name of the parameter that names the app."""
-    """Parameters that the platform requires in addition to the usual ones."""
     optional_parameters: tuple[str, ...] = ()
     """Parameters that the platform knows in addition to the usual ones."""
     state_required: bool = False
@@ -120,24 +119,16 @@ def accepts_redirect(app: App, redirect_uri: str) -> bool:
     return app.client_id == PLAY_APP and urlsplit(redirect_uri).hostname in LOOPBACK
 
 
+@dataclass(frozen=True, slots=True)
 class AuthorizationServer:
     """One platform's authorization server."""
 
-    def __init__(
-        self,
-        platform: str,
-        label: str,
-        rules: ConsentRules,
-        all_of: AppsAndCodes,
-        accounts: Accounts,
-        new_account: Callable[[str, str], Account],
-    ) -> None:
-        self._platform = platform
-        self._label = label
-        self._rules = rules
-        self._all = all_of
-        self._accounts = accounts
-        self._new_account = new_account
+    _platform: str
+    _label: str
+    _rules: ConsentRules
+    _all: AppsAndCodes
+    _accounts: Accounts
+    _new_account: Callable[[str, str], Account]
 
     def ask(self, request: Request, now: float) -> Answer:
         """Answer the request of an app to let a person consent.
@@ -147,14 +138,12 @@ class AuthorizationServer:
         """
         query = request.query
         app, redirect_uri = self._app_and_place(request)
-        state = query.get("state", "")
         try:
             scopes = self._requested_scopes(request, app)
         except OAuthError as problem:
             request.ignore_unread()
-            return _back(
-                redirect_uri, {"error": problem.code, "error_description": problem.description, "state": state}
-            )
+            refusal = {"error": problem.code, "error_description": problem.description}
+            return _back(redirect_uri, {**refusal, "state": query.get("state", "")})
         if username := query.get("sandbox_as"):
             declined = set(query.get("sandbox_decline", "").replace(",", " ").split())
             granted_scopes = [] if "all" in declined else [scope for scope in scopes if scope not in declined]
@@ -223,7 +212,7 @@ class AuthorizationServer:
 
     def _requested_scopes(self, request: Request, app: App) -> list[str]:
         query, rules = request.query, self._rules
-        for name in (*rules.optional_parameters, "sandbox_as", "sandbox_decline", "code_challenge_method"):
+        for name in (*rules.optional_parameters, "state", "sandbox_as", "sandbox_decline", "code_challenge_method"):
             query.get(name)
         if query.get("response_type") != "code":
             raise OAuthError("unsupported_response_type", "The response_type must be code.")

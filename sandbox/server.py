@@ -1,7 +1,6 @@
 """Functions that run the sandbox over real HTTP, as a process of its own or inside a test's event loop."""
 
 import asyncio
-import contextlib
 import importlib
 import json
 import logging
@@ -10,12 +9,12 @@ import socket
 import time
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple, cast
 
 import uvicorn
 from litestar import Litestar, asgi
-from litestar.handlers import ASGIRouteHandler
 from litestar.types import Receive, Scope, Send
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
@@ -33,20 +32,17 @@ DROP = "sandbox.drop"
 _logger = logging.getLogger("sandbox")
 
 
+@dataclass(frozen=True, slots=True)
 class Gateway:
     """The ASGI application of one platform, under its own path prefix."""
 
-    def __init__(
-        self, fake: FakePlatform, faults: FaultBoard, log: RequestLog, public_url: str | None, *, strict: bool = False
-    ) -> None:
-        self._fake = fake
-        self._faults = faults
-        self._log = log
-        self._strict = strict
-        self._prefix = f"/{fake.platform}"
-        self._base_url = f"{public_url.rstrip('/')}{self._prefix}" if public_url else None
+    _fake: FakePlatform
+    _faults: FaultBoard
+    _log: RequestLog
+    _public_url: str | None
+    _strict: bool = False
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    async def serve(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request, or drop its connection."""
         request = await self._read(scope, receive)
         if request is None:
@@ -87,15 +83,11 @@ class Gateway:
             parts.append(message["body"])
             more = message["more_body"]
         raw_path = scope["raw_path"].partition(b"?")[0].decode("latin-1")
-        headers = list(scope["headers"])
-        request = Request(
-            str(scope.get("method", "GET")),
-            raw_path[len(self._prefix) :] or "/",
-            scope["query_string"],
-            headers,
-            b"".join(parts),
-        )
-        request.base_url = self._base_url or f"{scope['scheme']}://{request.header('host')}{self._prefix}"
+        prefix = f"/{self._fake.platform}"
+        path, method = raw_path.removeprefix(prefix) or "/", str(scope.get("method", "GET"))
+        request = Request(method, path, scope["query_string"], list(scope["headers"]), b"".join(parts))
+        own_url = (self._public_url or f"{scope['scheme']}://{request.header('host')}").rstrip("/")
+        request.base_url = f"{own_url}{prefix}"
         return request
 
     async def _fail(self, fault: Fault, route: Route | None, request: Request, receive: Receive) -> Answer | None:
@@ -188,7 +180,7 @@ def _token(fake: FakePlatform, request: Request) -> str:
 
 async def _wait_for_close(receive: Receive, at_most: float) -> None:
     """Wait until the sender has closed its connection."""
-    with contextlib.suppress(TimeoutError):
+    with suppress(TimeoutError):
         async with asyncio.timeout(at_most):
             while (await receive())["type"] != "http.disconnect":
                 pass
@@ -227,7 +219,8 @@ def create_sandbox(
     faults, log = FaultBoard(), RequestLog()
     fakes, failed = load_fakes(world)
     control = Control(world, faults, log, fakes, failed)
-    mounts = [_mount(Gateway(fake, faults, log, public_url, strict=strict), fake.platform) for fake in fakes]
+    gateways = {fake.platform: Gateway(fake, faults, log, public_url, strict) for fake in fakes}
+    mounts = [asgi(f"/{name}", is_mount=True, copy_scope=False)(gateway.serve) for name, gateway in gateways.items()]
     return Litestar(
         route_handlers=[*mounts, *control.handlers()],
         openapi_config=None,
@@ -235,13 +228,6 @@ def create_sandbox(
         logging_config=None,
         on_shutdown=[world.journal.close],
     )
-
-
-def _mount(gateway: Gateway, name: str) -> ASGIRouteHandler:
-    async def platform(scope: Scope, receive: Receive, send: Send) -> None:
-        await gateway(scope, receive, send)
-
-    return asgi(f"/{name}", is_mount=True, copy_scope=False)(platform)
 
 
 def load_fakes(world: World) -> tuple[list[FakePlatform], dict[str, str]]:
@@ -325,20 +311,6 @@ def _config(app: Litestar, host: str, port: int, names: Iterable[str] = ()) -> u
     )
 
 
-async def serve(
-    host: str,
-    port: int,
-    data_dir: Path | None,
-    *,
-    realistic: bool = False,
-    strict: bool = False,
-    names: Iterable[str] = (),
-) -> None:
-    """Serve the sandbox until the process receives a signal to end."""
-    app = create_sandbox(data_dir, realistic=realistic, strict=strict)
-    await uvicorn.Server(_config(app, host, port, names)).serve()
-
-
 def run(
     host: str,
     port: int,
@@ -348,13 +320,14 @@ def run(
     strict: bool = False,
     names: Iterable[str] = (),
 ) -> None:
-    """Serve the sandbox in a new event loop, uvloop if it is installed.
+    """Serve the sandbox in a new event loop, uvloop if it is installed, until the process receives a signal to end.
 
     It answers requests to `host`, to the names of this machine's loopback address, and to `names`.
     """
     loop_factory = uvicorn.Config("", loop="auto").get_loop_factory()
     with asyncio.Runner(loop_factory=loop_factory) as runner:
-        runner.run(serve(host, port, data_dir, realistic=realistic, strict=strict, names=names))
+        app = create_sandbox(data_dir, realistic=realistic, strict=strict)
+        runner.run(uvicorn.Server(_config(app, host, port, names)).serve())
 
 
 @asynccontextmanager

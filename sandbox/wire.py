@@ -1,6 +1,7 @@
 """The messages of fake platforms: a request as it arrived, and an answer as it is sent."""
 
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from typing import Any, TypeVar
 from urllib.parse import parse_qsl
 
@@ -73,6 +74,7 @@ class MalformedBodyError(ValueError):
     """The body is not what its content type says."""
 
 
+@dataclass(slots=True, eq=False)
 class Request:
     """One request to a platform.
 
@@ -80,34 +82,17 @@ class Request:
     parts of it that the route's template names.
     """
 
-    __slots__ = (
-        "_form",
-        "_ignores_unread",
-        "_query",
-        "_tracked",
-        "base_url",
-        "body",
-        "headers",
-        "method",
-        "params",
-        "path",
-        "query_string",
-    )
-
-    def __init__(
-        self, method: str, path: str, query_string: bytes, headers: Headers, body: bytes, base_url: str = ""
-    ) -> None:
-        self.method = method
-        self.path = path
-        self.query_string = query_string
-        self.headers = headers
-        self.body = body
-        self.base_url = base_url
-        self.params: dict[str, str] = {}
-        self._query: TrackedParameters | None = None
-        self._tracked: list[TrackedParameters] = []
-        self._ignores_unread = False
-        self._form: list[tuple[str, Field]] | None = None
+    method: str
+    path: str
+    query_string: bytes
+    headers: Headers
+    body: bytes
+    base_url: str = ""
+    params: dict[str, str] = field(default_factory=dict)
+    _query: TrackedParameters | None = None
+    _tracked: list[TrackedParameters] = field(default_factory=list)
+    _ignores_unread: bool = False
+    _form: list[tuple[str, Field]] | None = None
 
     def header(self, name: str) -> str:
         """Return a header's value, or an empty string; `name` is in lower case."""
@@ -256,15 +241,13 @@ def _text(content: bytes) -> Field:
         return content
 
 
+@dataclass(slots=True)
 class Answer:
     """A response: a status, headers and a body that is already encoded."""
 
-    __slots__ = ("body", "headers", "status")
-
-    def __init__(self, status: int, body: bytes = b"", headers: Headers | None = None) -> None:
-        self.status = status
-        self.body = body
-        self.headers = headers if headers is not None else []
+    status: int
+    body: bytes = b""
+    headers: Headers = field(default_factory=list)
 
     @classmethod
     def json(

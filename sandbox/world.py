@@ -3,6 +3,7 @@
 import time
 from collections import OrderedDict, deque
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple, TypeVar
 
@@ -17,21 +18,17 @@ from sandbox.posts import PublicPosts, iso_milliseconds
 KEPT = 100_000
 
 
+@dataclass(slots=True)
 class Entry:
     """One logged request. `status` is None until the answer, and stays None if the connection was dropped."""
 
-    __slots__ = ("account_id", "at", "method", "operation", "path", "platform", "status")
-
-    def __init__(
-        self, at: float, platform: str, operation: Operation, method: str, path: str, account_id: str | None = None
-    ) -> None:
-        self.at = at
-        self.platform = platform
-        self.operation = operation
-        self.method = method
-        self.path = path
-        self.account_id = account_id
-        self.status: int | None = None
+    at: float
+    platform: str
+    operation: Operation
+    method: str
+    path: str
+    account_id: str | None = None
+    status: int | None = None
 
     def public(self) -> dict[str, object]:
         """Return the entry as the control side lists it."""

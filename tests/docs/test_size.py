@@ -21,7 +21,7 @@ LINES = {
     "platforms": 21_092,
     "reconcile": 5_469,
     "runtime": 2_064,
-    "sandbox": 12_186,
+    "sandbox": 12_128,
     "storage": 1_362,
     "store": 16_585,
     "workflows": 2_699,
