@@ -10,6 +10,7 @@ from cli.errors import UserError
 from cli.own_credentials import connect_account, parse_credentials
 from cli.sandbox import SandboxAccount, fake_credentials, introduce, own_server, read_platforms, stable_user_id
 from cli.stack.report import print_line
+from domain.printable import error_words
 from platforms.base import AnyPlatform
 from platforms.registry import platforms
 from platforms.servers.reach import Servers
@@ -55,9 +56,7 @@ async def seed(settings: VaultSettings, sandbox_url: str, state: StackState) -> 
             accounts = await list_accounts(session, workspace_id)
     finally:
         await database.close()
-    return [
-        DevAccount(platform=account.platform, account_id=account.id, premium=account.premium) for account in accounts
-    ]
+    return [DevAccount(platform=one.platform, account_id=one.id, premium=one.premium) for one in accounts]
 
 
 @contextmanager
@@ -66,8 +65,9 @@ def _left_out(platform: AnyPlatform) -> Iterator[None]:
     try:
         yield
     except Exception as error:  # noqa: BLE001 (the module of a new platform may raise anything)
-        reason = str(error) if isinstance(error, UserError) else f"{type(error).__name__}: {error}"
-        print_line(f"{platform.label} is left out: {reason.rstrip('.')} (see docs/add-a-platform.md).")
+        kind = "" if isinstance(error, UserError) else f"{type(error).__name__}: "
+        reason = f"{kind}{error_words(error)}".rstrip(".")
+        print_line(f"{platform.label} is left out: {reason} (see docs/add-a-platform.md).")
 
 
 async def _workspace_and_key(session: AsyncSession, state: StackState) -> str:

@@ -3,6 +3,7 @@
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
+from unittest.mock import AsyncMock
 
 import pytest
 from sqlalchemy import update
@@ -44,7 +45,7 @@ async def restart(stack: Stack, client: Client) -> None:
 async def seed_nothing_new(settings: VaultSettings, stack: Stack, state: StackState) -> None:
     """Register the accounts that there are, and connect none on the other platforms."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("cli.stack.seed._seeded_accounts", lambda: ())
+        patch.setattr("cli.stack.seed._connect", AsyncMock())
         await seed(settings, stack.sandbox_url, state)
 
 
