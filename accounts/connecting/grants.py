@@ -35,7 +35,7 @@ def declined_permissions(
 ) -> list[str]:
     """Return the declined permissions that are not needed. Raises ConnectRefused if a needed one was declined."""
     missing = connector.missing_scopes(app, grant, options)
-    if needed := [permission for permission in missing if permission not in connector.optional_scopes]:
+    if needed := [permission for permission in missing if permission not in connector.unneeded_scopes]:
         label = connector.platform.label
         message = (
             f"These permissions were declined, and {label} accounts cannot publish without them: {', '.join(needed)}. "

@@ -116,6 +116,11 @@ class Connector(ABC, Generic[C]):
         return self.platform.label
 
     @property
+    def unneeded_scopes(self) -> frozenset[str]:
+        """Return the permissions that are asked for and that an account can publish without."""
+        return frozenset()
+
+    @property
     def needs_app(self) -> bool:
         """Return whether people need the operator's app to connect accounts; if not, they may give a bot's token."""
         return not self.platform.app.has_bot

@@ -95,6 +95,8 @@ class OAuthConnector(Connector[C], ABC):
     """The permissions that are asked for."""
     optional_scopes: ClassVar[frozenset[str]] = frozenset()
     """The permissions that the account can publish without."""
+    later_scopes: ClassVar[Sequence[str]] = ()
+    """The permissions that only a published post needs; they are asked for, and an account is healthy without them."""
     wider_scopes: ClassVar[Mapping[str, str]] = {}
     """Wider permissions that other tokens may have, each with the beginning of the permissions that it covers."""
     scope_separator: ClassVar[str] = " "
@@ -113,8 +115,13 @@ class OAuthConnector(Connector[C], ABC):
         return self.endpoint.code_refusal(self.label, response.status_code, json_object(response))
 
     def requested_scopes(self, app: App, options: Mapping[str, str]) -> Sequence[str]:
-        """Return the permissions to ask for."""
-        return self.scopes
+        """Return the permissions to ask for: all but those that the app is not approved for."""
+        return [scope for scope in (*self.scopes, *self.later_scopes) if scope not in app.without_scopes]
+
+    @property
+    def unneeded_scopes(self) -> frozenset[str]:
+        """Return the permissions that are asked for and that an account can publish without."""
+        return self.optional_scopes.union(self.later_scopes)
 
     def consent_address(
         self, wire: Wire, app: App, redirect_uri: str, challenge: str, options: Mapping[str, str]

@@ -11,6 +11,7 @@ from typing import Any
 from pydantic import AliasChoices, BaseModel, ConfigDict, Field, SecretStr, TypeAdapter, ValidationError
 from pydantic.alias_generators import to_camel
 
+from platforms.access.connector import connectors
 from platforms.app_rules import BOT_TOKEN, Bot
 from platforms.base import AnyPlatform
 from platforms.registry import platforms
@@ -25,6 +26,8 @@ class App:
     client_id: str
     client_secret: SecretStr | None = None
     options: Mapping[str, Any] = field(default_factory=dict, repr=False)
+    without_scopes: frozenset[str] = frozenset()
+    """The permissions that it does not ask for, because the platform has not approved it for them."""
 
     @property
     def secret(self) -> str:
@@ -40,6 +43,7 @@ class _Entry(BaseModel):
     client_id: str = Field("", validation_alias=AliasChoices("clientId", "clientKey"))
     client_secret: SecretStr | None = None
     workspaces: list[str] = Field(default_factory=list)
+    without_scopes: list[str] = Field(default_factory=list)
 
     def serves(self, workspace_id: str) -> bool:
         """Return whether a workspace may use the app."""
@@ -131,14 +135,22 @@ def _entries(name: str, app_or_apps: Any) -> list[_Entry]:
             # A bot's token begins with its number.
             token = str((entry.model_extra or {}).get(BOT_TOKEN) or "")
             entry.client_id = token.partition(":")[0] if ":" in token else ""
+        leavable = {scope for platform in served if entry.without_scopes for scope in _unneeded_scopes(platform)}
+        if not leavable.issuperset(entry.without_scopes):
+            raise ValueError(f"{name}: withoutScopes may name {', '.join(sorted(leavable)) or 'nothing'}")
         if not entry.client_id and not all(platform.app.registers_itself for platform in served):
             raise ValueError(f"{name}: clientId is missing")
         entries.append(entry)
     return entries
 
 
+def _unneeded_scopes(platform: AnyPlatform) -> frozenset[str]:
+    connector = connectors().get(platform.name)
+    return connector.unneeded_scopes if connector else frozenset()
+
+
 def _app(entry: _Entry) -> App:
-    return App(entry.client_id, entry.client_secret, entry.model_extra or {})
+    return App(entry.client_id, entry.client_secret, entry.model_extra or {}, frozenset(entry.without_scopes))
 
 
 def _secrets(entry: _Entry) -> list[str]:

@@ -34,14 +34,9 @@ class FacebookConnector(MetaConnector[FacebookCredentials]):
     settings_page = "Facebook: Settings and privacy, Settings, Business integrations"
     consent_page = f"https://www.facebook.com/{API.name}/dialog/oauth"
     endpoint = code_endpoint(f"{_GRAPH}/oauth/access_token")
-    scopes = (
-        "pages_show_list",
-        "pages_read_engagement",
-        _PUBLISHES,
-        "pages_manage_engagement",
-        "business_management",
-    )
+    scopes = ("pages_show_list", "pages_read_engagement", _PUBLISHES, "pages_manage_engagement", "business_management")
     optional_scopes = frozenset({"pages_manage_engagement", "business_management"})
+    later_scopes = ("read_insights", "pages_read_user_content")
     code_lifetime = "a few minutes"
     ends = Ends.PERSON
 

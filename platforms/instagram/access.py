@@ -16,12 +16,9 @@ class InstagramConnector(LongLivedConnector[InstagramCredentials]):
     endpoint = code_endpoint("https://api.instagram.com/oauth/access_token")
     long_lived = "https://graph.instagram.com/access_token"
     grant_type = "ig_exchange_token"
-    scopes = (
-        "instagram_business_basic",
-        "instagram_business_content_publish",
-        "instagram_business_manage_comments",
-    )
+    scopes = ("instagram_business_basic", "instagram_business_content_publish", "instagram_business_manage_comments")
     optional_scopes = frozenset({"instagram_business_manage_comments"})
+    later_scopes = ("instagram_business_manage_insights",)
 
 
 CONNECTOR = InstagramConnector()

@@ -6,15 +6,7 @@ from urllib.parse import urlsplit
 
 from domain.post import MediaType
 from platforms.access.oauth import RenewsByRefreshToken
-from platforms.base import (
-    AccountFacts,
-    ApiVersion,
-    Draft,
-    Finding,
-    Identity,
-    Platform,
-    Published,
-)
+from platforms.base import AccountFacts, ApiVersion, Draft, Finding, Identity, Platform, Published
 from platforms.capabilities import MOST_CHOICES, Choices, ListedSetting, ListsChoices, bounded
 from platforms.errors import ErrorKind, PlatformError, require_same, unreadable
 from platforms.files import MediaPulls

@@ -19,6 +19,7 @@ class ThreadsConnector(LongLivedConnector[ThreadsCredentials]):
     grant_type = "th_exchange_token"
     scopes = ("threads_basic", "threads_content_publish", "threads_manage_replies", "threads_read_replies")
     optional_scopes = frozenset({"threads_manage_replies", "threads_read_replies"})
+    later_scopes = ("threads_delete", "threads_manage_insights")
 
     async def inspect(self, connection: ThreadsConnection) -> Inspection:
         """Check that the token works, until when, and with which permissions. Raises PlatformError."""

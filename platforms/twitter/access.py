@@ -53,6 +53,7 @@ class TwitterConnector(OAuthConnector[TwitterCredentials]):
     endpoint = ENDPOINT
     scopes = ("tweet.read", "tweet.write", "users.read", "media.write", "offline.access")
     optional_scopes = frozenset({"offline.access"})
+    later_scopes = ("tweet.moderate.write",)
     code_lifetime = "30 seconds"
     # Each read costs the operator money.
     check_interval = timedelta(days=1)

@@ -5,17 +5,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from platforms.access.oauth import RenewsByRefreshToken
-from platforms.base import (
-    Absent,
-    AccountFacts,
-    ApiVersion,
-    Draft,
-    Finding,
-    Handles,
-    Identity,
-    Platform,
-    Published,
-)
+from platforms.base import Absent, AccountFacts, ApiVersion, Draft, Finding, Handles, Identity, Platform, Published
 from platforms.capabilities import Editable
 from platforms.errors import DUPLICATE, ErrorKind, PlatformError
 from platforms.live import Assumption, LiveCheck, SamplePost, SampleResult, find_answers, removal
@@ -98,11 +88,7 @@ async def upload(connection: TwitterConnection, context: TwitterContext) -> None
 
 
 async def follow(
-    connection: TwitterConnection,
-    context: TwitterContext,
-    number: int,
-    parent: str,
-    absent_after: timedelta,
+    connection: TwitterConnection, context: TwitterContext, number: int, parent: str, absent_after: timedelta
 ) -> str:
     """Make one post of the thread unless it is public already; return its id.
 

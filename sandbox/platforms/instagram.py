@@ -14,7 +14,7 @@ from sandbox.posts import PublicPost, ShownMedia
 from sandbox.wire import Answer, RefusedError, Request
 
 _SCOPES = frozenset(
-    ("instagram_business_basic", "instagram_business_content_publish", "instagram_business_manage_comments")
+    f"instagram_business_{name}" for name in ("basic", "content_publish", "manage_comments", "manage_insights")
 )
 
 

@@ -30,6 +30,7 @@ IMAGE_BYTES, VIDEO_SECONDS = 8 * 1024 * 1024, 300
 REPLY_CONTROLS = ("everyone", "accounts_you_follow", "mentioned_only", "parent_post_author_only", "followers_only")
 _EMOJI = regex.compile(r"\p{Emoji_Presentation}|\p{Extended_Pictographic}|\p{Regional_Indicator}|\uFE0F")
 _LINK = regex.compile(r"https?://\S+")
+_SCOPES = ("basic", "content_publish", "manage_replies", "read_replies", "delete", "manage_insights")
 
 
 class Threads(FakeContainers[ThreadsContainer]):
@@ -42,7 +43,7 @@ class Threads(FakeContainers[ThreadsContainer]):
     account_prefix: ClassVar[str] = "th"
     consent = ConsentRules(
         "/oauth/authorize",
-        frozenset(("threads_basic", "threads_content_publish", "threads_manage_replies", "threads_read_replies")),
+        frozenset(f"threads_{name}" for name in _SCOPES),
         code_seconds=3600,
         pkce="none",
         scope_separator=",",

@@ -53,15 +53,8 @@ class Video(msgspec.Struct, rename="camel"):
 
 
 _PERSON_SECONDS = 5_183_944
-_SCOPES = frozenset(
-    (
-        "pages_show_list",
-        "pages_read_engagement",
-        "pages_manage_posts",
-        "pages_manage_engagement",
-        "business_management",
-    )
-)
+_PAGES = ("show_list", "read_engagement", "manage_posts", "manage_engagement", "read_user_content")
+_SCOPES = frozenset(("business_management", "read_insights", *(f"pages_{name}" for name in _PAGES)))
 
 
 STORY_SECONDS = 86_400

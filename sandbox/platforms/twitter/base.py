@@ -157,7 +157,7 @@ def _worded(message: str) -> str:
 
 
 TOKEN_SECONDS = 7200
-SCOPE = "tweet.read tweet.write users.read media.write offline.access"
+SCOPE = "tweet.read tweet.write users.read media.write offline.access tweet.moderate.write"
 
 
 class FakeX(TokenPlatform, ABC):

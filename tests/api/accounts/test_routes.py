@@ -154,6 +154,18 @@ class TestHealth:
         assert report["missingPermissions"] == ["pages_manage_engagement"]
         assert "pages_manage_engagement" not in report["permissions"]
 
+    async def test_an_account_is_healthy_without_what_only_published_posts_need(
+        self, stranger: Client, stack: Stack
+    ) -> None:
+        begun = await begin(stranger, "facebook")
+        back = await consent(stack, begun, "dana", sandbox_decline="read_insights")
+        account = (await trade(stranger, "facebook", back)).json()
+        report = await read_health(stranger, "facebook", account["accountId"])
+        assert (report["health"], report["missingPermissions"]) == ("healthy", [])
+        assert {"read_insights", "pages_read_user_content"}.intersection(report["permissions"]) == {
+            "pages_read_user_content"
+        }
+
     async def test_an_account_of_another_workspace_is_not_found(
         self, stranger: Client, api: Client, stack: Stack
     ) -> None:

@@ -31,7 +31,11 @@ from tests.stack import Stack
 @pytest.mark.parametrize(
     ("platform", "kind", "asked"),
     [
-        ("twitter", "tw_", {"scope": "tweet.read tweet.write users.read media.write offline.access"}),
+        (
+            "twitter",
+            "tw_",
+            {"scope": "tweet.read tweet.write users.read media.write offline.access tweet.moderate.write"},
+        ),
         ("linkedin", "li_", {"scope": "openid profile w_member_social"}),
         ("pinterest", "pi_", {"scope": "boards:read,boards:write,pins:read,pins:write,user_accounts:read"}),
         ("reddit", "rd_", {"duration": "permanent"}),

@@ -11,7 +11,7 @@ async function main() {
   const issuer = `http://127.0.0.1:${port}`;
   const provider = new Provider(issuer, {
     clients: [JSON.parse(app)],
-    scopes: ["tweet.read", "tweet.write", "users.read", "media.write", "offline.access"],
+    scopes: ["tweet.read", "tweet.write", "users.read", "media.write", "offline.access", "tweet.moderate.write"],
     routes: { authorization: "/i/oauth2/authorize", token: "/2/oauth2/token", revocation: "/2/oauth2/revoke" },
     features: { devInteractions: { enabled: true }, revocation: { enabled: true } },
     pkce: { required: () => true },

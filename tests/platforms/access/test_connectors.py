@@ -14,7 +14,7 @@ from pydantic import SecretStr
 
 from cli.stack.parts import sandbox_apps
 from platforms.access.connector import connectors
-from platforms.access.consent import FindsServer, OAuthConnector
+from platforms.access.consent import FindsServer, OAuthConnector, oauth_connector
 from platforms.access.oauth import RenewsByRefreshToken
 from platforms.access.registered_apps import App, RegisteredApps
 from platforms.access.token_endpoint import UNREADABLE, ClientAuth
@@ -165,6 +165,19 @@ def test_an_app_is_found_by_its_client_id_for_its_workspaces_alone() -> None:
     assert not registered.is_of_others(YOUTUBE, "own", "ws_2"), "ids belong to a platform"
 
 
+def test_an_app_asks_for_no_permission_that_it_is_not_approved_for() -> None:
+    threads = oauth_connector("threads")
+    asked = set()
+    for left_out in ([], ["threads_delete", "threads_read_replies"]):
+        app = apps(threads={"clientId": "x", "withoutScopes": left_out}).workspace_app(threads.platform, "ws_1")
+        assert app is not None
+        asked.add(frozenset(threads.requested_scopes(app, {})))
+    assert asked == {
+        threads.unneeded_scopes.union(threads.scopes),
+        threads.unneeded_scopes.union(threads.scopes) - {"threads_delete", "threads_read_replies"},
+    }
+
+
 def test_tiktok_calls_it_a_client_key() -> None:
     registered = apps(tiktok={"clientKey": "k", "clientSecret": "s3cret"}).workspace_app(platforms()["tiktok"], "ws_1")
     assert registered is not None
@@ -181,6 +194,9 @@ def test_tiktok_calls_it_a_client_key() -> None:
         ('{"twitter": {"clientId": "x", "clientSecrets": "s3cret"}}', "unknown field 'clientSecrets'"),
         ('{"twitter": {"clientId": "x", "clientSecret": 5}}', "clientSecret is not what it must be"),
         ('{"twitter": "s3cret"}', "an app is not what it must be"),
+        ('{"twitter": {"clientId": "x", "withoutScopes": "s3cret"}}', "withoutScopes is not what it must be"),
+        ('{"twitter": {"clientId": "x", "withoutScopes": ["tweet.write"]}}', "withoutScopes may name offline.access, "),
+        ('{"linkedin": {"clientId": "x", "withoutScopes": ["profile"]}}', "withoutScopes may name nothing"),
     ],
 )
 def test_an_invalid_setting_is_named_without_its_value(text: str, problem: str) -> None:

@@ -123,7 +123,7 @@ async def test_a_code_is_traded_and_tokens_rotate(server: Oidc) -> None:
     back = await allowed(server, authorization)
     assert back["iss"] == server.url
     grant = await authorization.trade(back)
-    assert grant.scopes == frozenset(CONNECTOR.scopes)
+    assert grant.scopes == frozenset(CONNECTOR.requested_scopes(APP, {}))
     assert grant.lifetimes.expires_at is not None
     assert CONNECTOR.missing_scopes(APP, grant, {}) == []
     first = credentials(authorization, grant)
