@@ -12,7 +12,7 @@ from domain.errors import Unavailable
 from reconcile.clock import ahead_of_database
 from reconcile.doctor.facts import RunQueries
 from reconcile.doctor.findings import Finding, FindingKind, FixedBy, Report
-from reconcile.doctor.loose_ends import GateCheck, LooseEnds, diagnose_series
+from reconcile.doctor.loose_ends import LooseEnds
 from reconcile.doctor.platforms import PublicComparison
 from reconcile.doctor.posts import Case, Counted, Examination, suspicious
 from reconcile.doctor.sandbox import SandboxAway, fetch_public_posts
@@ -98,12 +98,10 @@ class Doctor:
         report.posts, report.workflows = counted.posts, counted.workflows
         examination = Examination(self._database, self._runs, self._queries, has_worker=has_worker)
         loose = LooseEnds(self._database, self._runs, self._workspace_id)
-        gates = GateCheck(self._database, self._runs, self._workspace_id)
 
         async def diagnose(at: Iterable[Case]) -> list[Finding]:
             findings = await _diagnose_all(examination.findings, at)
-            findings += await loose.findings(waiting=counted.open_posts > 0)
-            return [*findings, *await gates.findings(), *await diagnose_series(self._database, self._workspace_id)]
+            return findings + await loose.findings(waiting=counted.open_posts > 0)
 
         first = await diagnose(cases.values())
         if first:

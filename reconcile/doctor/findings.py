@@ -1,9 +1,10 @@
 """Disagreements, and how they are resolved. Ids, states and times only: no content, no secret."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from datetime import datetime, timedelta
 from enum import IntEnum, StrEnum
+from typing import Any
 
 _GRACE = timedelta(minutes=2)
 """How long after its time a disagreement may still heal by itself; after that a person must find out why not."""
@@ -143,9 +144,9 @@ class Subject:
     account_id: str | None = None
 
     @classmethod
-    def about(cls, row: object) -> "Subject":
+    def about(cls, row: Mapping[str, Any]) -> "Subject":
         """Return the subject of a row of the doctor's queries, by the ids that it has."""
-        return cls(**{own.name: getattr(row, own.name, None) for own in fields(cls)})
+        return cls(**{own.name: row.get(own.name) for own in fields(cls)})
 
 
 @dataclass(frozen=True, slots=True)

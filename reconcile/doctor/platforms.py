@@ -2,7 +2,7 @@
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from activities.options import COMPLETE_WITHIN
 from domain.post import TargetStatus
@@ -180,16 +180,15 @@ def _other_id(expected: ExpectedPost, public: Public) -> Finding:
     what = f"The row says published as {target.platform_post_id}, and {_named(expected)} shows it as {public.id}."
     by = target.published_at + COMPLETE_WITHIN if target.published_at else None
     how = "By itself if the platform reports the public id late: the worker asks until it is known."
-    return Finding(FindingKind.OTHER_ID, FixedBy.SYSTEM, _subject(expected), what, how, by)
+    return _finding(FindingKind.OTHER_ID, FixedBy.SYSTEM, expected, what, how, by)
 
 
-def _finding(kind: FindingKind, fixed_by: FixedBy, expected: ExpectedPost, what: str, how: str) -> Finding:
-    return Finding(kind, fixed_by, _subject(expected), what, how)
-
-
-def _subject(expected: ExpectedPost) -> Subject:
+def _finding(
+    kind: FindingKind, fixed_by: FixedBy, expected: ExpectedPost, what: str, how: str, by: datetime | None = None
+) -> Finding:
     target, post = expected.target, expected.post
-    return Subject(post.id, post.workspace_id, post.workflow_id, target.id, target.platform, target.account_id)
+    subject = Subject(post.id, post.workspace_id, post.workflow_id, target.id, target.platform, target.account_id)
+    return Finding(kind, fixed_by, subject, what, how, by)
 
 
 def _named(expected: ExpectedPost) -> str:

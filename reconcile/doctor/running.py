@@ -139,11 +139,8 @@ def _orphan(facts: Facts, run: Run) -> Finding:
         "Its workflow runs, and the post has no row: it was deleted without its workflow, or the database was restored "
         "from an older backup."
     )
-    how = (
-        "By itself: it sends nothing without a row and ends when it wakes. Immediately: "
-        + _TERMINATE.format(facts.workflow_id)
-        + "."
-    )
+    terminate = _TERMINATE.format(facts.workflow_id)
+    how = f"By itself: it sends nothing without a row and ends when it wakes. Immediately: {terminate}."
     by = None
     if due is not None:
         by = due if due > facts.now else max(due + RETRY_WINDOW, facts.now)

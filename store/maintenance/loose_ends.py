@@ -1,20 +1,23 @@
 """The doctor's queries other than for posts: loose ends, each found with one statement."""
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
+from typing import Any
 
-from sqlalchemy import ColumnElement, Select, func, or_, select, text, true
-from sqlalchemy.dialects.postgresql import aggregate_order_by
+from sqlalchemy import ColumnElement, Select, TextClause, func, or_, select, text, true
 from sqlalchemy.ext.asyncio import AsyncSession
-from sqlalchemy.orm import aliased, joinedload
+from sqlalchemy.orm import joinedload
 
 from domain.attempts import ROWS_LOST, AttemptState
-from domain.audit import Action
+from domain.ids import first_id
 from domain.ownership import CLOCKS_DIFFER
-from domain.post import PostStatus
+from domain.series import coming_from
+from store.maintenance.series import STANDS_AFTER
 from store.maintenance.waiting import HAS_NOT_BEGUN
-from store.models import Attempt, AuditEvent, IdempotencyKey, Post, Revision, Target
+from store.models import Attempt, Post, Target
 from store.posts.idempotency import LIFETIME
+
+Query = TextClause
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,42 +30,6 @@ class OpenAttempt:
     workflow_id: str
     step: str
     started_at: datetime
-
-
-@dataclass(frozen=True, slots=True)
-class WaitingRevision:
-    """A saved edit that was neither made nor refused, with its post."""
-
-    id: str
-    post_id: str
-    workspace_id: str
-    workflow_id: str
-    created_at: datetime
-
-
-@dataclass(frozen=True, slots=True)
-class LooseKey:
-    """A key that has not expired, has no response, and whose post is missing."""
-
-    workspace_id: str
-    key: str
-    generation: int
-    post_id: str
-    expires_at: datetime
-
-
-@dataclass(frozen=True, slots=True)
-class DoubleSlot:
-    """An instant at which several posts of one queue are due."""
-
-    workspace_id: str
-    queue_id: str
-    at: datetime
-    post_ids: list[str]
-
-
-def _in_workspace(workspace_id: str | None) -> ColumnElement[bool]:
-    return true() if workspace_id is None else Post.workspace_id == workspace_id
 
 
 async def post_and_targets(session: AsyncSession, post_id: str) -> Post | None:
@@ -84,59 +51,14 @@ _OPEN: Select[str, str, str, str, str, datetime] = (
 
 async def open_attempts(session: AsyncSession, before: datetime, workspace_id: str | None) -> list[OpenAttempt]:
     """Return the attempts that were begun before a time and have no response yet, oldest first."""
-    query = _OPEN.where(Attempt.started_at < before, _in_workspace(workspace_id)).order_by(Attempt.id)
+    within: ColumnElement[bool] = true() if workspace_id is None else Post.workspace_id == workspace_id
+    query = _OPEN.where(Attempt.started_at < before, within).order_by(Attempt.id)
     return [OpenAttempt(*row) for row in await session.execute(query)]
 
 
 async def post_open_attempts(session: AsyncSession, post_id: str) -> list[OpenAttempt]:
     """Return a post's attempts that have no response yet."""
     return [OpenAttempt(*row) for row in await session.execute(_OPEN.where(Post.id == post_id))]
-
-
-# A literal, because the planner must see that the partial index has it.
-_IS_WAITING = text("revisions.state = 'waiting'")
-
-
-async def waiting_revisions(session: AsyncSession, before: datetime, workspace_id: str | None) -> list[WaitingRevision]:
-    """Return the newest edit of each post, if it was saved before a time and still waits.
-
-    An older edit that waits is no loss: its client was asked to try again, and has.
-    """
-    later = aliased(Revision)
-    newer = select(later.id).where(later.post_id == Revision.post_id, later.id > Revision.id)
-    query = (
-        select(Revision.id, Post.id, Post.workspace_id, Post.workflow_id, Revision.created_at)
-        .join(Post, Post.id == Revision.post_id)
-        .where(_IS_WAITING, Revision.created_at < before)
-        .where(~newer.exists(), _in_workspace(workspace_id))
-        .order_by(Revision.id)
-    )
-    return [WaitingRevision(*row) for row in await session.execute(query)]
-
-
-async def loose_keys(session: AsyncSession, now: datetime, workspace_id: str | None, limit: int) -> list[LooseKey]:
-    """Return unexpired keys that have no response and whose post is missing."""
-    there = select(Post.id).where(Post.id == IdempotencyKey.post_id).exists()
-    # A restore may have lost the workflow that deleted the post.
-    deletion = (AuditEvent.post_id == IdempotencyKey.post_id, AuditEvent.action == Action.DELETED.value)
-    deleted = select(AuditEvent.id).where(*deletion).exists()
-    query = select(
-        IdempotencyKey.workspace_id,
-        IdempotencyKey.key,
-        IdempotencyKey.generation,
-        IdempotencyKey.post_id,
-        IdempotencyKey.expires_at,
-    ).where(
-        IdempotencyKey.expires_at > now,
-        # By an index: a key that has not expired is checked when it does (store.posts.idempotency).
-        IdempotencyKey.check_at.between(now, now + LIFETIME + CLOCKS_DIFFER),
-        IdempotencyKey.response_body.is_(None),
-        ~there,
-        ~deleted,
-    )
-    if workspace_id is not None:
-        query = query.where(IdempotencyKey.workspace_id == workspace_id)
-    return [LooseKey(*row) for row in await session.execute(query.limit(limit))]
 
 
 async def platforms_waiting(session: AsyncSession, due_before: datetime, workspace_id: str | None) -> list[str]:
@@ -147,16 +69,151 @@ async def platforms_waiting(session: AsyncSession, due_before: datetime, workspa
     return sorted(await session.scalars(query))
 
 
-async def double_slots(session: AsyncSession, workspace_id: str | None, limit: int) -> list[DoubleSlot]:
-    """Return slots that several waiting posts have: no wall time is given twice, but two may become one instant."""
-    query = (
-        select(
-            Post.workspace_id, Post.queue_id, Post.scheduled_for, func.array_agg(aggregate_order_by(Post.id, Post.id))
-        )
-        .where(Post.queue_id.is_not(None), Post.status == PostStatus.SCHEDULED, _in_workspace(workspace_id))
-        .group_by(Post.workspace_id, Post.queue_id, Post.scheduled_for)
-        .having(func.count() > 1)
-        .limit(limit)
-    )
-    rows = await session.execute(query)
-    return [DoubleSlot(workspace, queue, at, list(posts)) for workspace, queue, at, posts in rows if queue and at]
+_JOINED = '[{"field": "campaignId"}]'
+"""A change of a post's campaign, in the audit trail."""
+_LATELY = "interval '1 minute'"
+"""Workers let a target continue within ten seconds."""
+_HANDED_OVER_WITHIN = timedelta(seconds=30)
+"""The age by which a saved edit is made or refused, or its client was asked to repeat it."""
+_COMPARED, _MARGIN = timedelta(hours=1), timedelta(minutes=10)
+"""How old the results are that are compared with events, and how much earlier an event may be dated: clocks differ."""
+_OF_GATE = """
+  (gates.kind = 'workspace'
+    OR (gates.kind = 'account' AND gates.id = targets.platform || '/' || targets.account_id)
+    OR (gates.kind = 'campaign' AND gates.id = posts.campaign_id)
+    OR (gates.kind = 'series' AND gates.id = posts.series_id))
+"""
+# The clock of the process dates an attempt, and the database's dates a gate.
+SENT_WHILE_CLOSED = text(f"""
+SELECT posts.id AS post_id, posts.workspace_id, posts.workflow_id, targets.id AS target_id, targets.platform,
+       targets.account_id, gates.kind, attempts.started_at AS at
+FROM gates
+JOIN posts ON posts.workspace_id = gates.workspace_id AND posts.updated_at >= lower(gates.closed)
+  AND posts.status NOT IN ('draft', 'scheduled')
+JOIN targets ON targets.post_id = posts.id AND {_OF_GATE}
+JOIN attempts ON attempts.target_id = targets.id AND attempts.step = 'publish'
+  AND (attempts.request_sent OR attempts.state = 'sending')
+  AND attempts.code IS DISTINCT FROM 'rows_lost'
+  AND gates.closed @> tstzrange(
+    attempts.started_at - CAST(:clocks AS interval), attempts.started_at + CAST(:clocks AS interval))
+WHERE NOT isempty(gates.closed)
+  -- A failed post may have joined the campaign after it was sent.
+  AND NOT (gates.kind = 'campaign' AND EXISTS (
+    SELECT FROM audit_events
+    WHERE post_id = posts.id AND at > attempts.started_at AND details -> 'changes' @> CAST('{_JOINED}' AS jsonb)))
+  AND (CAST(:workspace_id AS text) IS NULL OR gates.workspace_id = :workspace_id)
+ORDER BY attempts.started_at DESC LIMIT 100
+""")  # noqa: S608 our own condition
+"""Targets whose publication began while a gate stopped them, newest first.
+
+The ranges in which gates were closed are kept for 30 days. The first and last minute of a range are left out.
+"""
+HELD_WHILE_OPEN = text(f"""
+SELECT posts.id AS post_id, posts.workspace_id, posts.workflow_id, targets.id AS target_id, targets.platform,
+       targets.account_id, CAST(:now AS timestamptz) AS by
+FROM targets JOIN posts ON posts.id = targets.post_id
+WHERE targets.hold_reason = 'paused' AND (CAST(:workspace_id AS text) IS NULL OR targets.workspace_id = :workspace_id)
+  AND posts.status IN ('scheduled', 'publishing') AND posts.updated_at < now() - {_LATELY}
+  AND NOT EXISTS (
+    SELECT FROM gates
+    WHERE gates.workspace_id = targets.workspace_id AND {_OF_GATE}
+      AND gates.closed + gates.planned && tstzmultirange(tstzrange(now() - {_LATELY}, now(), '[]')))
+ORDER BY targets.due_at LIMIT 100
+""")  # noqa: S608 the same
+
+"""Targets that a pause holds although no gate stopped them lately."""
+RESULTS_WITHOUT_EVENT = text("""
+SELECT posts.id AS post_id, posts.workspace_id, targets.id AS target_id, targets.platform, targets.account_id
+FROM listeners
+JOIN posts ON posts.workspace_id = listeners.workspace_id AND posts.updated_at > :published_after
+JOIN targets ON targets.post_id = posts.id AND targets.status = 'published'
+WHERE (CAST(:workspace_id AS text) IS NULL OR posts.workspace_id = :workspace_id)
+  AND targets.published_at > greatest(:published_after, coalesce(listeners.since, (
+    SELECT min(created_at) FROM webhooks WHERE webhooks.workspace_id = listeners.workspace_id
+  )))
+  AND NOT EXISTS (
+    SELECT FROM events
+    WHERE events.workspace_id = posts.workspace_id AND events.id > :first_event AND events.type = 'post.published'
+      AND events.post_id = posts.id AND events.data ->> 'platform' = targets.platform
+      AND events.data ->> 'accountId' = targets.account_id
+  )
+ORDER BY targets.id LIMIT 200
+""")
+
+"""Targets that were published within the last hour, while their workspace listened, and have no event."""
+_WITHIN = "(CAST(:workspace_id AS text) IS NULL OR posts.workspace_id = :workspace_id)"
+WAITING_REVISIONS = text(f"""
+SELECT revisions.id, posts.id AS post_id, posts.workspace_id, posts.workflow_id, revisions.created_at
+FROM revisions JOIN posts ON posts.id = revisions.post_id
+WHERE revisions.state = 'waiting' AND revisions.created_at < :saved_before AND {_WITHIN}
+  AND NOT EXISTS (SELECT FROM revisions AS later WHERE later.post_id = revisions.post_id AND later.id > revisions.id)
+ORDER BY revisions.id
+""")  # noqa: S608 our own condition
+"""The newest edit of each post, if it was saved a while ago and still waits.
+
+An older edit that waits is no loss: its client was asked to try again, and has.
+"""
+# By an index: a key that has not expired is checked when it does (store.posts.idempotency).
+# A restore may have lost the workflow that deleted the post.
+LOOSE_KEYS = text("""
+SELECT keys.workspace_id, keys.key, keys.generation, keys.post_id, keys.expires_at
+FROM idempotency_keys AS keys
+WHERE keys.expires_at > :now AND keys.check_at BETWEEN :now AND :checked_before AND keys.response_body IS NULL
+  AND (CAST(:workspace_id AS text) IS NULL OR keys.workspace_id = :workspace_id)
+  AND NOT EXISTS (SELECT FROM posts WHERE posts.id = keys.post_id)
+  AND NOT EXISTS (SELECT FROM audit_events WHERE audit_events.post_id = keys.post_id AND action = 'deleted')
+LIMIT 200
+""")
+"""Unexpired keys that have no response and whose post is missing."""
+DOUBLE_SLOTS = text(f"""
+SELECT workspace_id, queue_id, scheduled_for AS at, min(id) AS post_id, string_agg(id, ', ' ORDER BY id) AS post_ids
+FROM posts
+WHERE queue_id IS NOT NULL AND status = 'scheduled' AND scheduled_for IS NOT NULL AND {_WITHIN}
+GROUP BY workspace_id, queue_id, scheduled_for HAVING count(*) > 1
+LIMIT 200
+""")  # noqa: S608 our own condition
+"""Slots that several waiting posts have: no wall time is given twice, but two may become one instant."""
+SERIES_BEHIND = text("""
+SELECT id AS workflow_id, workspace_id, least(plan_at, behind_since) AS since, plan_at < :behind_before AS is_waiting
+FROM series
+WHERE (plan_at < :behind_before OR behind_since < :behind_before)
+  AND (CAST(:workspace_id AS text) IS NULL OR workspace_id = :workspace_id)
+ORDER BY id LIMIT 200
+""")
+"""Series that lack posts for long: since when, and whether no worker has looked at them."""
+LOST_OCCURRENCES = text("""
+SELECT series.id AS series_id, series.workspace_id, entries.occurrence, entries.post_id,
+       series.id || '/' || entries.occurrence AS workflow_id
+FROM occurrences AS entries
+JOIN series ON series.id = entries.series_id
+LEFT JOIN posts ON posts.id = entries.post_id
+WHERE entries.occurrence >= :earliest AND entries.state = 'made' AND posts.id IS NULL
+  AND (CAST(:workspace_id AS text) IS NULL OR series.workspace_id = :workspace_id)
+  AND NOT EXISTS (SELECT FROM audit_events WHERE audit_events.post_id = entries.post_id AND action = 'deleted')
+ORDER BY series.id, entries.occurrence LIMIT 200
+""")
+"""Occurrences to come whose posts are gone although no one has deleted them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One check: it reads rows in a transaction, at a time, in one or all workspaces."""
+
+    session: AsyncSession
+    now: datetime
+    workspace_id: str | None
+
+    async def rows(self, query: Query) -> list[dict[str, Any]]:
+        """Return the rows of one of the queries above."""
+        values = {
+            "now": self.now,
+            "workspace_id": self.workspace_id,
+            "clocks": CLOCKS_DIFFER,
+            "saved_before": self.now - _HANDED_OVER_WITHIN,
+            "checked_before": self.now + LIFETIME + CLOCKS_DIFFER,
+            "published_after": self.now - _COMPARED,
+            "first_event": first_id("evt", self.now - _COMPARED - _MARGIN),
+            "behind_before": self.now - STANDS_AFTER,
+            "earliest": coming_from(self.now).isoformat(),
+        }
+        return [row._asdict() for row in await self.session.execute(query, values)]

@@ -12,8 +12,14 @@ from store.accounts.connected import claim_accounts_to_recheck
 from store.accounts.renewals import claim_due
 from store.accounts.revocations import count_without_key
 from store.database import Database
-from store.maintenance.loose_ends import double_slots, loose_keys, platforms_waiting, waiting_revisions
-from store.maintenance.missing_events import results_without_event
+from store.maintenance.loose_ends import (
+    DOUBLE_SLOTS,
+    LOOSE_KEYS,
+    RESULTS_WITHOUT_EVENT,
+    WAITING_REVISIONS,
+    Check,
+    platforms_waiting,
+)
 from store.maintenance.open_posts import open_due_between
 from store.maintenance.preflight import due_for_preflight
 from store.maintenance.waiting import end_late, note_late
@@ -73,11 +79,11 @@ def background_reads(database: Database, now: datetime) -> dict[str, Rows]:
         "late": lambda session: note_late(session, now, now, 500),
         "late.end": lambda session: end_late(session, now, 500),
         "expiry": lambda session: delete_expired_keys(session, now, 500),
-        "doctor.keys": lambda session: loose_keys(session, now, None, 100),
-        "doctor.revisions": lambda session: waiting_revisions(session, now, None),
+        "doctor.keys": lambda session: Check(session, now, None).rows(LOOSE_KEYS),
+        "doctor.revisions": lambda session: Check(session, now, None).rows(WAITING_REVISIONS),
         "doctor.platforms": lambda session: platforms_waiting(session, now, None),
-        "doctor.slots": lambda session: double_slots(session, None, 100),
-        "doctor.events": lambda session: results_without_event(session, now, None, 100),
+        "doctor.slots": lambda session: Check(session, now, None).rows(DOUBLE_SLOTS),
+        "doctor.events": lambda session: Check(session, now, None).rows(RESULTS_WITHOUT_EVENT),
         "claims": lambda session: posts_of_other_targets(session, target, now - timedelta(minutes=1)),
         "measure": lambda _: measure(database, timedelta(minutes=1)),
     }

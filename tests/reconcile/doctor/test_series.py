@@ -8,7 +8,7 @@ from sqlalchemy.exc import IntegrityError
 
 from domain.recurrence.expansion import Pattern
 from reconcile.doctor.findings import FindingKind, FixedBy
-from reconcile.doctor.loose_ends import diagnose_series
+from reconcile.doctor.loose_ends import SERIES, find_loose_ends
 from store.database import Database
 from store.maintenance.series import count_behind_series
 from store.models import OccurrenceEntry, Post, Series
@@ -23,7 +23,7 @@ async def _new(database: Database, workspace: str) -> str:
 
 async def test_series_that_has_its_posts_has_no_finding(database: Database, workspace: str) -> None:
     await _new(database, workspace)
-    assert await diagnose_series(database, workspace) == []
+    assert await find_loose_ends(database, workspace, SERIES) == []
 
 
 async def test_series_that_no_worker_looks_at_is_behind(database: Database, workspace: str) -> None:
@@ -33,7 +33,7 @@ async def test_series_that_no_worker_looks_at_is_behind(database: Database, work
         assert await count_behind_series(session, now) == (0, 0)
         overdue = now - timedelta(minutes=11)
         await session.execute(update(Series).where(Series.id == series_id).values(plan_at=overdue))
-    (finding,) = await diagnose_series(database, workspace)
+    (finding,) = await find_loose_ends(database, workspace, SERIES)
     assert (finding.kind, finding.fixed_by) == (FindingKind.SERIES_BEHIND, FixedBy.PERSON)
     assert series_id in finding.what
     async with database.transaction() as session:
@@ -50,7 +50,7 @@ async def test_post_that_is_gone_without_a_deletion_is_missing(database: Databas
     key, post = next(iter((await posts_of_series(database, series_id)).items()))
     async with database.transaction() as session:
         await session.execute(delete(Post).where(Post.id == post.id))
-    (finding,) = await diagnose_series(database, workspace)
+    (finding,) = await find_loose_ends(database, workspace, SERIES)
     assert (finding.kind, finding.fixed_by) == (FindingKind.OCCURRENCE_MISSING, FixedBy.PERSON)
     assert (finding.subject.post_id, finding.subject.workflow_id) == (post.id, f"{series_id}/{key}")
 
@@ -62,7 +62,7 @@ async def test_occurrence_without_an_entry_is_missing(database: Database, worksp
         entry = OccurrenceEntry.series_id == series_id, OccurrenceEntry.occurrence == key
         await session.execute(delete(Post).where(Post.series_id == series_id, Post.occurrence == key))
         await session.execute(delete(OccurrenceEntry).where(*entry))
-    (finding,) = await diagnose_series(database, workspace)
+    (finding,) = await find_loose_ends(database, workspace, SERIES)
     assert (finding.kind, finding.fixed_by) == (FindingKind.OCCURRENCE_MISSING, FixedBy.SYSTEM)
     assert key in finding.what
 
@@ -75,7 +75,7 @@ async def test_post_at_another_instant_than_its_wall_time_differs(database: Data
     async with database.transaction() as session:
         values = {"scheduled_for": moved, "due_at": moved}
         await session.execute(update(Post).where(Post.id == post.id).values(values))
-    (finding,) = await diagnose_series(database, workspace)
+    (finding,) = await find_loose_ends(database, workspace, SERIES)
     assert (finding.kind, finding.subject.post_id) == (FindingKind.WALL_DIFFERS, post.id)
 
 
